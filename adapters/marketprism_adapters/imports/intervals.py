@@ -11,6 +11,9 @@ from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 _MINUTES = {60 * 24: "1d", 60 * 24 * 7: "1w"}
 _MOST_MINUTES = 24 * 60
 _FEW = 20
+_HOUR_NS = 60 * NANOS_PER_MINUTE
+_OF_MINUTES, _OF_HOURS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30), (1, 2, 3, 4, 6, 8, 12)
+_USUAL = frozenset({"1d", "1w", *(f"{n}m" for n in _OF_MINUTES), *(f"{n}h" for n in _OF_HOURS)})
 
 
 def interval_of_ns(length: int) -> str | None:
@@ -30,16 +33,17 @@ def usual_interval(times: Sequence[int]) -> str | None:
     apart = Counter(abs(after - before) for before, after in pairwise(times) if after != before)
     if not apart:
         return None
-    length, _ = min(apart.most_common(), key=lambda item: (-item[1], item[0]))
+    known = [(length, count) for length, count in apart.items() if interval_of_ns(length) in _USUAL] or [*apart.items()]
+    length, _ = min(known, key=lambda item: (-item[1], item[0]))
     return interval_of_ns(length)
 
 
 def contradicts(interval: str, times: Sequence[int]) -> bool:
-    """Whether bars of an interval cannot be at these times: most are nearer to one another, or all of many are at least
-    twice as far apart."""
+    """Whether bars of an interval cannot be at these times: most are four times as near to one another, or all of many
+    at least twice as far apart. Sections cut bars, so that some are nearer than they last."""
     length = Interval.parse(interval).nanos
     apart = [abs(after - before) for before, after in pairwise(times) if after != before]
     if len(apart) < _FEW:
         return False
-    nearer = sum(each < length for each in apart)
-    return 2 * nearer > len(apart) or min(apart) >= 2 * length
+    nearer = sum(4 * each <= length for each in apart)
+    return 2 * nearer > len(apart) or (length <= _HOUR_NS and min(apart) >= 2 * length)

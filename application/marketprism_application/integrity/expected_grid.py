@@ -77,6 +77,10 @@ class Grid:
             found[left] = _found(alias, ts[left])
         return found
 
+    def place_ends(self, ts: Ints) -> Index:
+        """Where bars lie that end at these times, NOWHERE where none does."""
+        return _found(self.ts_close, ts)
+
     @cached_property
     def day_starts(self) -> Index:
         """The first bar of each day that has one, in order."""
@@ -106,9 +110,14 @@ def _aliases(grid: Grid, interval: Interval, venue: str) -> tuple[Ints, ...]:
     end; a week's by its Monday; a bar that a section cuts by the wall clock's window that it is a part of."""
     if interval.unit in "dw":
         dates = np.array([(day_of(day) - EPOCH).days for day in grid.days], dtype=np.int64)[grid.day]
-        if interval.unit == "w":
-            dates = dates - (dates + 3) % 7  # 1970-01-01 was a Thursday
         utc = dates * NANOS_PER_DAY
+        if interval.unit == "w":
+            monday = (dates - (dates + 3) % 7) * NANOS_PER_DAY  # 1970-01-01 was a Thursday
+            friday = monday + 4 * NANOS_PER_DAY
+            if venue not in EXCHANGES:
+                return (monday, utc)
+            of_china = tuple(each - CHINA_OFFSET_NS for each in (monday, utc, friday))
+            return (*of_china, monday, utc, grid.ts_close)
         if venue not in EXCHANGES:
             return (utc,)
         return (utc - CHINA_OFFSET_NS, utc, grid.ts_close)

@@ -39,7 +39,7 @@ from marketprism_domain.integrity.expectation import (
 from marketprism_domain.integrity.report import IntegrityReport
 from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.sessions.trading_days import NANOS_PER_DAY
-from marketprism_domain.values import Interval
+from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 
 UNNAMED = "unnamed"  # the venue of a file that says none: a market that never closes
 _MOST_DAYS = 3_653
@@ -158,27 +158,24 @@ def _check_bar_file(
     series = series._replace(venue=venue)
     schedule = calendar.schedule(venue, series.symbol)
     rows = joined(_all(file, series if series in file.facts.series else _own(file, series), BarRows.of))
-    bounds = bounds_of(rows, schedule, series.interval, asked)
-    stamped = file.facts.stamped
-    known = Stamped(rows, (), ())
-    if asked.ts_from is not None or asked.ts_to is not None:
-        known = _opening(rows, series, schedule, asked, stamped)
-        rows, stamped = _inside(known.rows, bounds, asked), "open"
+    known = _opening(rows, series, schedule, asked, file.facts.stamped)
+    bounds = bounds_of(known.rows, schedule, series.interval, asked)
+    rows = _inside(known.rows, bounds, asked)
     if not len(rows):
         raise SourceError(f"{series.symbol}: expected rows in the range that is asked for, there are none")
     dataset = _dataset(series, bounds.ts_from, bounds.ts_to)
     if asked.listing == UNBOUNDED:
         asked = replace(asked, listing=listing_of(venue, series.symbol))
-    dense, found_out = _density(file.facts.dense, rows, dataset, schedule, asked, stamped)
+    dense, found_out = _density(file.facts.dense, rows, dataset, schedule, asked)
     rules = ExpectationRules(dense, asked.now_ns, asked.alignment or "session", asked.listing, tuple(asked.halts))
-    expectation = expected(rows, dataset, schedule, rules, stamped, fixed=asked.alignment is not None)
+    expectation = expected(rows, dataset, schedule, rules, "open", fixed=asked.alignment is not None)
     inputs = replace(
         asked.inputs,
         terms=tuple(asked.terms) or terms_of(venue, series.symbol, file.facts.format),
         may_be_negative=has_signed_price(series.symbol),
     )
     inputs = with_witnesses(inputs, series, witnesses)
-    found = check_bars(rows, expectation, inputs, stamped=stamped)
+    found = check_bars(rows, expectation, inputs)
     found.defects.extend(known.defects)
     found.remarks.extend(known.remarks)
     report = report_of(expectation, [found], _faults(file))
@@ -189,9 +186,12 @@ def _opening(rows: BarRows, series: FileSeries, schedule: Schedule, asked: Check
     """All rows at the times at which their bars open, whichever they bear: a range that is asked for is of those."""
     whole = bounds_of(rows, schedule, series.interval, replace(asked, ts_from=None, ts_to=None, confirmed=True))
     rules = ExpectationRules(True, asked.now_ns, asked.alignment or "session")
-    dataset = _dataset(series, whole.ts_from, whole.ts_to)
+    interval = Interval.parse(series.interval)
+    # Rows of another zone may be of a day beside.
+    around = 0 if interval.unit in "dw" else NANOS_PER_DAY
+    dataset = _dataset(series, max(1, whole.ts_from - around), whole.ts_to + around)
     expectation = expected(rows, dataset, schedule, rules, stamped, fixed=asked.alignment is not None)
-    grid, interval = Grid.of(expectation), Interval.parse(series.interval)
+    grid = Grid.of(expectation)
     known = by_opening(rows, grid, stamped if interval.unit not in "dw" else "open", interval.nanos)
     at = grid.place(known.rows.ts)
     ts = known.rows.ts.copy()
@@ -263,11 +263,11 @@ def expected(
     or by the wall clock, and both are usual."""
     first = _expectation(dataset, schedule, rules)
     interval = Interval.parse(dataset.interval)
-    if fixed or interval.unit in "dw" or interval.nanos <= 60 * 10**9 or not is_chinese(dataset.venue):
+    if fixed or interval.unit in "dw" or interval.nanos <= NANOS_PER_MINUTE or not is_chinese(dataset.venue):
         return first
-    other = _expectation(dataset, schedule, replace(rules, alignment="clock"))
-    hits = [_hits(rows, Grid.of(each), stamped, interval.nanos) for each in (first, other)]
-    return other if hits[1] > hits[0] else first
+    others: tuple[Alignment, ...] = ("clock", "wall")
+    all_of_them = (first, *(_expectation(dataset, schedule, replace(rules, alignment=each)) for each in others))
+    return max(all_of_them, key=lambda each: _fit(rows, Grid.of(each), stamped, interval.nanos))
 
 
 def _expectation(dataset: Dataset, schedule: Schedule, rules: ExpectationRules) -> Expectation:
@@ -277,29 +277,31 @@ def _expectation(dataset: Dataset, schedule: Schedule, rules: ExpectationRules) 
         raise QueryError(str(error)) from error
 
 
-def _hits(rows: BarRows, grid: Grid, stamped: str, length: int) -> int:
+def _fit(rows: BarRows, grid: Grid, stamped: str, length: int) -> int:
+    """How well rows fit a grid: those that lie in it, less the bars that no row is of."""
     known = by_opening(rows, grid, stamped, length).rows
-    return int((grid.place(known.ts) != NOWHERE).sum()) - len(grid) // 1000
+    hits = int((grid.place(known.ts) != NOWHERE).sum())
+    return 2 * hits - len(grid)
 
 
 def _density(
-    known: bool | None, rows: BarRows, dataset: Dataset, schedule: Schedule, asked: CheckAsked, stamped: str
+    known: bool | None, rows: BarRows, dataset: Dataset, schedule: Schedule, asked: CheckAsked
 ) -> tuple[bool, tuple[str, ...]]:
     if asked.dense is not None:
         return asked.dense, ()
     if known is not None:
         return known, ()
     rules = ExpectationRules(True, asked.now_ns, asked.alignment or "session", asked.listing, tuple(asked.halts))
-    expectation = expected(rows, dataset, schedule, rules, stamped, fixed=asked.alignment is not None)
-    if looks_dense(rows, Grid.of(expectation), stamped, Interval.parse(dataset.interval).nanos):
+    expectation = expected(rows, dataset, schedule, rules, "open", fixed=asked.alignment is not None)
+    if looks_dense(rows, Grid.of(expectation)):
         return True, ("the series is dense, as it seems: --sparse says otherwise",)
     return False, ("the series is sparse, as it seems: --dense says otherwise",)
 
 
-def looks_dense(rows: BarRows, grid: Grid, stamped: str, length: int) -> bool:
+def looks_dense(rows: BarRows, grid: Grid) -> bool:
     """Whether a series has a bar for each minute but for some holes. One that has none where nothing was traded has
     many short holes all over."""
-    at = grid.place(by_opening(rows, grid, stamped, length).rows.ts)
+    at = grid.place(rows.ts)
     there = np.zeros(len(grid) + 2, dtype=np.int8)
     there[at[at != NOWHERE] + 1] = 1
     there[0] = there[-1] = 1

@@ -61,22 +61,20 @@ def by_opening(rows: BarRows, grid: Grid, stamps: str, length_ns: int) -> Stampe
     rows = rows.in_order()
     if not len(rows) or not len(grid):
         return Stamped(rows, (), ())
-    as_written = _hits(grid, rows.ts)
-    remarks: list[str] = []
+    opened = _hits(grid.place(rows.ts))
+    ended = _hits(grid.place_ends(rows.ts)) if stamps != "open" else 0
+    closing = stamps == "close" or (stamps == "" and _is_closing(opened, ended, len(rows)))
+    if max(opened, ended) >= _HARDLY * _inside(grid, rows):
+        return _of_end(rows, grid, length_ns, stamps) if closing else Stamped(rows, (), ())
+    hits = {(each, False): _hits(grid.place(rows.ts - each * _HOUR)) for each in _SHIFTS}
     if stamps != "open":
-        closing = _hits(grid, rows.ts - length_ns)
-        if stamps == "close" or (
-            closing > as_written and _outside(closing, rows) * 10 <= _outside(as_written, rows) * 9
-        ):
-            rows, as_written = rows.at(rows.ts - length_ns), closing
-            if not stamps:
-                remarks.append("rows bear the time at which their bars close")
-    if as_written >= _HARDLY * _inside(grid, rows):
-        return Stamped(rows, (), tuple(remarks))
-    hits = {hours: _hits(grid, rows.ts - hours * _HOUR) for hours in _SHIFTS}
-    hours = max(hits, key=lambda each: hits[each])
-    if hits[hours] < _MOSTLY * len(rows):
-        return Stamped(rows, (), tuple(remarks))
+        ends = {(each, True): _hits(grid.place_ends(rows.ts - each * _HOUR)) for each in _SHIFTS}
+        for (each, _), count in ends.items():
+            if stamps or _is_closing(hits[each, False], count, len(rows)):
+                hits[each, True] = count
+    hours, at_end = max(hits, key=lambda each: (hits[each], each[1]))
+    if hits[hours, at_end] < _MOSTLY * len(rows):
+        return _of_end(rows, grid, length_ns, stamps) if closing else Stamped(rows, (), ())
     found = defect(
         "wrong_zone",
         (int(rows.ts[0]), int(rows.ts[-1]) + length_ns),
@@ -85,7 +83,22 @@ def by_opening(rows: BarRows, grid: Grid, stamps: str, length_ns: int) -> Stampe
         text=f"all rows are {abs(hours)} h {'late' if hours > 0 else 'early'}",
         rows=tuple(rows.sample(number) for number in range(min(SAMPLE_ROWS, len(rows)))),
     )
-    return Stamped(rows.at(rows.ts - hours * _HOUR), (found,), tuple(remarks))
+    shifted = rows.at(rows.ts - hours * _HOUR)
+    known = _of_end(shifted, grid, length_ns, stamps) if at_end else Stamped(shifted, (), ())
+    return known._replace(defects=(found,))
+
+
+def _is_closing(opened: int, ended: int, count: int) -> bool:
+    """Whether rows bear the end of their bars: that leaves fewer outside than if it were the begin, by a tenth."""
+    return ended > opened and (count - ended) * 10 <= (count - opened) * 9
+
+
+def _of_end(rows: BarRows, grid: Grid, length_ns: int, stamps: str) -> Stamped:
+    """Rows that bear the end of their bars, at the times at which these open; others as long before as bars last."""
+    at = grid.place_ends(rows.ts)
+    ts = np.where(at == NOWHERE, rows.ts - length_ns, grid.ts_open[np.maximum(at, 0)])
+    remarks = () if stamps else ("rows bear the time at which their bars close",)
+    return Stamped(rows.at(ts).in_order(), (), remarks)
 
 
 def placed(rows: BarRows, grid: Grid) -> Placed:
@@ -197,12 +210,8 @@ def _block(rows: BarRows, grid: Grid, block: Index, places: Index, hours: int) -
     )
 
 
-def _hits(grid: Grid, ts: NDArray[np.int64]) -> int:
-    return int((grid.place(ts) != NOWHERE).sum())
-
-
-def _outside(hits: int, rows: BarRows) -> int:
-    return len(rows) - hits
+def _hits(places: Index) -> int:
+    return int((places != NOWHERE).sum())
 
 
 def _inside(grid: Grid, rows: BarRows) -> int:

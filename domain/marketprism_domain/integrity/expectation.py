@@ -1,7 +1,8 @@
 """What must be there: the bars of a series by the calendar, before a single row is looked at.
 
 Bars are counted as the aggregator counts them (`bars.cascade`), so that a bar over a break is one bar, and a week that
-begins on a Tuesday is one week. What is expected is run-length coded: ten years of minutes are some thousand runs.
+begins on a Tuesday is one week. `wall` is how others count by the clock: a break lies inside a bar, where our `clock`
+ends one at a section's end. What is expected is run-length coded: ten years of minutes are some thousand runs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from marketprism_domain.sessions.trading_days import CHINA_OFFSET_NS, EPOCH, NAN
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, Interval
 
 GRACE_NS = 5 * NANOS_PER_SECOND  # how long after its end a bar may still be made
-Alignment = Literal["session", "clock"]
+Alignment = Literal["session", "clock", "wall"]
 
 
 class Run(NamedTuple):
@@ -175,7 +176,7 @@ class _Counting:
     def __init__(self, dataset: Dataset, schedule: Schedule, rules: ExpectationRules) -> None:
         self._dataset, self._schedule, self._rules = dataset, schedule, rules
         self._interval = Interval.parse(dataset.interval)
-        self._cascade = Cascade((dataset.interval,), schedule, by_clock=rules.alignment == "clock")
+        self._cascade = Cascade((dataset.interval,), schedule, by_clock=rules.alignment != "session")
         last = min(dataset.ts_to, rules.now_ns + 1)
         self._span = (dataset.ts_from, last)
         listing = rules.listing
@@ -222,7 +223,8 @@ class _Counting:
             if length == NANOS_PER_MINUTE:
                 yield Run(session.ts_open, length, (session.ts_close - session.ts_open) // length, length)
         if length > NANOS_PER_MINUTE:
-            yield from _coded(self._windows(sessions), length)
+            windows = self._windows(sessions)
+            yield from _coded(_over_breaks(windows, length) if self._rules.alignment == "wall" else windows, length)
 
     def _windows(self, sessions: Sequence[Session]) -> Iterator[Window]:
         """Bars of several minutes, each once, breaks in them included."""
@@ -256,6 +258,26 @@ def _is_of_evening(run: Run, sessions: Sequence[Session]) -> bool:
 def _is_night(sessions: Sequence[Session]) -> bool:
     """Whether the first section of a day is that of the evening before: hours lie behind it."""
     return sessions[1].ts_open - sessions[0].ts_close > 4 * 60 * NANOS_PER_MINUTE
+
+
+def _over_breaks(windows: Iterator[Window], length: int) -> Iterator[Window]:
+    """Windows of the clock that a break cuts in two, as one."""
+    waiting: Window | None = None
+    for window in windows:
+        if waiting is not None and _slot(waiting, length) == _slot(window, length):
+            waiting = waiting._replace(ts_close=window.ts_close)
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = window
+    if waiting is not None:
+        yield waiting
+
+
+def _slot(window: Window, length: int) -> tuple[int, int]:
+    """Date and number of the clock's window, in China, that a window is of."""
+    day, rest = divmod(window.ts_open + CHINA_OFFSET_NS, NANOS_PER_DAY)
+    return day, rest // length
 
 
 def _coded(windows: Iterator[Window], length: int) -> Iterator[Run]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
@@ -15,30 +12,25 @@ import typer
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.imports.registry import FORMATS, open_rows_file
-from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.contracts.kinds import BAR, KINDS, KLINE, TRADE
+from marketprism_application.contracts.kinds import BAR, KINDS
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.overview_questions import Coverage
 from marketprism_application.contracts.questions import Names, Question
 from marketprism_application.errors import QueryError, SourceError, UnknownSymbolError
-from marketprism_application.integrity.file_check import CheckAsked, check_file
-from marketprism_application.integrity.inputs import TermPeriod
+from marketprism_application.integrity.file_check import check_file
 from marketprism_application.integrity.rendering import plain_facts, plain_report
 from marketprism_application.integrity.stored_check import WITNESSES, StoredCheck, StoredSeries
 from marketprism_application.ports.imports import FileHints, FileSeries, RowsFile
-from marketprism_application.queries.checks import check_interval
 from marketprism_application.queries.symbol_names import NameIndex, StoredName
 from marketprism_client import MarketClient
-from marketprism_domain.errors import InvalidValue
 from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_domain.instruments.names import base_of, product_of
 from marketprism_domain.instruments.written_names import venue_named
-from marketprism_domain.integrity.expectation import Halt, Listing
 from marketprism_domain.integrity.report import DayCoverage, IntegrityReport
 from marketprism_domain.sessions.exchange_hours import EXCHANGES
-from marketprism_domain.sessions.trading_days import day_text
 from marketprism_services.cli.answers import emit
-from marketprism_services.cli.clocks import Tz, Zone, day_of_text, zone_named, zone_of_symbol, zone_of_venues
+from marketprism_services.cli.clocks import Tz, Zone, zone_named, zone_of_symbol, zone_of_venues
+from marketprism_services.cli.data_options import CheckOptions, check_options, columns_of, one_of
 from marketprism_services.cli.data_pages import written
 from marketprism_services.cli.data_recordings import bars_of_recordings
 from marketprism_services.cli.data_view import show_calendar, show_formats, show_mapping, show_report
@@ -53,7 +45,6 @@ Symbol = Annotated[
 ]
 Venue = Annotated[str, typer.Option(help="The exchange or the market, like shfe or binance-usdm.")]
 _ENDINGS = {".csv", ".tsv", ".gz", ".zip", ".xz", ".bz2", ".zst", ".feather", ".parquet", ".arrow", ".db", ".sqlite"}
-_KINDS = (BAR.name, KLINE.name, TRADE.name)
 
 
 @data.command("check")
@@ -72,7 +63,10 @@ def check(
         typer.Option("--dense/--sparse", help="Whether a minute without a trade has a bar all the same."),
     ] = None,
     alignment: Annotated[
-        str, typer.Option(help="How bars of several minutes are counted: session or clock; a file tells its own.")
+        str,
+        typer.Option(
+            help="How bars of several minutes are counted: session, clock, or wall (over breaks); a file tells its own."
+        ),
     ] = "",
     witness: Annotated[
         list[str] | None,
@@ -103,8 +97,8 @@ def check(
     Exit 0 where nothing is wrong, 3 where something is. Nothing is changed. A check that cannot run says why.
     """
     path = _file_of(target)
-    _check_options(interval, kind, alignment, venue)
-    asked = _Asked(
+    check_options(interval, kind, alignment, venue)
+    asked = CheckOptions(
         interval=interval,
         start=start,
         end=end,
@@ -120,7 +114,7 @@ def check(
     file: RowsFile | None = None
     with _as_stops():
         if path is not None:
-            hints = FileHints(venue, symbol, interval, "", _columns(columns or []))
+            hints = FileHints(venue, symbol, interval, "", columns_of(columns or []))
             file, series = _opened(path, hints, tz, config)
             if file.facts.guessed and not as_json:
                 show_mapping(file.facts)
@@ -129,7 +123,7 @@ def check(
         else:
             wrong = sorted(set(witness or []) - set(WITNESSES))
             if wrong:
-                raise Stop(Exit.USAGE, _one_of("--witness", wrong[0], WITNESSES))
+                raise Stop(Exit.USAGE, one_of("--witness", wrong[0], WITNESSES))
             zone = zone_of_symbol(symbol or target, tz)
 
             async def stored(market: MarketClient) -> IntegrityReport:
@@ -169,12 +163,12 @@ def coverage(
 ) -> None:
     """How much of each trading day is there: a sign a day, a line a month."""
     path = _file_of(target)
-    _check_options(interval, BAR.name, "", venue)
+    check_options(interval, BAR.name, "", venue)
     with _as_stops():
         if path is not None:
             calendar = chinese_calendar_of_markets(settings_of(config).calendar)
             file, series = _opened(path, FileHints(venue, symbol, interval), tz, config)
-            asked = _Asked(interval=interval, start=start, end=end, tz=tz)
+            asked = CheckOptions(interval=interval, start=start, end=end, tz=tz)
             report = check_file(file, series, calendar, asked.of(_zone_of(series.venue, tz)))
             found = {f"{report.dataset.venue}.{report.dataset.symbol} {report.dataset.interval}": report.coverage}
         else:
@@ -202,75 +196,6 @@ def formats(as_json: AsJson = False) -> None:
         show_formats(FORMATS)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """Options as they were given."""
-
-    interval: str = ""
-    start: str | None = None
-    end: str | None = None
-    dense: bool | None = None
-    alignment: str = ""
-    terms: tuple[str, str] = ("", "")
-    days: tuple[str, str] = ("", "")
-    halts: tuple[str, ...] = ()
-    confirmed: bool = False
-    tz: str | None = None
-
-    def of(self, zone: Zone) -> CheckAsked:
-        """What they ask for, times in a zone."""
-        ts_from, ts_to = zone.range(self.start, self.end)
-        if ts_from is not None and ts_from == ts_to:
-            raise Stop(Exit.USAGE, f"--to: expected after --from {self.start}, was {self.end}")
-        days = [
-            day_text(day_of_text(text, name)) if text else ""
-            for name, text in zip(("--listed", "--expires"), self.days, strict=True)
-        ]
-        steps = [_step(text, name) for name, text in zip(("--price-tick", "--quantity-step"), self.terms, strict=True)]
-        terms = (TermPeriod(0, steps[0], steps[1]),) if any(steps) else ()
-        return CheckAsked(
-            time.time_ns(),
-            ts_from,
-            ts_to,
-            self.dense,
-            "clock" if self.alignment == "clock" else "session" if self.alignment else None,
-            Listing(days[0], days[1]),
-            tuple(_halt(text, zone) for text in self.halts),
-            terms,
-            self.confirmed,
-        )
-
-
-def _step(text: str, name: str) -> Decimal | None:
-    try:
-        step = Decimal(text) if text else None
-    except InvalidOperation:
-        step = Decimal(0)
-    if step is not None and (not step.is_finite() or step <= 0):
-        raise Stop(Exit.USAGE, f"{name}: expected a number above zero, was {text!r}")
-    return step
-
-
-def _halt(text: str, zone: Zone) -> Halt:
-    begin, slash, end = text.partition("/")
-    if not slash:
-        raise Stop(Exit.USAGE, f"--halt: expected begin/end, was {text!r}")
-    ts_from, ts_to = zone.instant(begin, "--halt"), zone.instant(end, "--halt")
-    if ts_from is None or ts_to is None or ts_to <= ts_from:
-        raise Stop(Exit.USAGE, f"--halt: expected an end after its begin, was {text!r}")
-    return Halt(ts_from, ts_to)
-
-
-def _columns(texts: list[str]) -> dict[str, str]:
-    found = {}
-    for text in texts:
-        field, sign, column = text.partition("=")
-        if not sign or not field or not column:
-            raise Stop(Exit.USAGE, f"--map: expected field=column, was {text!r}")
-        found[field.strip()] = column.strip()
-    return found
-
-
 def _file_of(target: str) -> Path | None:
     """The file that a target names; None for the name of an instrument.
 
@@ -283,26 +208,6 @@ def _file_of(target: str) -> Path | None:
     if "/" in target or path.suffix.lower() in _ENDINGS:
         raise Stop(Exit.INPUT, f"file {target}: expected a file, was none")
     return None
-
-
-def _check_options(interval: str, kind: str, alignment: str, venue: str) -> None:
-    try:
-        if interval:
-            check_interval(interval)
-    except InvalidValue as error:
-        raise Stop(Exit.USAGE, str(error)) from error
-    if kind not in _KINDS:
-        raise Stop(Exit.USAGE, _one_of("--kind", kind, _KINDS))
-    if alignment not in ("", "session", "clock"):
-        raise Stop(Exit.USAGE, _one_of("--alignment", alignment, ("session", "clock")))
-    known = (*EXCHANGES, *MARKETS)
-    named = venue_named(venue) if venue else ""
-    if named and named not in known and named not in {market.partition("-")[0] for market in MARKETS}:
-        raise Stop(Exit.USAGE, _one_of("--venue", venue, known))
-
-
-def _one_of(name: str, was: str, known: tuple[str, ...]) -> str:
-    return f"{name}: expected one of {', '.join(known)}, was {was!r}{did_you_mean(was, known)}"
 
 
 def _file(path: Path, hints: FileHints, tz: str | None, config: Path | None) -> RowsFile:

@@ -141,7 +141,10 @@ def test_trades_are_checked_by_their_numbers(tmp_path: Path) -> None:
         (["{file}", "--map", "opne=open"], "--map opne: expected one of .*; did you mean 'open'"),
         (["{file}", "--price-tick", "-1"], "--price-tick: expected a number above zero, was '-1'"),
         (["{file}", "--halt", "2024-01-01"], "--halt: expected begin/end"),
-        (["{file}", "--alignment", "sesion"], "--alignment: expected one of session, clock.*; did you mean 'session'"),
+        (
+            ["{file}", "--alignment", "sesion"],
+            "--alignment: expected one of session, clock, wall.*; did you mean 'session'",
+        ),
         (["{file}", "--symbol", "qq1905", "--venue", "shfe"], "--symbol: expected a product of shfe, was 'qq1905'"),
     ],
 )
