@@ -12,7 +12,7 @@ import pyarrow as pa
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import QueryError, SourceError
 from marketprism_application.integrity import event_check
-from marketprism_application.integrity.bar_check import check_bars, report_of
+from marketprism_application.integrity.bar_check import check_in_parts, report_of
 from marketprism_application.integrity.bar_rows import BarRows, joined
 from marketprism_application.integrity.catalogue import BARS, FUNDING, INTEREST, TRADES
 from marketprism_application.integrity.expected_grid import NOWHERE, Grid
@@ -175,10 +175,10 @@ def _check_bar_file(
         may_be_negative=has_signed_price(series.symbol),
     )
     inputs = with_witnesses(inputs, series, witnesses)
-    found = check_bars(rows, expectation, inputs)
-    found.defects.extend(known.defects)
-    found.remarks.extend(known.remarks)
-    report = report_of(expectation, [found], _faults(file))
+    found = check_in_parts(rows.in_order(), expectation, inputs)
+    found[0].defects.extend(known.defects)
+    found[0].remarks.extend(known.remarks)
+    report = report_of(expectation, found, _faults(file))
     return replace(report, remarks=(*file.facts.remarks, *remarks, *bounds.remarks, *found_out, *report.remarks))
 
 

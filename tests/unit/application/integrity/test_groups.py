@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from marketprism_application.integrity import event_check
-from marketprism_application.integrity.bar_check import check_bars, daily_grid, report_of
+from marketprism_application.integrity.bar_check import check_bars, check_in_parts, daily_grid, report_of
 from marketprism_application.integrity.bar_rows import BarRows
 from marketprism_application.integrity.catalogue import CODES, GROUPS
 from marketprism_application.integrity.exact_numbers import ExactNumbers
@@ -60,6 +60,18 @@ def test_a_report_names_every_group_and_why_one_could_not_run() -> None:
         *("missing", "unexpected", "duplicate", "ohlc", "step", "jump", "stale", "checksum", "open_interest"),
     }
     assert all(check.reason for check in report.checks if not check.ran)
+
+
+@pytest.mark.parametrize("bars", [300, 465, 1_000])
+def test_parts_find_what_the_whole_has(bars: int) -> None:
+    damaged = changed(ROWS, [463, 464, 900, 1_395], high=lambda units: units * 2)
+    damaged = without(damaged, np.r_[460:470, 700, 925:935])
+    twice = changed(damaged.taken(slice(600, 602)), slice(None), volume=lambda units: units + 1)
+    rows = added(damaged, twice).in_order()
+    whole = report_of(WEEK, [check_bars(rows, WEEK, Inputs(terms=TERMS, day_bars=days_of(ROWS)))], ())
+    parts = report_of(WEEK, check_in_parts(rows, WEEK, Inputs(terms=TERMS, day_bars=days_of(ROWS)), bars), ())
+    assert len(whole.defects) == 7
+    assert parts == whole
 
 
 def test_missing_heads_and_tails_are_missing() -> None:
