@@ -375,6 +375,16 @@ def test_what_is_no_table_of_rows_is_refused(text: str, error: str, tmp_path: Pa
         open_rows_file(tmp_path)
 
 
+def test_what_chinese_programs_write_is_read(tmp_path: Path) -> None:
+    path = chinese_csv(tmp_path)
+    path.write_bytes(path.read_text(encoding="utf-8-sig").encode("gb18030"))
+    file = open_rows_file(path)
+    assert rows_of(file, file.facts.series[0]).column("high").to_pylist() == [4003, 4003, 4003]
+    path.write_bytes(path.read_bytes().replace(b"4003", b"\xff\xff\xff", 1))
+    with pytest.raises(SourceError, match="expected UTF-8 or GB 18030 text"):
+        open_rows_file(path)
+
+
 def test_several_series_of_a_file_are_read_apart(tmp_path: Path) -> None:
     path = vnpy_csv(tmp_path)
     rows = path.read_text().splitlines()

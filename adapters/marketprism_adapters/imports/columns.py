@@ -124,7 +124,11 @@ def _of_timestamps(column: ArrowArray, zone: str) -> Ints:
         column = column.cast(pa.timestamp("s"))
     if column.type.tz is None and zone not in ("", "UTC"):
         column = pc.assume_timezone(column, zone)  # type: ignore[call-overload]  # stubs: of a timestamp column only
-    found: Ints = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    try:
+        whole = column.cast(pa.timestamp("ns", column.type.tz))
+    except pa.ArrowInvalid as error:  # beyond what nanoseconds reach
+        raise BadCell("time", *_first_bad(column, pa.timestamp("ns", column.type.tz))) from error
+    found: Ints = whole.cast(pa.int64()).to_numpy(zero_copy_only=False)
     if column.null_count:
         raise BadCell("time", int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0]), "")
     return found

@@ -107,8 +107,15 @@ def _without_mark(stream: io.BufferedReader) -> io.BufferedReader:
     return stream
 
 
-def head_of(file: Packed) -> str:
-    """The first lines of a file, whole ones, as text.
+class Head(NamedTuple):
+    """The first lines of a file, and how it is encoded."""
+
+    text: str
+    encoding: str
+
+
+def head_of(file: Packed) -> Head:
+    """The first lines of a file, whole ones: UTF-8, or what Chinese programs write.
 
     Raises:
         SourceError: no text.
@@ -120,9 +127,9 @@ def head_of(file: Packed) -> str:
     if b"\0" in data:
         raise SourceError(f"file {file.path}: expected text, or an archive, SQLite, Arrow or Parquet, was other bytes")
     try:
-        return data.decode("utf-8")
+        return Head(data.decode("utf-8"), "utf8")
     except UnicodeDecodeError:
-        return data.decode("gb18030", errors="replace")
+        return Head(data.decode("gb18030", errors="replace"), "gb18030")
 
 
 def _only(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -143,6 +150,8 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (lzma.LZMAError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DamagedFile(f"file {path}: expected a complete file: {reason_of(error)}") from error
+    except UnicodeError as error:
+        raise SourceError(f"file {path}: expected UTF-8 or GB 18030 text: {reason_of(error)}") from error
     except (NotImplementedError, RuntimeError) as error:  # an archive with a password, or packed in a rare way
         raise SourceError(f"file {path}: expected a file that can be unpacked: {reason_of(error)}") from error
     except OSError as error:

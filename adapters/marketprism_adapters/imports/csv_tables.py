@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -22,6 +22,9 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _NULLS = ["", "N/A", "NA", "nan", "NaN", "NAN", "null", "NULL", "None", "none", "-"]
 _SAMPLE_ROWS = 2_000
 _BLOCK = 1 << 22
+_CELLS = re.compile(
+    r"(?:Row #(?P<row>\d+): )?Expected (?P<expected>\d+) columns, got (?P<was>\d+)(?:: (?P<text>.*))?", re.DOTALL
+)
 
 
 class TextTable(NamedTuple):
@@ -30,6 +33,7 @@ class TextTable(NamedTuple):
     file: Packed
     delimiter: str
     sample: Sample
+    encoding: str = "utf8"
 
     @classmethod
     def of(cls, file: Packed) -> TextTable:
@@ -38,13 +42,14 @@ class TextTable(NamedTuple):
         Raises:
             SourceError: no text, or no table.
         """
-        lines = [line for line in head_of(file).splitlines()[: _SAMPLE_ROWS + 1] if line.strip()]
+        head = head_of(file)
+        lines = [line for line in head.text.splitlines()[: _SAMPLE_ROWS + 1] if line.strip()]
         if not lines:
             raise SourceError(f"file {file.path}: expected rows, it has none")
         delimiter = max(_DELIMITERS, key=lambda each: (min(line.count(each) for line in lines[:20]), each == ","))
         rows = [tuple(row) for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)]
         names = () if any(_is_number(cell) for cell in rows[0]) else _distinct(rows[0])
-        return cls(file, delimiter, Sample(names, tuple(rows[1:] if names else rows), file.member))
+        return cls(file, delimiter, Sample(names, tuple(rows[1:] if names else rows), file.member), head.encoding)
 
     def batches(self, layout: Layout, wanted: set[str]) -> Iterator[pa.RecordBatch]:
         """Columns of the table, block by block: numbers of times as integers, all others as text.
@@ -57,12 +62,6 @@ class TextTable(NamedTuple):
         types: dict[str, pa.DataType] = {name: pa.string() for name in wanted}
         if not layout.second_time and all(_is_whole(cell) for cell in self.sample.column(names.index(time))[:50]):
             types[time] = pa.string() if _is_day(self, names.index(time)) else pa.int64()
-        bad: list[arrow_csv.InvalidRow] = []
-
-        def refuse(row: arrow_csv.InvalidRow) -> Literal["error"]:
-            bad.append(row)
-            return "error"
-
         with opened(self.file) as stream:
             try:
                 reader = arrow_csv.open_csv(
@@ -72,30 +71,32 @@ class TextTable(NamedTuple):
                         block_size=_BLOCK,
                         column_names=names,
                         skip_rows=1 if layout.header else 0,
+                        encoding=self.encoding,
                     ),
-                    arrow_csv.ParseOptions(delimiter=self.delimiter, invalid_row_handler=refuse),
+                    arrow_csv.ParseOptions(delimiter=self.delimiter),
                     arrow_csv.ConvertOptions(
                         column_types=types,
                         include_columns=[name for name in names if name in wanted],
                         null_values=_NULLS,
                         strings_can_be_null=True,
-                        check_utf8=False,
                     ),
                 )
                 yield from reader
             except pa.ArrowInvalid as error:
-                raise self._error(error, bad, layout) from error
+                raise self._error(error, layout) from error
 
-    def _error(self, error: pa.ArrowInvalid, bad: list[arrow_csv.InvalidRow], layout: Layout) -> SourceError:
-        if bad:
-            row = bad[0]
-            text = f"expected {row.expected_columns} cells, was {row.actual_columns}"
-            where = f", row {row.number}" if row.number is not None else ""
-            return SourceError(f"file {self.file.path}{where}: {text}: {str(row.text)[:80]!r}")
-        column = re.search(r"In CSV column #(\d+)", str(error))
+    def _error(self, error: pa.ArrowInvalid, layout: Layout) -> SourceError:
+        """What Arrow says of a row or a cell, with the field's name."""
+        text = reason_of(error)
+        cells = _CELLS.search(text)
+        if cells is not None:
+            where = f", row {cells['row']}" if cells["row"] else ""
+            counts = f"expected {cells['expected']} cells, was {cells['was']}"
+            return SourceError(f"file {self.file.path}{where}: {counts}: {(cells['text'] or '')[:80]!r}")
+        column = re.search(r"In CSV column #(\d+)", text)
         name = layout.columns[int(column[1])] if column else "a row"
-        was = re.search(r"invalid value '(.*)'", str(error))
-        shown = repr(was[1][:80]) if was else reason_of(error)[:200]
+        was = re.search(r"invalid value '(.*)'", text, re.DOTALL)
+        shown = repr(was[1][:80]) if was else text[:200]
         return SourceError(f"file {self.file.path}: {name}: expected a number of its unit, was {shown}")
 
 
