@@ -38,7 +38,7 @@ from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_domain.instruments.written_names import venue_named
 
 SUM_SUFFIX = ".CHECKSUM"
-_CHUNK = 1 << 20
+_CHUNK, _SAMPLE_ROWS = 1 << 20, 2_000
 _OF_VNPY = {"d": "1d", "w": "1w", "tick": "", "1d": "1d", "1w": "1w"}
 
 
@@ -195,7 +195,8 @@ class TableFile:
         if series.interval and not self._hints.interval:
             return series.interval
         for rows in self._read(key, self._zone(series.venue)):
-            times = [int(ts) for ts in rows.column(TIME_OF[self._layout.kind]).slice(0, 2_000).to_numpy()]
+            sample = rows.column(TIME_OF[self._layout.kind]).slice(0, _SAMPLE_ROWS).to_numpy()
+            times = sorted({int(ts) for ts in sample})  # rows may run backwards, or in no order
             if len(times) > 1:
                 found = usual_interval(times) or ""
                 if series.interval and found and contradicts(series.interval, times):

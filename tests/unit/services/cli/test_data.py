@@ -16,7 +16,7 @@ from marketprism_application.errors import SourceError
 from marketprism_services.cli import app as program
 from marketprism_services.platform.exits import Stop
 from tests.conftest import FIXTURES
-from tests.contract.test_rows_files import aggregated, kline, klines_in_us, spot_klines, vnpy_csv, zipped
+from tests.support.import_files import aggregated, kline, klines_in_us, spot_klines, vnpy_csv, zipped
 
 
 def run(*words: str, code: int = 0) -> str:
