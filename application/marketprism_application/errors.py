@@ -4,7 +4,10 @@ ApplicationError
 ├── SourceError      a source is missing, malformed or away
 ├── StoreError       the store is away, cannot do it as things stand, or a limit was exceeded
 │   ├── SchemaError  the tables are not for this program: another one has to do the work
-│   └── RowError     a row that no table can take, whenever it is tried
+│   ├── RowError     a row that no table can take, whenever it is tried
+│   └── ColdAwayError    archived rows are needed, and their place does not give them
+├── ColdStoreError   the place of archived files is away, full, or refuses
+├── VerifyError      what was read back of an archived unit is not what was written
 ├── EmbeddedServerError  the nats-server of this machine's own does not run
 ├── LocalServerError     the ClickHouse of this machine's own does not run
 ├── DataDirError     the data directory cannot be written
@@ -68,6 +71,22 @@ class RowError(StoreError):
 
 class SchemaError(StoreError):
     """The tables are newer than this program, or a migration was altered after it was applied."""
+
+
+class ColdAwayError(StoreError):
+    """An answer needs archived rows that cannot be read now. The text names their partitions and the place."""
+
+
+class VerifyError(ApplicationError):
+    """Files of a unit are not the rows that they are to be: nothing is dropped."""
+
+    code = Code.STORE_ERROR
+
+
+class ColdStoreError(ApplicationError):
+    """The place of archived files does not do what was asked. The text names it, without secrets."""
+
+    code = Code.STORE_ERROR
 
 
 class EmbeddedServerError(ApplicationError):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from marketprism_console.compact import compact, without_comments
 from marketprism_console.joined import VENDOR, imported, joined, place
 
 WEB: Final = Path(__file__).parent / "web"
@@ -28,7 +28,6 @@ _TYPES = {
 }
 _INDEX, _ENTRY = "index.html", "shell/app.js"
 _STYLE, _SHEET = "style/", "style.css"
-_TYPE = re.compile(r"/\*\* @(?:type|param)[^\n]*?\*/ ?")
 # What the page may do: load and ask nothing but what is here, and make no markup out of text. Lit's templates are the
 # one source of markup.
 POLICY: Final = (
@@ -50,24 +49,6 @@ class Asset:
     def gzipped(self) -> bytes:
         """The same bytes as they travel."""
         return gzip.compress(self.body, 9, mtime=0)
-
-
-def without_comments(source: bytes) -> bytes:
-    """A module as it is sent: what only its readers need is left out, and every line keeps its number.
-
-    Lines that are a comment, or lie within one that began a line, become empty, and types that stand before a value go.
-    Comments begin a line or are such types: the style check of the sources holds that.
-    """
-    lines, is_within = list[str](), False
-    for line in source.decode().split("\n"):
-        begins = line.lstrip()
-        if is_within or begins.startswith("/*"):
-            _, end, rest = line.partition("*/")
-            is_within = not end
-            lines.append(rest.lstrip())
-        else:
-            lines.append("" if begins.startswith("//") else line)
-    return _TYPE.sub("", "\n".join(lines)).encode()
 
 
 class Console:
@@ -107,7 +88,8 @@ def _sent(files: Mapping[str, bytes]) -> dict[str, bytes]:
     modules = {name: without_comments(body).decode() for name, body in files.items() if name.endswith(".js")}
     styles = [without_comments(files[name]) for name in sorted(files) if name.startswith(_STYLE)]
     libraries = {name: body for name, body in files.items() if name.startswith(VENDOR)}
-    return {**joined(modules), **libraries, _SHEET: b"\n".join(styles)}
+    folders = {name: compact(body.decode()).encode() for name, body in joined(modules).items()}
+    return {**folders, **libraries, _SHEET: b"\n".join(styles)}
 
 
 def _ending(name: str) -> str:

@@ -1,8 +1,8 @@
 """The modules of a folder as one: a browser asks for a dozen files instead of a hundred, and they weigh two thirds.
 
-What a module holds is sent line by line as it is written, below a line that names it. It stands in a function of its
-own, so that its names stay its own; what it exports is that function's result, and others take it from there. Modules
-must not import each other in a ring, nor must folders.
+What a module holds is sent line by line as it is written, but for what `compact.py` leaves out, below the constant that
+names it. It stands in a function of its own, so that its names stay its own; what it exports is that function's result,
+and others take it from there. Modules must not import each other in a ring, nor must folders.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class _Module:
     lines: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        head = (f"// {self.name}", f"const {constant(self.name)} = (() => {{")
-        return "\n".join((*head, *self.lines, f"return {{ {', '.join(self.exports)} }};", "})();"))
+        head = f"const {constant(self.name)} = (() => {{"
+        return "\n".join((head, *self.lines, f"return {{ {', '.join(self.exports)} }};", "})();"))
 
 
 def joined(sources: Mapping[str, str]) -> dict[str, bytes]:

@@ -161,10 +161,19 @@ class MarketClient:
         trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
+        as_of: Time = None,
     ) -> Answer[Bar]:
         """Stored bars with ts_open in [start, end), or of trading days: `history.bars`."""
         return await self._history.bars(
-            symbol, interval, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+            symbol,
+            interval,
+            start,
+            end,
+            venue=venue,
+            trading_day=trading_day,
+            last=last,
+            fields=fields,
+            as_of=as_of,
         )
 
     async def ticks_between(

@@ -100,9 +100,11 @@ class History:
         trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
+        as_of: Time = None,
     ) -> Answer[Bar]:
-        """Closed bars by their `ts_open`, each in its last revision; `gap` says what is missing."""
-        return await self._ranged(BAR, symbol, (start, end, trading_day, last), venue, fields, interval)
+        """Closed bars by their `ts_open`, each in its last revision, or in that which stood `as_of` a time; `gap` says
+        what is missing."""
+        return await self._ranged(BAR, symbol, (start, end, trading_day, last), venue, fields, interval, as_of)
 
     async def ticks(
         self,
@@ -171,9 +173,10 @@ class History:
         trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
+        as_of: Time = None,
     ) -> Answer[Kline]:
-        """Bars as the venue made them, by their `ts_open`."""
-        return await self._ranged(KLINE, symbol, (start, end, trading_day, last), venue, fields, interval)
+        """Bars as the venue made them, by their `ts_open`; closed ones as they stood `as_of` a time."""
+        return await self._ranged(KLINE, symbol, (start, end, trading_day, last), venue, fields, interval, as_of)
 
     async def tickers(
         self,
@@ -298,6 +301,7 @@ class History:
         venue: str | None,
         fields: Fields,
         interval: str | None = None,
+        as_of: Time = None,
     ) -> Answer[SomeRecord]:
         start, end, trading_day, last = which
         from_day, to_day = days_of(trading_day)
@@ -311,6 +315,7 @@ class History:
             from_day=from_day,
             to_day=to_day,
             fields=asked_columns(kind, fields),
+            as_of=self._session.time(as_of, "as_of"),
         )
         if last is not None:
             _check_last(last)

@@ -119,11 +119,20 @@ class SyncMarketClient:
         trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
+        as_of: Time = None,
     ) -> Answer[Bar]:
         """Stored bars with ts_open in [start, end), or of trading days: `history.bars`."""
         return self._loop.run(
             self._market.bars(
-                symbol, interval, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+                symbol,
+                interval,
+                start,
+                end,
+                venue=venue,
+                trading_day=trading_day,
+                last=last,
+                fields=fields,
+                as_of=as_of,
             )
         )
 

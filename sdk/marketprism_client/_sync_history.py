@@ -73,11 +73,21 @@ class SyncHistory:
         trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
+        as_of: Time = None,
     ) -> Answer[Bar]:
-        """Closed bars by their `ts_open`, each in its last revision; `gap` says what is missing."""
+        """Closed bars by their `ts_open`, each in its last revision, or in that which stood `as_of` a time; `gap` says
+        what is missing."""
         return self._loop.run(
             self._history.bars(
-                symbol, interval, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+                symbol,
+                interval,
+                start,
+                end,
+                venue=venue,
+                trading_day=trading_day,
+                last=last,
+                fields=fields,
+                as_of=as_of,
             )
         )
 
@@ -156,11 +166,20 @@ class SyncHistory:
         trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
+        as_of: Time = None,
     ) -> Answer[Kline]:
-        """Bars as the venue made them, by their `ts_open`."""
+        """Bars as the venue made them, by their `ts_open`; closed ones as they stood `as_of` a time."""
         return self._loop.run(
             self._history.klines(
-                symbol, interval, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+                symbol,
+                interval,
+                start,
+                end,
+                venue=venue,
+                trading_day=trading_day,
+                last=last,
+                fields=fields,
+                as_of=as_of,
             )
         )
 

@@ -7,18 +7,32 @@ import re
 import pytest
 
 from marketprism_application.contracts.kinds import KINDS
+from marketprism_services.cli.language.catalogue import catalogue
 from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.meanings import LANGUAGES, WHY_FIXED, meanings
+from marketprism_services.settings.modes import FIXED
 from marketprism_services.settings.settings import Settings, load
 from marketprism_services.settings.shape import type_at
+from tests.support.reference import MEANINGS as MEANINGS_FILE
 from tests.support.reference import PAGES, ROOT
 from tests.support.reference.columns import MEANINGS
-from tests.support.reference.settings import bounds_of, rows
+from tests.support.reference.settings import bounds_of, meanings_file, rows
 from tests.support.reference.tables import comments_of, meaning_of
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_what_the_code_says(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name](), "expected the page of `make docs`"
+
+
+def test_every_setting_has_its_meaning_in_both_languages() -> None:
+    assert (ROOT / MEANINGS_FILE).read_text(encoding="utf-8") == meanings_file(), "expected what `make docs` writes"
+    names = {row.name for row in rows()}
+    for language in LANGUAGES:
+        assert names ^ meanings(language)["meanings"].keys() == set(), language
+    assert [name for name, text in meanings("zh")["meanings"].items() if not re.search(r"[\u4e00-\u9fff]", text)] == []
+    shown = catalogue("zh_CN")
+    assert meanings("zh")[WHY_FIXED] == {why: shown.translate(why) for why in FIXED.values()}
 
 
 def test_every_setting_has_a_meaning_and_every_number_a_range() -> None:

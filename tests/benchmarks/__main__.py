@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
+from tests.benchmarks.archive import measure_archive
 from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.gateway import measure_gateway
@@ -105,6 +106,7 @@ def main() -> None:
         "stages": measure(),
         "clickhouse_server": server,
         "counter": measure_counter(),
+        "archive": measure_archive(),
         "venues": venues(arguments.load_seconds),
         "peers": {"vnpy_bar_generator_1m_ticks_per_s": vnpy_bars(ticks)},
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 from chdb import session
 
+from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.sql.engine_errors import ROW_CODES, store_error
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.codec import encode
@@ -212,3 +214,14 @@ def test_a_letter_is_named_by_what_can_be_typed() -> None:
     assert (str(key), LetterKey.parse(str(key))) == ("MARKET_TICKS:12.3", key)
     assert LetterKey.parse("MARKET_TICKS:12") == LetterKey("MARKET_TICKS", 12, 0)
     assert [LetterKey.parse(text) for text in ("17", "x", ":1", "S:1.x", "S:")] == [None] * 5
+
+
+async def test_the_answer_behind_one_that_failed_while_it_was_made_is_whole(tmp_path: Path) -> None:
+    engine = await ChdbEngine.open(tmp_path)
+    try:
+        for _ in range(3):
+            with pytest.raises(StoreError, match="throwIf"):
+                await engine.fetch("SELECT throwIf(number = 50) FROM numbers(100)")
+            assert (await engine.fetch("SELECT number FROM numbers(3)")).num_rows == 3
+    finally:
+        await engine.close()

@@ -14,9 +14,9 @@ from marketprism_adapters.nats.local_server import choose_port
 
 
 @contextmanager
-def serve_clickhouse(folder: Path, *, native: bool = False) -> Iterator[tuple[str, str]]:
+def serve_clickhouse(folder: Path, *, native: bool = False, files_at: str = "") -> Iterator[tuple[str, str]]:
     """Its URL over HTTP, and that of its native port where that is wanted, empty otherwise."""
-    options = LocalOptions(folder, choose_port(0), choose_port(0), native=native)
+    options = LocalOptions(folder, choose_port(0), choose_port(0), native=native, files_at=files_at)
     started: queue.Queue[tuple[str, str] | BaseException] = queue.Queue()
     ended = threading.Event()
 

@@ -27,7 +27,16 @@ class Pipeline:
     def __init__(self, url: str, folder: Path) -> None:
         http = dict.fromkeys(NAMES, 0)
         source = {"spec": "sim:days=0,rate=4,instruments=rb2505", "speed": "20"}
-        self._layers = Layers({"data_dir": str(folder), "nats": {"url": url}, "http": http, "source": source})
+        (archived := folder / "archived").mkdir(parents=True, exist_ok=True)
+        self._layers = Layers(
+            {
+                "data_dir": str(folder),
+                "nats": {"url": url},
+                "http": http,
+                "source": source,
+                "archive": {"place": str(archived)},
+            }
+        )
         self.settings: Settings = self._layers.settings()
         self.services: dict[str, Service] = {}
         self._tasks: dict[str, asyncio.Task[int]] = {}

@@ -4,7 +4,8 @@ The server answers on loopback, where every program of every user of the machine
 browser here has open. So a request needs a header that a page cannot send to another site without being asked first
 (`X-ClickHouse-User`), or the reader's Basic credentials; anything else is refused before it is parsed. The two users
 have passwords that are made once per data directory, and rights on the database `market` alone: no table function that
-reads files, starts programs or reaches other hosts, and no table engine but that of the tables. No request can be made
+reads files, starts programs or reaches other hosts (but, for the writer, a store of archived files where one is set),
+and no table engine but that of the tables. No request can be made
 by `default`, the user whom the server needs to start with, and he may do nothing.
 """
 
@@ -31,7 +32,7 @@ _CONFIG = """<clickhouse>
   <user_files_path>{folder}/files/</user_files_path>
   <user_scripts_path>{folder}/scripts/</user_scripts_path>
   <format_schema_path>{folder}/files/</format_schema_path>
-  <remote_url_allow_hosts/>
+  <remote_url_allow_hosts>{hosts}</remote_url_allow_hosts>
   <access_control_improvements>
     <table_engines_require_grant>true</table_engines_require_grant>
     <select_from_system_db_requires_grant>true</select_from_system_db_requires_grant>
@@ -67,7 +68,7 @@ _USERS = """<clickhouse>
           DROP VIEW, TRUNCATE, OPTIMIZE ON market.*</query>
         <query>GRANT TABLE ENGINE ON ReplacingMergeTree</query>
         <query>GRANT SYSTEM MERGES ON *.*</query>
-        {system}
+        {files}{system}
       </grants>
     </{writer}>
     <{reader}>
@@ -84,8 +85,10 @@ _USERS = """<clickhouse>
 # What a client library asks for, and one's own queries, to end them.
 _SYSTEM = "".join(
     f"<query>GRANT SELECT ON system.{table}</query>"
-    for table in ("one", "numbers", "databases", "tables", "columns", "settings", "processes")
+    for table in ("one", "numbers", "databases", "tables", "columns", "settings", "processes", "parts", "disks")
 )
+# The table function `s3`.
+_FILES = "<query>GRANT S3 ON *.*</query><query>GRANT CREATE TEMPORARY TABLE ON *.*</query>"
 
 
 class Passwords(NamedTuple):
@@ -102,8 +105,9 @@ class Access(NamedTuple):
     passwords: Passwords
 
 
-def prepare(folder: Path) -> Access:
-    """Write configuration and users to a private folder; passwords that are there already are kept.
+def prepare(folder: Path, files_at: str = "") -> Access:
+    """Write configuration and users to a private folder; passwords that are there already are kept. `files_at` is the
+    one host:port whose files the writer may read and write, empty: none.
 
     Raises:
         OSError: the folder cannot be written.
@@ -113,10 +117,22 @@ def prepare(folder: Path) -> Access:
         private_folder(folder / name)
     passwords = _passwords(folder / "passwords.json")
     hashes = [hashlib.sha256(each.encode()).hexdigest() for each in passwords]
-    users = _USERS.format(writer=WRITER, reader=READER, writer_hash=hashes[0], reader_hash=hashes[1], system=_SYSTEM)
+    users = _USERS.format(
+        writer=WRITER,
+        reader=READER,
+        writer_hash=hashes[0],
+        reader_hash=hashes[1],
+        system=_SYSTEM,
+        files=_FILES if files_at else "",
+    )
     write_private(folder / "users.xml", users)
     config = _CONFIG.format(
-        folder=escape(str(folder)), writer=WRITER, reader=READER, basic=f"{_BASIC}[o-r]", query=_QUERY
+        folder=escape(str(folder)),
+        writer=WRITER,
+        reader=READER,
+        basic=f"{_BASIC}[o-r]",
+        query=_QUERY,
+        hosts=f"<host>{escape(files_at)}</host>" if files_at else "",
     )
     write_private(folder / "config.xml", config)
     return Access(folder / "config.xml", passwords)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -121,7 +122,13 @@ def _abandon(opened: asyncio.Future[Any], executor: ThreadPoolExecutor) -> None:
 
 
 def _query(session: Any, statement: str, form: str, params: dict[str, Any] | None) -> bytes:
-    result = session.query(statement, form, params=params or {})
+    try:
+        result = session.query(statement, form, params=params or {})
+    except Exception:
+        # Behind a statement that failed while it ran, the library answers the next one with no rows, and no error.
+        with contextlib.suppress(Exception):
+            session.query("SELECT 1", "Null")
+        raise
     data: bytes = result.bytes() if form != "Null" else b""
     return data
 

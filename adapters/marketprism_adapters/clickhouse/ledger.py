@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.topology import DATABASE
@@ -16,10 +16,11 @@ _IDENTITY = f"SELECT id FROM {DATABASE}.store_identity ORDER BY ts_made, id LIMI
 
 
 class SqlLedger:
-    """Fulfils `StoreLedger` and `RowsLedger`."""
+    """Fulfils `StoreLedger` and `RowsLedger`; `archived` says whether a table has rows that lie elsewhere."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, archived: Callable[[str], bool] = lambda _: False) -> None:
         self._engine = engine
+        self._archived = archived
 
     async def identity(self) -> str:
         """The oldest name in the table; the first who asks makes one."""
@@ -54,7 +55,10 @@ class SqlLedger:
         """Whether any table of the stream has a row."""
         tables = sorted(kind.table for kind in KINDS.values() if kind.stream == stream)
         for table in tables:
-            if (await self._engine.fetch(f"SELECT 1 AS found FROM {DATABASE}.{table} LIMIT 1")).num_rows:
+            if (
+                self._archived(table)
+                or (await self._engine.fetch(f"SELECT 1 AS found FROM {DATABASE}.{table} LIMIT 1")).num_rows
+            ):
                 return True
         return False
 

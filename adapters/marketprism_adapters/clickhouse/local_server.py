@@ -59,6 +59,7 @@ class LocalOptions:
     The native port is opened with a configuration file, or where `native` asks for it: there is no way to keep the user
     `default`, who has no password, from it. Without a configuration file he may open and close ports, and nothing else;
     and the library ends itself behind a login that it refused there. So it is for tests and measurements.
+    `files_at` is the host:port of an S3-compatible store whose files the writer may read and write.
     """
 
     data_dir: Path
@@ -66,6 +67,7 @@ class LocalOptions:
     tcp_port: int
     config: Path | None = None
     native: bool = False
+    files_at: str = ""
 
 
 class LocalClickHouse:
@@ -230,7 +232,7 @@ def _prepare(options: LocalOptions) -> tuple[Path, access.Passwords | None]:
     if options.config is not None:
         private_folder(_access_of(options))
         return options.config, None
-    return access.prepare(_access_of(options))
+    return access.prepare(_access_of(options), options.files_at)
 
 
 def _program() -> list[str]:

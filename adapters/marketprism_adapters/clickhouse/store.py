@@ -13,8 +13,8 @@ from marketprism_adapters.clickhouse.dead_rows import SqlDeadRows
 from marketprism_adapters.clickhouse.migrations import LEDGER, Migration, pending
 from marketprism_adapters.clickhouse.sql.columns import columns_of, to_arrow
 from marketprism_adapters.clickhouse.sql.engine import Engine
-from marketprism_adapters.clickhouse.sql.schema import COLUMNS, CREATED, PROVENANCE, insert, insert_encoded
-from marketprism_adapters.clickhouse.topology import DATABASE, TABLES, Topology
+from marketprism_adapters.clickhouse.sql.schema import COLUMNS, CREATED, PROVENANCE, inserts, inserts_encoded
+from marketprism_adapters.clickhouse.topology import DATABASE, REVISIONS, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
@@ -77,7 +77,7 @@ class SqlStore:
         found = await self._engine.fetch(CREATED)
         created = {str(row["name"]): str(row["created"]) for row in found.to_pylist()}
         done = []
-        for table in sorted(TABLES):
+        for table in sorted(TABLES | REVISIONS.keys()):
             for statement in self._topology.retention(table, created.get(table + suffix, "")):
                 await self._engine.execute(statement)
                 done.append(statement.removeprefix("ALTER TABLE "))
@@ -92,10 +92,11 @@ class SqlStore:
         for kind in KINDS.values():
             wanted = {column.name: column.stored for _, columns in columns_of(kind.name) for column in columns}
             wanted |= dict(PROVENANCE)
-            for name, stored in wanted.items():
-                there = found.get((kind.table, name))
-                if there != stored:
-                    wrong.append(f"{kind.table}.{name}: expected {stored}, was {there or 'missing'}")
+            for table in filter(None, (kind.table, kind.revisions)):
+                for name, stored in wanted.items():
+                    there = found.get((table, name))
+                    if there != stored:
+                        wrong.append(f"{table}.{name}: expected {stored}, was {there or 'missing'}")
         return wrong
 
     async def insert(
@@ -110,7 +111,8 @@ class SqlStore:
             table = to_arrow(kind, rows, places, epoch)
         except (ValueError, pa.ArrowException, OverflowError) as error:
             raise RowError(f"{kind.table}: {reason_of(error)}") from error
-        await self._engine.insert(insert(kind, f"{covered.token}:{kind.name}"), table)
+        for what in inserts(kind, f"{covered.token}:{kind.name}"):
+            await self._engine.insert(what, table)
         return len(rows)
 
     async def insert_encoded(
@@ -122,14 +124,16 @@ class SqlStore:
         token = f"{covered.token}:{kind.name}"
         if not self._careful:
             try:
-                await self._engine.insert_encoded(insert_encoded(kind, token, careful=False), body)
+                for what in inserts_encoded(kind, token, careful=False):
+                    await self._engine.insert_encoded(what, body)
             except RowError:
                 # Numbers of one kind come together: a coin with ten digits behind the point has them in every tick.
                 self._careful = _CAREFUL_PARTS
             else:
                 return rows
         self._careful -= 1
-        await self._engine.insert_encoded(insert_encoded(kind, token, careful=True), body)
+        for what in inserts_encoded(kind, token, careful=True):
+            await self._engine.insert_encoded(what, body)
         return rows
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:

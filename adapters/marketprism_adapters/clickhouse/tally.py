@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_adapters.clickhouse.sql.engine import Fetching
 from marketprism_adapters.clickhouse.sql.parameters import Params, parameter
 from marketprism_adapters.clickhouse.topology import DATABASE, TICKS, Topology
 from marketprism_application.contracts.kinds import DataKind
@@ -18,7 +18,7 @@ _DAY_NS = 86_400 * 1_000_000_000
 class SqlTally:
     """Counts places, not rows: what lies there twice until a merge is one."""
 
-    def __init__(self, engine: Engine, topology: Topology | None = None) -> None:
+    def __init__(self, engine: Fetching, topology: Topology | None = None) -> None:
         self._engine = engine
         self._keep_days = (topology or Topology()).keep_days.get(TICKS, 0)
 

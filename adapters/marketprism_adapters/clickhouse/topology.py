@@ -20,6 +20,9 @@ from marketprism_domain.values import Bounds
 
 DATABASE = "market"
 TABLES = {kind.table for kind in KINDS.values()}
+REVISIONS = {
+    kind.revisions: kind.table for kind in KINDS.values() if kind.revisions
+}  # and the table of the newest ones
 PARTITIONS = {"day": "toYYYYMMDD", "month": "toYYYYMM", "year": "toYear"}
 TICKS = KINDS["tick"].table
 _DENSE = "ZSTD(3)"
@@ -96,6 +99,8 @@ class Topology:
         if table in self.partition_by:
             function = PARTITIONS[self.partition_by[table]]
             statement = _PARTITION.sub(rf"PARTITION BY {function}(\1)", statement)
+        if statement.startswith("INSERT"):  # by the tables over the shards
+            return [statement]
         if not self.cluster or not table:
             return [self._on_cluster(statement)] if self.cluster else [statement]
         if " VIEW " in statement:  # of the table over the shards: it has nothing of its own
@@ -110,7 +115,7 @@ class Topology:
         local = _ENGINE.sub(
             lambda m: f"ENGINE = ReplicatedReplacingMergeTree({path}{', ' + m.group(1) if m.group(1) else ''})", local
         ).replace("non_replicated_deduplication_window", "replicated_deduplication_window")
-        key = "cityHash64(symbol)" if table in TABLES else "0"
+        key = "cityHash64(symbol)" if table in TABLES | REVISIONS.keys() else "0"
         over = (
             f"CREATE TABLE IF NOT EXISTS {DATABASE}.{table} ON CLUSTER '{self.cluster}' AS {DATABASE}.{table}_local\n"
             f"ENGINE = Distributed('{self.cluster}', '{DATABASE}', '{table}_local', {key})"
@@ -122,7 +127,7 @@ class Topology:
 
     def retention(self, table: str, current: str) -> list[str]:
         """Statements that bring a table's TTL to the setting, given its present CREATE statement."""
-        days = self.keep_days.get(table)
+        days = self.keep_days.get(REVISIONS.get(table, table))
         suffix = f"_local ON CLUSTER '{self.cluster}'" if self.cluster else ""
         parts = []
         if table == TICKS and self.dense_days:

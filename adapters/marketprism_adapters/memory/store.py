@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, localcontext
 from operator import attrgetter
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import msgspec
 import pyarrow as pa
@@ -39,11 +39,21 @@ from marketprism_domain.values import check_decimal
 _EXACT_DIGITS = 60
 
 
+class _Revision(NamedTuple):
+    """A row that stood for a key from `ts_pub` on, until one of a higher version did."""
+
+    key: tuple[object, ...]
+    version: tuple[int, int]
+    ts_pub: int
+    row: object
+
+
 class MemoryStore:
     """Fulfils both ports. Rows of one key replace one another: the highest revision, then the latest in the stream."""
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[tuple[Any, ...], tuple[tuple[int, int], Any]]] = {name: {} for name in KINDS}
+        self._revisions: dict[str, dict[tuple[object, ...], _Revision]] = {name: {} for name in KINDS}
         self._raw: dict[str, list[Any]] = {name: [] for name in KINDS}
         self._tokens: set[str] = set()
         self.dead: dict[tuple[str, int, int], DeadRow] = {}
@@ -68,6 +78,9 @@ class MemoryStore:
             self._raw[kind.name].append(row)
             key = tuple(getattr(row, name) for name in kind.order_by)
             version = (getattr(row, "revision", 0), place.seq)
+            if kind.revisions and getattr(row, "closed", True):
+                again = (*key, getattr(row, kind.revised_by))
+                self._revisions[kind.name][again] = _Revision(key, version, row.ts_pub, row)
             if key not in table or table[key][0] <= version:
                 table[key] = (version, row)
         return len(rows)
@@ -107,6 +120,14 @@ class MemoryStore:
     def _rows(self, kind: DataKind) -> list[Any]:
         return [row for _, row in self._tables[kind.name].values()]
 
+    def _stood(self, kind: DataKind, as_of: int) -> list[object]:
+        """Rows of which each was the newest of its key at that time."""
+        found: dict[tuple[object, ...], _Revision] = {}
+        for each in self._revisions[kind.name].values():
+            if each.ts_pub <= as_of and (each.key not in found or found[each.key].version <= each.version):
+                found[each.key] = each
+        return [each.row for each in found.values()]
+
     async def answer(self, question: StoreQuestion) -> pa.Table:
         """As its class says."""
         match question:
@@ -138,8 +159,9 @@ class MemoryStore:
     def _records(self, query: Records) -> pa.Table:
         """One page of one instrument, oldest first."""
         kind = KINDS[query.kind]
+        rows = self._rows(kind) if query.as_of is None else self._stood(kind, query.as_of)
         found = sorted(
-            (row for row in self._rows(kind) if _chosen(row, query, getattr(row, kind.time_field))),
+            (row for row in rows if _chosen(row, query, getattr(row, kind.time_field))),
             key=attrgetter(*kind.read_order),
         )
         if query.after is not None:

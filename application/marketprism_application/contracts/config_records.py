@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 
 CHECK_CONFIG = "config_check"  # of every service: would it take these values
+CONFIG_GIVEN = "config_given"  # of every service: what it runs with, and from where
 MONITOR = "monitor"  # who changes them
 VERSION_KEY, PENDING_KEY, PINNED_KEY, REFUSED_KEY = (  # in the metadata of an instance in the registry
     "config_version",
@@ -76,6 +77,30 @@ class InstanceStanding(msgspec.Struct, frozen=True):
         return f"{self.service}.{self.instance}"
 
 
+class ValueGiven(msgspec.Struct, frozen=True):
+    """What an instance runs with of a setting, as people may see it, and from where: `file`, `central`, `environment`
+    or `option`; also `default` where several instances are compared."""
+
+    value: object
+    layer: str
+
+
+class ValueInForce(msgspec.Struct, frozen=True):
+    """A value of a setting, from where it is, and the instances, `<service>.<instance>`, that run with it."""
+
+    value: object
+    layer: str
+    instances: tuple[str, ...]
+
+
+class ValuesPage(msgspec.Struct, frozen=True):
+    """Values in force by setting, of those that are not everywhere the default; `silent` says who did not answer, and
+    why."""
+
+    values: dict[str, list[ValueInForce]]
+    silent: dict[str, str] = {}
+
+
 class ChangeReport(msgspec.Struct, frozen=True):
     """What became of a change. `version` is that in force, of a dry run the one it would change.
 
@@ -95,13 +120,22 @@ class ChangeReport(msgspec.Struct, frozen=True):
 
 
 class SettingRow(msgspec.Struct, frozen=True):
-    """A setting: its default, its central values by whom they are for, and when a change of it applies."""
+    """A setting: its default, its central values by whom they are for, and when a change of it applies.
+
+    `services` are those that use it. `options` are all values that it may have, empty where they are not few. A
+    `secret` is given as `secret:<name>`. `meaning` and `why` (it cannot be set centrally) are texts by language.
+    """
 
     name: str
     default: object
     central: dict[str, object]
     applies: str
     why_fixed: str = ""
+    services: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    secret: bool = False
+    meaning: dict[str, str] = {}
+    why: dict[str, str] = {}
 
 
 class SettingsPage(msgspec.Struct, frozen=True):
@@ -121,6 +155,7 @@ class ConfigDifference(msgspec.Struct, frozen=True):
 
 __all__ = [
     "CHECK_CONFIG",
+    "CONFIG_GIVEN",
     "MONITOR",
     "PENDING_KEY",
     "PINNED_KEY",
@@ -135,5 +170,8 @@ __all__ = [
     "InstanceStanding",
     "SettingRow",
     "SettingsPage",
+    "ValueGiven",
+    "ValueInForce",
     "Values",
+    "ValuesPage",
 ]

@@ -49,6 +49,11 @@ class DataKind:
         streamed: whether `/api/v1/<path>/<symbol>/stream` serves it whole.
         numbered: whether `seq` tells by itself what is missing, so that no cadence has to.
         may_be_silent: whether a venue may rightly send none of it for days.
+        partitioned_by: the time by whose day or month the table is cut into partitions.
+        stays_hot: whether it is never archived: there is little of it, and every question joins it.
+        revisions: the table of every row that ever stood for a key, so that a question can be asked as of an earlier
+            time; empty where only the newest is stored.
+        revised_by: what tells rows of one key apart in that table, beside the key.
         version: `v` of the message; a new version stands beside the old one.
     """
 
@@ -64,6 +69,10 @@ class DataKind:
     streamed: bool = False
     numbered: bool = False
     may_be_silent: bool = False
+    partitioned_by: str = "ts_event"
+    stays_hot: bool = False
+    revisions: str = ""
+    revised_by: str = ""
     version: int = 1
 
     @cached_property
@@ -123,6 +132,8 @@ BAR = DataKind(
     few_values=frozenset({"interval", "trading_day"}),
     path="bars",
     streamed=True,
+    revisions="bar_revisions",
+    revised_by="revision",
 )
 GAP = DataKind(
     "gap",
@@ -179,6 +190,7 @@ INSTRUMENT = DataKind(
             "status",
         }
     ),
+    stays_hot=True,
 )
 
 
@@ -213,6 +225,9 @@ KLINE = _of_venue(
     order_by=("symbol", "venue", "interval", "ts_open"),
     time_field="ts_open",
     few_values=frozenset({"interval"}),
+    partitioned_by="ts_open",
+    revisions="kline_revisions",
+    revised_by="ts_pub",
 )
 TICKER = _of_venue("ticker", Ticker, "tickers")
 FUNDING_RATE = _of_venue("funding_rate", FundingRate, "funding_rates")

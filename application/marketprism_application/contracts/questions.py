@@ -60,7 +60,8 @@ class Records(_Question, frozen=True, tag="records"):
     first of them, time and seq at least. With fewer than all, other rows that begin alike are passed over, such as
     those of another venue at the same instant. `venue` None means every venue.
     `last` asks for the newest `limit` rows instead (still returned oldest first). `interval` is of bars and klines.
-    `made_of` "ticks" asks for bars that are made of the ticks, whatever bars are stored.
+    `made_of` "ticks" asks for bars that are made of the ticks, whatever bars are stored. `as_of`, nanoseconds UTC, asks
+    for bars or closed klines as they stood then: of each the last revision that was published by that time.
 
     `from_day` and `to_day` are the first and the last trading day (both included, `20181009` or `2018-10-09`), with
     the night of the evening before; an answer is what lies in both, the days and [ts_from, ts_to). `fields` chooses
@@ -82,6 +83,7 @@ class Records(_Question, frozen=True, tag="records"):
     to_day: str | None = None
     fields: tuple[str, ...] = ()
     levels: int = 0
+    as_of: int | None = None
 
 
 Key: TypeAlias = tuple[int | str, ...]

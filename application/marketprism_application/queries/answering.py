@@ -275,6 +275,12 @@ async def _of_one(reading: Reading, question: Records) -> pa.Table:
     if by_activity(str(question.interval)):
         return await activity_bars(reading.store, question, rules)
     if question.made_of or not _from_bars(question, rules):
+        if question.as_of is not None:
+            kept = ", ".join(rules.intervals)
+            raise QueryError(
+                f"as_of: expected an interval that is stored or made of minutes ({kept}), since others are "
+                f"made of ticks, was {question.interval}"
+            )
         return await bars_of_ticks(reading.store, question, rules)
     return await bars(reading.store, question, rules)
 

@@ -66,6 +66,7 @@ def checked(query: Records) -> Records:
     if query.interval is None and kind.has_interval:
         raise QueryError(f"interval: expected one for {kind.name}s, like 1m or 1d, was none")
     check_range(query.ts_from, query.ts_to)
+    _check_as_of(kind, query)
     _check_after(kind, query.after)
     _check_limit(query.limit)
     return query
@@ -106,6 +107,18 @@ def check_range(ts_from: int | None, ts_to: int | None) -> None:
             raise QueryError(f"{name}: expected nanoseconds since 1970, was {value}")
     if ts_from is not None and ts_to is not None and ts_to < ts_from:
         raise QueryError(f"ts_to: expected at or after ts_from ({ts_from}), was {ts_to}")
+
+
+def _check_as_of(kind: DataKind, query: Records) -> None:
+    if query.as_of is None:
+        return
+    if not kind.revisions:
+        those = ", ".join(each.name for each in KINDS.values() if each.revisions)
+        raise QueryError(f"as_of: expected with one of {those}, since only these have revisions, was with {kind.name}")
+    if query.made_of or (query.interval is not None and ":" in query.interval):
+        raise QueryError("as_of: expected bars as they are stored, was bars made of ticks")
+    if not 0 <= query.as_of <= _MAX_NS:
+        raise QueryError(f"as_of: expected nanoseconds since 1970, was {query.as_of}")
 
 
 def _check_after(kind: DataKind, key: Sequence[int | str] | None) -> None:

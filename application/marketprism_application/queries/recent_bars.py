@@ -87,7 +87,11 @@ class RecentBars:
 
     def wanted(self, query: Records) -> list[Bar]:
         """Bars that belong into the answer of a query."""
-        found = [standing.bar for _, standing in self._rows.get((query.symbol, str(query.interval)), {}).values()]
+        standing = (bar for _, bar in self._rows.get((query.symbol, str(query.interval)), {}).values())
+        if query.as_of is None:
+            found = [each.bar for each in standing]
+        else:
+            found = [bar for each in standing if (bar := each.stood(query.as_of)) is not None]
         return [
             bar
             for bar in found

@@ -25,6 +25,10 @@ class MarketBar:
         """The revision that stands."""
         return self._revisions[-1]
 
+    def stood(self, ts: int) -> Bar | None:
+        """The revision that stood at a time, nanoseconds UTC: the last of those that were published by then."""
+        return next((bar for bar in reversed(self._revisions) if bar.ts_pub <= ts), None)
+
     @property
     def identity(self) -> tuple[str, str, str, int]:
         """Venue, symbol, interval, open time."""

@@ -31,6 +31,7 @@ _ACK_WAIT_S = 10.0  # a run is taken off the queue once it is claimed, not once 
 _EXPIRES_S = 5.0
 _LOOK_S = 2.0  # a claim that was given up is seen by a watch, and by looking where that missed it
 _PAUSE_S = 0.5
+_STANDBY_S = 0.2  # between looks of an instance that may begin nothing
 _AT_END_S = 1.0  # for the results of runs that a stop has cut off
 _DEAF_S = 10.0  # a handler that goes on so long after it was cancelled is left to itself
 _REMEMBERED = 10_000
@@ -38,7 +39,8 @@ _REMEMBERED = 10_000
 
 class JobRunner:
     """Does the runs of one service: `parallel` at once here. A handler that raises CommandRejected has refused the run,
-    any other error is a failure; what it returns is kept as the run's output, as far as it is MessagePack."""
+    any other error is a failure; what it returns is kept as the run's output, as far as it is MessagePack. Runs stay on
+    the queue while `may_begin` is false."""
 
     def __init__(
         self,
@@ -50,9 +52,12 @@ class JobRunner:
         claims: JobClaims,
         parallel: int = 4,
         deaf_s: float = _DEAF_S,
+        may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         self._deaf_s = deaf_s
         self._connection = connection
+        self._may_begin = may_begin
+        self._cut_off: dict[str, str] = {}
         self._service = checked_token("service", service)
         self._instance = instance
         self._metrics = metrics
@@ -97,6 +102,9 @@ class JobRunner:
         runs: set[asyncio.Task[None]] = set()
         try:
             while True:
+                if not self._may_begin():
+                    await asyncio.sleep(_STANDBY_S)
+                    continue
                 await self._room.acquire()
                 if (message := await self._next()) is None:
                     self._room.release()
@@ -111,6 +119,12 @@ class JobRunner:
             if runs:
                 await asyncio.wait(runs, timeout=2 * _AT_END_S)
             await stop()
+
+    def cut_off(self, reason: str) -> None:
+        """Cancel what is being done here; each of these runs fails with the reason."""
+        for key, task in self._doing.items():
+            self._cut_off[key] = reason
+            task.cancel()
 
     def _see(self, key: str, claim: JobClaim) -> None:
         """Somebody has written a claim; who does a run that was given up stops."""
@@ -164,6 +178,9 @@ class JobRunner:
         if run.key in self._begun:
             await self._answer(message, b"+ACK")
             return
+        if not self._may_begin():  # it came while that ended: another instance takes it
+            await self._answer(message, b"-NAK")
+            return
         try:
             claimed = await self._claims.begin(run.key, self._instance)
         except SdkError as error:  # it comes again
@@ -197,7 +214,7 @@ class JobRunner:
                 log.error("job.handler_deaf", job=run.job, key=run.key, handler=run.handler, after_s=self._deaf_s)
                 return
             self._metrics.observe("job_seconds", time.perf_counter() - started, handler=known)
-            ended = self._ended(doing, claim)
+            ended = self._ended(doing, claim, self._cut_off.pop(run.key, "it was cancelled where it ran"))
             if run.key in self._given_up:
                 self._metrics.count("job_results_refused_total")
                 return
@@ -211,12 +228,13 @@ class JobRunner:
             stopped = _with(claim, ClaimStatus.FAILED, "the service that did it was stopped")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AT_END_S):
-                    await self._keep(run, revision, stopped if cut else self._ended(doing, claim))
+                    await self._keep(run, revision, stopped if cut else self._ended(doing, claim, ""))
             raise
         finally:
             looking.cancel()
             self._doing.pop(run.key, None)
             self._given_up.discard(run.key)
+            self._cut_off.pop(run.key, None)
 
     async def _waited_for(self, key: str, doing: asyncio.Task[object]) -> bool:
         """Whether a handler has ended: one that was given up has a while for that, and no place here after it."""
@@ -243,9 +261,9 @@ class JobRunner:
                 raise _TookTooLong(f"took longer than {run.timeout_s:g} s") from None
             raise
 
-    def _ended(self, doing: asyncio.Task[object], claim: JobClaim) -> JobClaim:
+    def _ended(self, doing: asyncio.Task[object], claim: JobClaim, cancelled: str) -> JobClaim:
         if doing.cancelled():
-            return _with(claim, ClaimStatus.FAILED, "it was cancelled where it ran")
+            return _with(claim, ClaimStatus.FAILED, cancelled)
         error = doing.exception()
         if error is None:
             return _with(claim, ClaimStatus.SUCCEEDED, "", _storable(doing.result()))

@@ -102,14 +102,7 @@ class Offering:
         Raises:
             RemoteError: UNKNOWN_COMMAND, or INVALID_PARAMETER with the path of the field that is wrong.
         """
-        check = decoded(asked, CommandCheck, "command")
-        if check.name not in self._bodies:
-            known = ", ".join(sorted(self._bodies)) or "none: it takes no commands"
-            raise RemoteError("UNKNOWN_COMMAND", f"command: expected one of {known}, was {check.name[:80]!r}")
-        wanted = self._bodies[check.name]
-        if wanted is not None:
-            _refuse_others(check.body, wanted)
-            decoded(check.body, wanted, f"command {check.name}")
+        _check(decoded(asked, CommandCheck, "command"), "command", self._bodies, "it takes no commands")
 
     async def answer_jobs(self, _: object) -> list[JobInterface]:
         """The jobs that this instance does."""
@@ -122,14 +115,7 @@ class Offering:
         Raises:
             RemoteError: UNKNOWN_JOB, or INVALID_PARAMETER with the path of the field that is wrong.
         """
-        check = decoded(asked, CommandCheck, "job")
-        if check.name not in self._job_bodies:
-            known = ", ".join(sorted(self._job_bodies)) or "none: it does no jobs"
-            raise RemoteError("UNKNOWN_JOB", f"job: expected one of {known}, was {check.name[:80]!r}")
-        wanted = self._job_bodies[check.name]
-        if wanted is not None:
-            _refuse_others(check.body, wanted)
-            decoded(check.body, wanted, f"job {check.name}")
+        _check(decoded(asked, CommandCheck, "job"), "job", self._job_bodies, "it does no jobs")
 
     async def answer_http(self, asked: object) -> object:
         """What the handler of a request returns.
@@ -149,6 +135,21 @@ class Offering:
             given = decoded(call.values, wanted, "request", strict=False)
         with_caller = len(inspect.signature(handler).parameters) > 1
         return await (handler(given, call.caller) if with_caller else handler(given))
+
+
+def _check(check: CommandCheck, what: str, bodies: Mapping[str, type[object] | None], none: str) -> None:
+    """Nothing where a command or a job, `what`, could be done.
+
+    Raises:
+        RemoteError: UNKNOWN_COMMAND or UNKNOWN_JOB; INVALID_PARAMETER with the path of the field that is wrong.
+    """
+    if check.name not in bodies:
+        known = ", ".join(sorted(bodies)) or f"none: {none}"
+        raise RemoteError(f"UNKNOWN_{what.upper()}", f"{what}: expected one of {known}, was {check.name[:80]!r}")
+    wanted = bodies[check.name]
+    if wanted is not None:
+        _refuse_others(check.body, wanted)
+        decoded(check.body, wanted, f"{what} {check.name}")
 
 
 def _refuse_others(body: object, wanted: object) -> None:

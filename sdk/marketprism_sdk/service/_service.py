@@ -104,6 +104,7 @@ class Service:
         measure(self.metrics, connection, self.bus, self.http)
         self._handlers: list[object] = [self]
         self._mounted = False
+        self._runner: JobRunner | None = None
         self._work: list[Work] = []
         self._ended = asyncio.Event()  # some task has ended
 
@@ -131,6 +132,15 @@ class Service:
     def meant_for(self, given: Command) -> str | None:  # noqa: ARG002 (a subclass that has groups looks into it)
         """The group that a command on the service's shared queue is for, None where it does not say."""
         return None
+
+    def may_begin_jobs(self) -> bool:
+        """Whether this instance takes runs of jobs now; what it does not take stays on the queue for others."""
+        return True
+
+    def cut_off_jobs(self, reason: str) -> None:
+        """Cancel the runs that are being done here; they fail with the reason."""
+        if self._runner is not None:
+            self._runner.cut_off(reason)
 
     async def announce(self, status: str, **metadata: Any) -> None:
         """Change what the registry says of this instance."""
@@ -298,16 +308,12 @@ class Service:
     async def _do_jobs(self, jobs: Mapping[str, Callable[..., Awaitable[object]]]) -> None:
         await ensure_job_streams(self.connection, self.settings.replicas)
         claims = await JobClaims.open(self.connection, self.settings.replicas)
-        runner = JobRunner(
-            self.connection,
-            self.name,
-            self.instance,
-            self.metrics,
-            claims=claims,
-            parallel=self.settings.jobs_parallel,
-        )
+        parallel, may_begin = self.settings.jobs_parallel, self.may_begin_jobs
+        to_whom = (self.connection, self.name, self.instance, self.metrics)
+        runner = JobRunner(*to_whom, claims=claims, parallel=parallel, may_begin=may_begin)
         for name, method in jobs.items():
             runner.add(name, job_handler(name, method))
+        self._runner = runner
         await runner.open()
         self.metrics.watch("job_runs_running", lambda: float(runner.doing))
         self.spawn(runner.run(), "jobs")

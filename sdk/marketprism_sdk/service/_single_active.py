@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 from marketprism_sdk.election import LEASES, Election, LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
 from marketprism_sdk.errors import NotActive
@@ -36,7 +36,12 @@ class SingleActiveService(Service):
 
     The election has a connection of its own: a busy data connection must not delay a heartbeat. Whatever the leader
     writes must carry the epoch or a fence, see `election.py` for what a lease cannot promise.
+
+    Runs of jobs are begun by the leader alone, and cut off when it no longer leads; with `jobs_by_any` every instance
+    does them, whoever leads.
     """
+
+    jobs_by_any: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -97,7 +102,13 @@ class SingleActiveService(Service):
         await self.announce("active", epoch=epoch)
         await self.on_activate(epoch)
 
+    def may_begin_jobs(self) -> bool:
+        """The leader does, by its own clock; every instance of a service whose jobs are `jobs_by_any`."""
+        return self.jobs_by_any or self.election.is_active()
+
     async def _deactivated(self, reason: str) -> None:
+        if not self.jobs_by_any:
+            self.cut_off_jobs(f"{self.instance} no longer leads: {reason}")
         await self.on_deactivate(reason)
         await self.announce("standby")
 

@@ -109,6 +109,9 @@ COMMANDS = {
     "dead-letters": CommandRow(
         "dead_letters", "letters", "Commands that could not be done, and rows that no table took."
     ),
+    "archive": CommandRow(
+        "archive", "archive", "Old rows in files: what is archived, moved, checked, restored and held."
+    ),
     "access": CommandRow("access", "access", "Users, keys, roles and sessions of the API gateway, and its audit log."),
     "rules": CommandRow(
         "rules", "rules", "What ticks are judged by: see it, try other rules on the last hour, change it."

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 import typer
@@ -27,7 +27,7 @@ from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected,
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import config_view as view
-from marketprism_services.cli.options import DataDir, NatsUrl, connected, nats_of
+from marketprism_services.cli.options import DataDir, NatsUrl, Who, connected, nats_of
 from marketprism_services.platform.exits import Exit, Stop
 
 _LOOK_S, _CHANGE_S = 10.0, 60.0
@@ -52,8 +52,29 @@ RollBack = Annotated[
     ),
 ]
 Expected = Annotated[int | None, typer.Option(help="Refuse it where another version than this one is in force.", min=0)]
-Who = Annotated[str, typer.Option(help="Who wants it; without it, who is logged in here.")]
+ClearNarrower = Annotated[
+    bool,
+    typer.Option("--clear-narrower", help="Take out what fewer are given of it: what was tried on one goes to all."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class _Options(NamedTuple):
+    """The options that every change has."""
+
+    reason: str
+    dry_run: bool
+    force: bool
+    rollback_unconfirmed: bool
+    expected: int | None
+    who: str
+    as_json: bool
+
+    def order(self) -> dict[str, object]:
+        """As the monitor takes them."""
+        order = self._asdict()
+        del order["as_json"]
+        return {**order, "who": self.who or getpass.getuser()}
 
 
 @dataclass(frozen=True)
@@ -80,10 +101,10 @@ class _Desk:
         except (DeadlineExceeded, NotConnected) as error:
             raise Stop(Exit.NATS, str(error)) from error
 
-    def change(self, method: str, who: str, as_json: bool, asked: Mapping[str, object]) -> None:
+    def change(self, method: str, options: _Options, asked: Mapping[str, object]) -> None:
         """Make a change and show what became of it; ends with 1 where not every instance has taken it."""
-        report = self.ask(method, {**asked, "who": who or getpass.getuser()}, ChangeReport, _CHANGE_S)
-        if as_json:
+        report = self.ask(method, {**asked, **options.order()}, ChangeReport, _CHANGE_S)
+        if options.as_json:
             print(view.as_json(report))
         else:
             view.show_report(report)
@@ -118,6 +139,7 @@ def set_value(
     reason: Reason,
     service: Service = "",
     instance: Instance = "",
+    clear_narrower: ClearNarrower = False,
     dry_run: DryRun = False,
     force: Force = False,
     rollback_unconfirmed: RollBack = True,
@@ -128,17 +150,9 @@ def set_value(
     nats_url: NatsUrl = None,
 ) -> None:
     """Set a setting for all services, one, or one instance; every instance is asked before it is stored."""
-    order = {
-        "changes": {name: _value(value)},
-        "reason": reason,
-        "service": service,
-        "instance": instance,
-        "dry_run": dry_run,
-        "force": force,
-        "rollback_unconfirmed": rollback_unconfirmed,
-        "expected": expected,
-    }
-    _Desk(data_dir, nats_url).change("set", who, as_json, order)
+    options = _Options(reason, dry_run, force, rollback_unconfirmed, expected, who, as_json)
+    target = {"service": service, "instance": instance, "clear_narrower": clear_narrower}
+    _Desk(data_dir, nats_url).change("set", options, {"changes": {name: _value(value)}, **target})
 
 
 def _value(text: str) -> object:
@@ -157,6 +171,7 @@ def unset(
     reason: Reason,
     service: Service = "",
     instance: Instance = "",
+    clear_narrower: ClearNarrower = False,
     dry_run: DryRun = False,
     force: Force = False,
     rollback_unconfirmed: RollBack = True,
@@ -167,17 +182,9 @@ def unset(
     nats_url: NatsUrl = None,
 ) -> None:
     """Take a central value out: that of each process's own file holds again, or the default."""
-    order = {
-        "changes": {name: None},
-        "reason": reason,
-        "service": service,
-        "instance": instance,
-        "dry_run": dry_run,
-        "force": force,
-        "rollback_unconfirmed": rollback_unconfirmed,
-        "expected": expected,
-    }
-    _Desk(data_dir, nats_url).change("set", who, as_json, order)
+    options = _Options(reason, dry_run, force, rollback_unconfirmed, expected, who, as_json)
+    target = {"service": service, "instance": instance, "clear_narrower": clear_narrower}
+    _Desk(data_dir, nats_url).change("set", options, {"changes": {name: None}, **target})
 
 
 @config.command("rollback")
@@ -196,15 +203,8 @@ def rollback(
     nats_url: NatsUrl = None,
 ) -> None:
     """Make all central values what they were at a version; that is a version more."""
-    order = {
-        "version": version,
-        "reason": reason,
-        "dry_run": dry_run,
-        "force": force,
-        "rollback_unconfirmed": rollback_unconfirmed,
-        "expected": expected,
-    }
-    _Desk(data_dir, nats_url).change("rollback", who, as_json, order)
+    options = _Options(reason, dry_run, force, rollback_unconfirmed, expected, who, as_json)
+    _Desk(data_dir, nats_url).change("rollback", options, {"version": version})
 
 
 @config.command("diff")

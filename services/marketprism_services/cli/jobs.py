@@ -21,7 +21,7 @@ from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import jobs_view as view
 from marketprism_services.cli.clocks import UTC_TIME, Zone, day_of_text, zone_named
-from marketprism_services.cli.options import DataDir, NatsUrl, connected, nats_of, out
+from marketprism_services.cli.options import DataDir, NatsUrl, Who, connected, nats_of, out
 from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
@@ -36,7 +36,6 @@ T = TypeVar("T")
 jobs = typer.Typer(help="Jobs: what runs when, what became of it; run, pause, define, remove.", no_args_is_help=True)
 JobName = Annotated[str, typer.Argument(metavar="JOB", help="A job as `list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
-Who = Annotated[str, typer.Option(help="Who wants it; without it, who is logged in here.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the definition.")]
 Tz = Annotated[str | None, typer.Option("--tz", help="Zone of the times: UTC, local, a name or an offset.")]
 

@@ -38,6 +38,7 @@ NatsUrl = Annotated[
         "--nats-url", help="URL of a running NATS server; one with a password is better given as MARKETPRISM_NATS__URL."
     ),
 ]
+Who = Annotated[str, typer.Option(help="Who wants it; without it, who is logged in here.")]
 From = Annotated[
     str | None,
     typer.Option(

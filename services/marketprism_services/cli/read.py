@@ -12,7 +12,7 @@ from marketprism_application.queries.export import BAR_COLUMNS, render
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
 from marketprism_services.cli.answers import AsJson, Form, Output, Shown, Wanted, emit, show, wanted, zone_of
-from marketprism_services.cli.clocks import Tz
+from marketprism_services.cli.clocks import Tz, zone_of_symbol
 from marketprism_services.cli.days import Day, Range, range_of
 from marketprism_services.cli.options import (
     ROWS_SHOWN,
@@ -42,6 +42,9 @@ def bars(
     start: From = None,
     end: To = None,
     day: Day = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Bars as they stood at that time, before later corrections and repairs.")
+    ] = None,
     form: Form = None,
     as_json: AsJson = False,
     output: Output = None,
@@ -66,9 +69,10 @@ def bars(
     if plot and output is not None and output.suffix.lower() not in PICTURES:
         raise Stop(Exit.USAGE, f"--plot: expected an --output ending in {', '.join(PICTURES)}, was {output.name!r}")
     span = _range(config, symbol, start, end, day, tz, interval)
+    stood = zone_of_symbol(symbol, tz).instant(as_of, "--as-of")
     data = ask_table(
         nats_of(data_dir, nats_url),
-        lambda market: market.bars(symbol, interval, *span[:2], trading_day=span.trading_day),
+        lambda market: market.bars(symbol, interval, *span[:2], trading_day=span.trading_day, as_of=stood),
     )
     zone = zone_of(data, tz)
     if not data.num_rows:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from marketprism_application.contracts.config_records import CentralLayer, ConfigVerdict, Values
+from marketprism_application.contracts.config_records import CentralLayer, ConfigVerdict, ValueGiven, Values
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import ConfigurationError
 from marketprism_services.settings import secret_references
-from marketprism_services.settings.central import differing, values_for
+from marketprism_services.settings.central import differing, shown, values_for
 from marketprism_services.settings.layers import NOTHING, Layers
 from marketprism_services.settings.modes import is_used_by, why_fixed
 from marketprism_services.settings.settings import Settings
@@ -94,6 +94,13 @@ class ConfigFollower:
         self._given = plan.live
         self.settings = plan.settings
         self.standing = Standing(version, plan.pending, plan.pinned)
+
+    def given(self) -> dict[str, ValueGiven]:
+        """What it runs with of each setting that it uses and that is given anywhere, by name."""
+        origins = self._layers.origins
+        central = {name: "central" for name in self._given if name not in self._layers.pinned}
+        layers = {name: layer for name, layer in {**origins, **central}.items() if is_used_by(name, self._service)}
+        return {name: ValueGiven(value, layers[name]) for name, value in shown(self.settings, layers).items()}
 
     def refuse(self, reason: str) -> None:
         """Stay with what is running, and say why."""

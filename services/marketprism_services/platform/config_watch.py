@@ -17,6 +17,7 @@ import structlog
 from marketprism_adapters.nats.config_log import ConfigLog
 from marketprism_application.contracts.config_records import (
     CHECK_CONFIG,
+    CONFIG_GIVEN,
     PENDING_KEY,
     PINNED_KEY,
     REFUSED_KEY,
@@ -24,6 +25,7 @@ from marketprism_application.contracts.config_records import (
     CentralLayer,
     ConfigProposal,
     ConfigVerdict,
+    ValueGiven,
 )
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
@@ -107,7 +109,8 @@ async def follower_at_start(
 
 
 class ConfigWatch:
-    """Takes what is put into force, for a service that is made and not started. It answers `config_check`."""
+    """Takes what is put into force, for a service that is made and not started. It answers `config_check` and
+    `config_given`."""
 
     def __init__(self, service: Service, follower: ConfigFollower, copy: LastGood) -> None:
         self._service = service
@@ -131,6 +134,11 @@ class ConfigWatch:
     async def check(self, proposal: ConfigProposal) -> ConfigVerdict:
         """Whether this instance would take other central values, and which of them when."""
         return await asyncio.to_thread(self._follower.judge, proposal.values)
+
+    @rpc(CONFIG_GIVEN)
+    async def given(self, _: object) -> dict[str, ValueGiven]:
+        """What this instance runs with of each setting that is given anywhere, by name."""
+        return await asyncio.to_thread(self._follower.given)
 
     async def _health(self) -> str:
         refusal = self._follower.standing.refusal

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -167,7 +168,7 @@ async def _with_monitoring(settings: Settings, stack: AsyncExitStack) -> Setting
     """The settings with the ports that its servers have to know. Raises LocalServerError: this machine has none."""
     from marketprism_services.platform import local_monitoring  # noqa: PLC0415 (loads aiohttp)
 
-    await local_monitoring.check()
+    await local_monitoring.check(settings)
     return local_monitoring.with_known_ports(settings, stack)
 
 
@@ -221,7 +222,8 @@ async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExi
 
     if shutil.which("clickhouse") is None and not (cache_dir() / "libchdb.so").exists():
         log.warning("clickhouse.fetching", megabytes=_LIBRARY_MB, folder=str(cache_dir()))
-    options = LocalOptions(settings.data_dir / "clickhouse", held_port(stack), held_port(stack))
+    files_at = urlsplit(settings.archive.place).netloc if settings.archive.is_s3 else ""
+    options = LocalOptions(settings.data_dir / "clickhouse", held_port(stack), held_port(stack), files_at=files_at)
     servers.clickhouse = await LocalClickHouse.start(options)
     stack.push_async_callback(servers.clickhouse.stop)
     url, read_url = Url(servers.clickhouse.url), Url(servers.clickhouse.read_url)

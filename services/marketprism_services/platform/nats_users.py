@@ -102,6 +102,7 @@ def _operator() -> Rights:
     rights.publishes("ha.ping.>").subscribes("ha.ping.>", "replay.>", f"{TAKEN}.>")
     rights.reads(*streams.MARKET_STREAMS).makes(COMMANDS, DEAD_LETTERS).reads_buckets(*_BUCKETS)
     rights.publishes(f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTERS}", f"$JS.API.CONSUMER.INFO.{COMMANDS}.*")
+    rights.publishes("job.storage.*").writes_bucket(JOB_CLAIMS)  # a run that a command waits for
     rights.writes_bucket(streams.RULES).writes_bucket(LEASES).writes_bucket(CONTENTS)
     return keeps_accounts(rights)
 

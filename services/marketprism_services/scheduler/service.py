@@ -31,6 +31,8 @@ class SchedulerService(SingleActiveService):
     """`built_in` and `file` are the jobs that are there without anybody defining them; what people write of a job of
     the same name comes before both. `most_running` runs are under way at once."""
 
+    jobs_by_any = True  # commands and calls: whoever leads plans, and any instance may give them
+
     def __init__(
         self,
         connection: NatsConnection,

@@ -6,7 +6,7 @@ A key is the name of a setting, alone or with whom it is for: `log.level`, `log.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from marketprism_application.contracts.nearest import nearest
@@ -53,6 +53,12 @@ class CentralKey(NamedTuple):
         if not self.service:
             return "all"
         return f"{self.service}.{self.instance}" if self.instance else self.service
+
+    def is_wider_than(self, other: CentralKey) -> bool:
+        """Whether it is of the same setting, for all that the other is for and more."""
+        if self == other or self.name != other.name:
+            return False
+        return not self.service or (self.service == other.service and not self.instance)
 
     def holds_for(self, service: str, instance: str) -> bool:
         """Whether a process is meant; without an instance one that has no name yet."""
@@ -169,10 +175,11 @@ def value_of(settings: object, path: Sequence[str]) -> object:
     return settings
 
 
-def shown(name: str, settings: Settings) -> object:
-    """A value as people may see it."""
-    found = at(settings.model_dump(mode="json"), name.split("."))
-    return HIDDEN if found and is_secret(name) else found
+def shown(settings: Settings, names: Iterable[str]) -> dict[str, object]:
+    """Values by name, as people may see them: of a secret only whether there is one."""
+    dump = settings.model_dump(mode="json")
+    found = {name: at(dump, name.split(".")) for name in names}
+    return {name: HIDDEN if value and is_secret(name) else value for name, value in found.items()}
 
 
 __all__ = [

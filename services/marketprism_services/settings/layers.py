@@ -55,6 +55,15 @@ class Layers:
         return validated(values)
 
     @cached_property
+    def origins(self) -> Mapping[str, str]:
+        """From where a setting is given otherwise than centrally, by its name: `file`, `environment` or `option`. What
+        `up` was given by its environment is its services' too. A file is below what is set centrally."""
+        found = dict.fromkeys(names_given(self.file), "file")
+        for number, layer in enumerate(self.above):
+            found.update(dict.fromkeys(names_given(layer), "option" if number > 1 else "environment"))
+        return found
+
+    @cached_property
     def pinned(self) -> frozenset[str]:
         """Names of the settings that no central value changes here."""
         return frozenset(name for layer in self.above for name in names_given(layer))

@@ -16,6 +16,14 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Changes of the central configuration: changed, rolled_back, refused, conflict.",
         ("result",),
     ),
+    # monitor, of NATS
+    (
+        "broker_slow_consumers_total",
+        "Connections of our account that a NATS server cut because they did not read what they were sent.",
+        ("server",),
+    ),
+    ("broker_received_messages_total", "Messages that a NATS server got from our account.", ("server",)),
+    ("broker_sent_messages_total", "Messages that a NATS server handed to our account.", ("server",)),
     # notifier
     ("alerts_received_total", "Alerts that were reported over HTTP, repeated ones too.", ("severity", "status")),
     ("alerts_refused_total", "Requests with alerts that were refused, by reason: token, body.", ("reason",)),
@@ -60,6 +68,15 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("captured_frames_total", "Raw frames that were written to capture files.", ()),
     ("capture_frames_dropped_total", "Raw frames that the disk did not take in time; the capture lacks them.", ()),
     ("capture_failures_total", "Writes to a capture file that failed.", ()),
+    # storage: the archive
+    ("archive_rows_total", "Rows that were written to archived files.", ("table",)),
+    ("archive_bytes_total", "Bytes of archived files that were written.", ("table",)),
+    (
+        "archive_verify_failures_total",
+        "Archived files that were not what they are to be; nothing was dropped.",
+        ("table",),
+    ),
+    ("archive_units_read_total", "Archived partitions that answers took rows from.", ()),
     # validator, aggregator
     ("malformed_messages_total", "Messages of the input stream that could not be decoded; each is a dead letter.", ()),
     ("input_cuts_total", "Times at which the input stream began later than where the stage had ended.", ("replaced",)),
@@ -125,6 +142,8 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("schedule_last_success_seconds", "When a job has last succeeded, seconds since 1970.", ("job",)),
     ("schedule_running", "Runs of jobs that are under way.", ()),
     ("schedule_waiting", "Runs of jobs that are to begin, and have not.", ()),
+    # storage: the archive
+    ("archive_units", "Archived partitions, by the state of their move.", ("state",)),
     # notifier
     ("notifications_waiting", "Notices that wait for a channel.", ()),
     # gateway
@@ -199,6 +218,11 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("stream_oldest_seconds", "Age of the oldest message of a stream, in seconds.", _STREAM),
     ("stream_consumers", "Consumers of a stream.", _STREAM),
     ("stream_replicas_behind", "Replicas of a stream that lack something or are not there.", _STREAM),
+    ("stream_replica_lag", "What the slowest replica of a stream lacks, in operations of the cluster's log.", _STREAM),
+    ("broker_storage_reserved_bytes", "Bytes that JetStream has promised to streams, used or not.", ()),
+    ("broker_servers", "NATS servers that answer.", ()),
+    ("broker_connections", "Connections of our account at a NATS server.", ("server",)),
+    ("broker_subscriptions", "Subscriptions of our account at a NATS server.", ("server",)),
     # api: the live stream
     ("stream_connections", "Connections to the live stream, WebSockets and server-sent events.", ()),
     ("stream_channels", "Channels of all connections to the live stream.", ()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
+from typing import Literal, get_args, get_origin
 
 from marketprism_sdk.urls import Secret
 from marketprism_services.settings.secret_files import may_be_secret
@@ -122,6 +123,14 @@ def may_hold_secret(name: str) -> bool:
     return is_secret(name) or may_be_secret(type_at(Settings, name.split(".")))
 
 
+def options_of(name: str) -> tuple[str, ...]:
+    """All values that a setting may have, as texts; empty where they are not few."""
+    kind = type_at(Settings, name.split("."))
+    if kind is bool:
+        return ("true", "false")
+    return tuple(map(str, get_args(kind))) if get_origin(kind) is Literal else ()
+
+
 def takes_list(name: str) -> bool:
     """Whether a text for it is split at its commas."""
     return is_list(type_at(Settings, name.split(".")))
@@ -145,6 +154,7 @@ __all__ = [
     "leaves",
     "may_hold_secret",
     "mode_of",
+    "options_of",
     "takes_list",
     "why_fixed",
 ]

@@ -23,6 +23,7 @@ from marketprism_domain.ticks.rules import RuleSettings
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.urls import HIDDEN, hide
 from marketprism_services.settings.api import ApiSettings
+from marketprism_services.settings.archive import ArchiveSettings
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.loading import from_environment, from_file, merge
 from marketprism_services.settings.notify import NotifySettings
@@ -63,6 +64,7 @@ class Settings(Section):
     capture: CaptureSettings = CaptureSettings()
     calendar: CalendarSettings = CalendarSettings()
     store: StoreSettings = StoreSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     query: QuerySettings = QuerySettings()
     api: ApiSettings = ApiSettings()
     notify: NotifySettings = NotifySettings()

@@ -14,7 +14,7 @@ from marketprism_services.storage.store_health import StoreState
 
 log = structlog.get_logger()
 
-_EVERY_S = 30.0
+_EVERY_S = 15.0
 _UP = {"healthy": 1.0, "degraded": 0.5}
 
 
@@ -27,12 +27,15 @@ def watch_store(metrics: Metrics, state: StoreState) -> None:
 
 async def measure_store(engine: Engine, metrics: Metrics) -> None:
     """Ask for the sizes of tables and disks again and again, until cancelled; nothing is shown of a store let go."""
+    refused = ""
     try:
         while True:
             try:
                 _show(await inventory(engine), metrics)
+                refused = ""
             except StoreError as error:
-                log.debug("store.not_measured", error=str(error)[:200])
+                if refused != (refused := str(error)[:200]):  # the same again says nothing new
+                    log.warning("store.not_measured", error=refused)
             await asyncio.sleep(_EVERY_S)
     finally:
         _show(Inventory((), ()), metrics)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.archive_log import ARCHIVE
 from marketprism_adapters.nats.market_rights import LEDGER, leads, makes_market
 from marketprism_adapters.nats.rights import Rights
 
 
 def grant(rights: Rights) -> Rights:
-    """Reads every market stream into the store, and names what is missing."""
+    """Reads every market stream into the store, names what is missing, and archives what is old."""
     leads(makes_market(rights), "storage").publishes(*LEDGER)
-    return rights.consumes(*streams.MARKET_STREAMS).writes_bucket(streams.STORE_RANGES)
+    return rights.consumes(*streams.MARKET_STREAMS).writes_bucket(streams.STORE_RANGES).writes_bucket(ARCHIVE)

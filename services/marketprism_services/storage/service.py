@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Coroutine
 from functools import partial
@@ -26,6 +27,7 @@ from marketprism_adapters.nats.stream_ranges import KvProgress, StreamRanges, se
 from marketprism_adapters.remote.tally import TallyRequest, answer_tally
 from marketprism_application.contracts.questions import is_failure
 from marketprism_application.errors import SchemaError, StoreError
+from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.answering import answer
 from marketprism_application.storage.inserter import Inserter
 from marketprism_application.storage.writer import StreamRemade, StreamWriter, WriterSettings
@@ -39,10 +41,12 @@ from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkEr
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, rpc
+from marketprism_services.storage.archive import ArchiveDesk, OpenArchive
 from marketprism_services.storage.dead_rows import Letters, LettersRequest
 from marketprism_services.storage.measures import measure_store, watch_store
 from marketprism_services.storage.store_health import OPENING, StoreState
 from marketprism_services.storage.writer_hooks import OnRetry, StorageHooks
+from marketprism_services.wiring.archive import ArchiveWiring
 from marketprism_services.wiring.store import EngineSource
 
 log = structlog.get_logger()
@@ -50,6 +54,7 @@ log = structlog.get_logger()
 _OPEN_ATTEMPTS = 100
 _OPEN_PAUSE_S = 0.2
 _AGAIN_S = 0.2
+_ARCHIVE_S = 5.0  # for what is archived to be known before the first answer
 _FIRST_REST_S, _LONGEST_REST_S = 1.0, 30.0  # between attempts to open a store that cannot be opened
 
 
@@ -58,7 +63,7 @@ class OpenStore(NamedTuple):
 
     store: SqlStore
     ledger: SqlLedger
-    reader: SqlReader
+    reader: StoreReader
     letters: Letters
     holes: HoleNamer
     identity: str
@@ -74,6 +79,7 @@ class StorageService(SingleActiveService):
         writer: WriterSettings,
         topology: Topology | None = None,
         *,
+        archive: ArchiveWiring | None = None,
         lease: LeaseSettings | None = None,
         version: str = "0",
         settings: ServiceSettings | None = None,
@@ -82,6 +88,8 @@ class StorageService(SingleActiveService):
         self._engines = engines
         self._writer = writer
         self._topology = topology
+        replicas = self.settings.replicas
+        self._archive = ArchiveDesk(archive, connection, self.metrics, replicas) if archive is not None else None
         self._engine: Engine | None = None
         self._open_store: OpenStore | None = None
         self._state = StoreState()
@@ -99,6 +107,9 @@ class StorageService(SingleActiveService):
         self.http.check("store", self._store_health)
         self.http.status(lambda: {"store": self._state.snapshot()})
         watch_store(self.metrics, self._state)
+        if (archive := self._archive) is not None:
+            self.mount(archive)
+            self.http.status(lambda: {"archive": archive.status()})
         buckets = {streams.STORE_RANGES: None, LEASES: None}
         keep_streams(self, layout_of(self.settings), writes=(streams.EVENTS,), reads=streams.STORED, buckets=buckets)
         await super().on_start()
@@ -121,8 +132,10 @@ class StorageService(SingleActiveService):
             patient = Inserter("schema", store, self._away("schema")).until_done
             for name in await patient(store.migrate, whatever=True):
                 log.info("migration.applied", migration=name)
-            ledger = SqlLedger(engine)
+            archive = await self._open_archive(engine, epoch)
+            ledger = SqlLedger(engine) if archive is None else SqlLedger(engine, archive.has)
             identity = await patient(ledger.identity, whatever=True)
+            reader: StoreReader = SqlReader(engine) if archive is None else archive.reader
         except (SchemaError, StoreError) as error:
             self._state.away(OPENING, str(error))
             log.exception("store.not_opened", detail="the lease is left to others", rest_s=self._rest_s)
@@ -134,10 +147,22 @@ class StorageService(SingleActiveService):
         self._well(OPENING)
         letters = Letters(SqlDeadRows(engine), store, self.connection, epoch)
         holes = HoleNamer(self.connection, ledger)
-        self._open_store = OpenStore(store, ledger, SqlReader(engine), letters, holes, identity)
+        self._open_store = OpenStore(store, ledger, reader, letters, holes, identity)
         log.info("store.opened", store=identity, epoch=epoch)
         self._write_all(self._open_store, epoch)
         self._running.append(self.spawn(measure_store(engine, self.metrics), "measures"))
+
+    async def _open_archive(self, engine: Engine, epoch: int) -> OpenArchive | None:
+        """The archive, known if that takes no long time: what is written does not wait for where old rows lie."""
+        if self._archive is None:
+            return None
+        self._archive.election = self.election
+        opened = await self._archive.open(engine, epoch)
+        self._running.append(self.spawn(opened.load(), "archive"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ARCHIVE_S):
+                await opened.loaded.wait()
+        return opened
 
     def _write_all(self, opened: OpenStore, epoch: int) -> None:
         for stream in streams.STORED:
@@ -270,13 +295,16 @@ class StorageService(SingleActiveService):
         engine = self._engine
         if engine is None or self._open_store is None:  # before that its tables may not be there
             raise NotActive(self.election.leader())
-        return await answer_tally(SqlTally(engine, self._topology), request)
+        archive = self._archive.current if self._archive is not None else None
+        return await answer_tally(SqlTally(archive.reader if archive else engine, self._topology), request)
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Stop writing and close the store, so that the next leader can open it."""
         await self._end(self._running)  # first: it is what begins to write
         await self._end(self._writing)
         opened, self._open_store = self._open_store, None
+        if self._archive is not None:
+            await self._archive.close()
         engine, self._engine = self._engine, None
         self._state.clear()
         if opened is not None:

@@ -167,16 +167,23 @@ class ValidatorService(MarketStageService):
         return ValidatorRules(min([self._rules.version, *versions]), self._rules.to_dict())
 
     async def _look_at_rules(self) -> None:
-        """A change that came while NATS was away was not heard of."""
+        """A change that came while NATS was away was not heard of, and one whose writer has ended is put into force."""
         while True:
             await asyncio.sleep(_RULES_S)
             try:
+                await self._finish_a_change()
                 stored = await self._rules_kv.get(CURRENT)
             except SdkError as error:
                 log.warning("validation_rules.not_readable", error=reason_of(error))
                 continue
             if stored is not None and (rules := self._rules_of(stored)) and rules.version > self._rules.version:
                 self._use(rules)
+
+    async def _finish_a_change(self) -> None:
+        record = await self._rules_log.finish(self._rules.version)
+        if record is not None:
+            names = ",".join(sorted(record.changes))
+            await self.events_out.publish_soon([ValidationRulesUpdated(record.version, names)])
 
     def on_traced(self, partition: int, age_s: float) -> None:
         """Of a sampled message the last tick is told; of the others they are counted."""

@@ -84,25 +84,47 @@ def engines_of(settings: Settings) -> EngineSource:
     store = settings.store
     check_packages(settings)
     if store.engine == "clickhouse":
-        return ServerEngines(store.url, store.write_settings, store.tls)
+        return ServerEngines(store.url, {**store.write_settings, **_patience(settings)}, store.tls)
     return EmbeddedEngines(settings.data_dir / "chdb")
 
 
 def reading_engines_of(settings: Settings) -> EngineSource | None:
-    """For readers: the server, with limits and without writing; None where only the writer has the store open.
+    """For readers: the server, with limits and without writing; None where only the writer has the store open, or knows
+    which rows are archived.
 
     Raises:
         SettingsError: a package is missing.
     """
     store = settings.store
-    if store.engine != "clickhouse":
+    if store.engine != "clickhouse" or settings.archive.place:
         return None
     check_packages(settings)
-    limits = {
+    return ServerEngines(store.read_url or store.url, _limits(settings), store.tls)
+
+
+def archive_engines_of(settings: Settings) -> EngineSource | None:
+    """With which the writer answers over hot and archived rows: the server with a reader's limits; None where the
+    writer's own does it."""
+    store = settings.store
+    if store.engine != "clickhouse":
+        return None
+    return ServerEngines(store.url, {**_limits(settings), **_patience(settings)}, store.tls)
+
+
+def _limits(settings: Settings) -> dict[str, str]:
+    store = settings.store
+    return {
         "readonly": "2",
         "max_execution_time": f"{store.query_s:g}",
         "max_result_rows": str(store.query_rows),
         "cancel_http_readonly_queries_on_client_close": "1",
         **store.read_settings,
     }
-    return ServerEngines(store.read_url or store.url, limits, store.tls)
+
+
+def _patience(settings: Settings) -> dict[str, str]:
+    """How long the server tries a place of archived files; by itself it does so 500 times."""
+    if not settings.archive.place:
+        return {}
+    limit_ms = str(max(1, int(settings.archive.place_timeout_s * 1000)))
+    return {"s3_retry_attempts": "1", "s3_request_timeout_ms": limit_ms, "s3_connect_timeout_ms": limit_ms}

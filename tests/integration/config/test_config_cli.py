@@ -131,6 +131,18 @@ async def test_a_value_is_tried_on_one_instance_and_kept_as_json(place: ConfigPl
     )
 
 
+async def test_what_was_tried_on_one_goes_to_all(place: ConfigPlace, shell: Shell) -> None:
+    one, other = await place.small(), await place.small()
+    target = ("--service", "gateway")
+    await shell("set", "log.level", "debug", *WHY, *target, "--instance", one.service.instance)
+    found = lines(await shell("set", "log.level", "debug", *WHY, *target, "--clear-narrower"))
+    assert found[0] == f"version 2: log.level@gateway: - → debug, log.level@{one.key}: debug → -"
+    assert (one.levels, other.levels) == (["debug"], ["debug"])
+    await shell("set", "log.level", "error", *WHY, *target, "--instance", one.service.instance)
+    await shell("unset", "log.level", *WHY, *target, "--clear-narrower")
+    assert (await place.layer()).values == {}
+
+
 async def test_versions_are_shown_as_they_come(place: ConfigPlace, shell: Shell) -> None:
     await place.small()
     watching = asyncio.create_task(shell("watch", "--count", "2"))

@@ -102,6 +102,22 @@ async def test_bars_by_activity_are_made_of_the_stored_ticks(serve: Serve) -> No
         assert bars.column("volume").to_pylist() == [Decimal(12_500)] * 2
 
 
+async def test_bars_are_asked_for_as_they_stood(serve: Serve) -> None:
+    api = await serve()
+    published = bar(0).ts_pub
+    asked = f"bars/rb2505?interval=1m&from={OPENED}&to={OPENED + 9 * MINUTE}"
+    counts = [len(await api.rows(f"{asked}&as_of={as_of}")) for as_of in (published - 1, published, "2099-01-01")]
+    assert counts == [0, 9, 9]
+    async with MarketClient(api.url) as market:
+        span = (OPENED, OPENED + 9 * MINUTE)
+        assert (await market.bars("rb2505", "1m", *span, as_of=published - 1)).num_rows == 0
+        assert (await market.bars("rb2505", "1m", *span, as_of=published)).num_rows == 9
+    status, refused = await api.get("ticks/rb2505?as_of=2025-03-03")
+    assert (status, "as_of" in str(refused)) == (400, True)
+    status, refused = await api.get("bars/rb2505?interval=1m&as_of=yesterday")
+    assert (status, "as_of: expected" in str(refused)) == (400, True)
+
+
 async def test_any_question_is_asked_as_what_it_is(serve: Serve) -> None:
     api = await serve()
     async with MarketClient(api.url) as market:

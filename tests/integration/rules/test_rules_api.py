@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from marketprism_sdk.messaging import send_command
 from marketprism_sdk.nats.kv import NatsKeyValue
 from tests.integration.api.access_side import Answer, Gateway, gateway
 from tests.integration.rules.rules_side import RulesPlace
+from tests.support.killed_writer import BY, killed_between_writes
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("rules")]
 PATH = "/api/v1/rules"
@@ -210,6 +212,20 @@ async def test_a_version_that_was_recorded_and_not_put_into_force_is_so_by_whoev
     assert made.version == 4
     await bucket.put(CURRENT, b"\xc1")
     assert await log.current() is None
+
+
+async def test_a_validator_puts_into_force_what_a_killed_one_has_recorded_without_another_change(
+    place: RulesPlace,
+) -> None:
+    service = await place.validator()
+    process = await asyncio.create_subprocess_exec(*killed_between_writes("rules", place.url))
+    assert await process.wait() == -signal.SIGKILL
+    async with asyncio.timeout(20):
+        while (await service.rules_in_force(None)).version < 2:
+            await asyncio.sleep(0.02)
+    assert (await service.rules_in_force(None)).rules["z_low"] == 2.0
+    (record,) = await RulesLog.existing(place.connection).newest(10)
+    assert (record.who, record.reason) == (BY, "ends here")
 
 
 async def test_a_partition_that_is_being_taken_over_meanwhile_is_judged_by_the_new_rules(place: RulesPlace) -> None:

@@ -29,13 +29,13 @@ from marketprism_sdk.messaging import (
     JobRun,
     JobRunner,
     ensure_job_streams,
-    submit_run,
 )
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.service import Service, ServiceSettings, job
+from tests.support.job_desk import Desk
 from tests.support.services import running
 
 
@@ -101,24 +101,6 @@ async def done(connection: NatsConnection, unique: str) -> AsyncIterator[Worker]
     service = worker(connection, unique)
     async with running(service):
         yield service
-
-
-class Desk:
-    """Whoever gives runs to a service."""
-
-    def __init__(self, connection: NatsConnection, service: str, claims: JobClaims) -> None:
-        self.connection, self.service, self.claims = connection, service, claims
-
-    async def give(self, key: str, handler: str, body: object = None, timeout_s: float = 30.0) -> str:
-        key = f"{self.service}.{key}"
-        await submit_run(self.connection, self.service, JobRun(key, self.service, handler, 7, 1, body, timeout_s))
-        return key
-
-    async def end(self, key: str) -> JobClaim:
-        async with asyncio.timeout(20):
-            while (found := await self.claims.get(key)) is None or not found.is_final:
-                await asyncio.sleep(0.02)
-        return found
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalO
 from marketprism_adapters.clickhouse.native import NativeEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.server_url import HTTP, NATIVE, is_native, parse_server_url
-from marketprism_adapters.clickhouse.sql.schema import insert_encoded
+from marketprism_adapters.clickhouse.sql.schema import inserts_encoded
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats.local_server import choose_port
 from marketprism_application.contracts.kinds import TICK
@@ -135,7 +135,7 @@ async def test_a_range_is_stored_once_whichever_way_it_comes(native: NativeEngin
 async def test_a_refused_row_is_a_row_error_with_the_servers_number(native: NativeEngine) -> None:
     await SqlStore(native).migrate()
     with pytest.raises(RowError) as refused:
-        await native.insert_encoded(insert_encoded(TICK, "t", careful=True), b"\xc1")
+        await native.insert_encoded(inserts_encoded(TICK, "t", careful=True)[0], b"\xc1")
     assert refused.value.engine_code
     assert not refused.value.retryable
     assert "Stack trace" not in str(refused.value)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from marketprism_services.monitoring.files import files as monitoring_files
 from tests.support.reference.metrics import metrics_page
-from tests.support.reference.settings import settings_page
+from tests.support.reference.settings import meanings_file, settings_page
 from tests.support.reference.subjects import subjects_page
 from tests.support.reference.tables import tables_page
 
 ROOT = Path(__file__).parents[3]
+MEANINGS = "services/marketprism_services/settings/meanings/en.toml"
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
@@ -31,7 +32,7 @@ def write() -> Sequence[Path]:
         path = ROOT / "docs" / name
         path.write_text(page(), encoding="utf-8")
         written.append(path)
-    for name, text in monitoring_files().items():
+    for name, text in {**monitoring_files(), MEANINGS: meanings_file()}.items():
         path = ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -97,6 +97,16 @@ def meanings() -> dict[str, str]:
     return found
 
 
+def meanings_file() -> str:
+    """`settings/meanings/en.toml`: what people read of each setting beside its name."""
+    found = meanings()
+    lines = [
+        f"{json.dumps('.'.join(path))} = {json.dumps(found['.'.join(path)], ensure_ascii=False)}" for path in leaves()
+    ]
+    head = "# Made by `make docs` of the comments of deploy/config/marketprism.toml."
+    return "\n".join((head, "", "[meanings]", *lines, ""))
+
+
 def range_of(path: tuple[str, ...]) -> str:
     """The values that are allowed, where they are not all of the type."""
     if path[-1] in RELATIONS:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.access_store import ACCESS, FAILURES, FAILURES_S, ROWS, ROWS_S, SESSIONS, SESSIONS_S
 from marketprism_adapters.nats.alert_store import ALERTS, ALERTS_S, SENT, SENT_S
+from marketprism_adapters.nats.archive_log import ARCHIVE
 from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
 from marketprism_adapters.nats.config_log import CONFIG
 from marketprism_adapters.nats.job_store import SCHEDULES
@@ -103,6 +104,9 @@ BUCKETS = (
     Bucket(JOB_CLAIMS, "every service", JOB_CLAIMS_S, "`<run>.<attempt>`", "who does a run of a job, and how it ended"),
     Bucket(
         SCHEDULES, "scheduler", None, "`job.<name>`, `request.<id>`", "jobs as people define them, and what they ask"
+    ),
+    Bucket(
+        ARCHIVE, "storage", None, "`<table>.<partition>`", "which partitions are archived, and how far their move is"
     ),
     Bucket(ALERTS, "notifier", ALERTS_S, "id of an alert", "what is wrong, since when, who takes care of it"),
     Bucket(SENT, "notifier", SENT_S, "`<alert>.<kind>.<channel>`", "which notice was claimed by whom, and sent"),

@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 
-from marketprism_console.files import WEB, without_comments
+from marketprism_console.compact import without_comments
+from marketprism_console.files import WEB
 
 SOURCES: Final = {
     path.relative_to(WEB).as_posix(): path.read_text(encoding="utf-8")

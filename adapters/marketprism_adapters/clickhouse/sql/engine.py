@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Engine(Protocol):
+class Fetching(Protocol):
+    """Answers statements. Raises StoreError."""
+
+    async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
+        """Result of a statement."""
+        ...
+
+
+class Engine(Fetching, Protocol):
     """Runs statements. Raises RowError for what a value is, StoreError for everything else."""
 
     async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
@@ -23,10 +31,6 @@ class Engine(Protocol):
 
     async def insert_encoded(self, what: Insert, rows: bytes) -> None:
         """Run an insert of MessagePack values."""
-        ...
-
-    async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
-        """Result of a statement."""
         ...
 
     async def close(self) -> None:

@@ -76,6 +76,9 @@ def records(query: Records) -> Statement:
     where += bounds(stored, query.ts_from, query.ts_to, params)
     if "trading_day" in kind.fields:
         where += days(query, params)
+    source = f"{DATABASE}.{kind.table} AS t FINAL"
+    if query.as_of is not None:
+        source, where = f"({_stood(kind, query.as_of, where, params)}) AS t", ["1"]
     if query.after is not None:
         where.append(_behind(kind, query.after, params))
     direction = "DESC" if query.last else "ASC"
@@ -83,7 +86,7 @@ def records(query: Records) -> Statement:
     chosen = {"symbol"} | ({"venue"} if query.venue is not None else set())
     order = ", ".join(f"t.{name} {direction}" for name in kind.read_order if name not in chosen)
     text = (
-        f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE {' AND '.join(where)} "
+        f"SELECT {select(kind)} FROM {source} WHERE {' AND '.join(where)} "
         f"ORDER BY {order} LIMIT {{limit:UInt32}}{_ONE_THREAD}"
     )
 
@@ -94,6 +97,17 @@ def records(query: Records) -> Statement:
         return found.take(pa.array(range(found.num_rows - 1, -1, -1), pa.int64())) if query.last else found
 
     return Statement(text, params, shape)
+
+
+def _stood(kind: DataKind, as_of: int, where: Sequence[str], params: Params) -> str:
+    """Rows that stood at an instant: of those of one key that were published by then, the newest revision."""
+    params["as_of"] = as_of
+    newest = ", ".join(f"t.{name} DESC" for name in dict.fromkeys((kind.revised_by, "stream_seq")))
+    key = ", ".join(f"t.{name}" for name in kind.order_by)
+    return (
+        f"SELECT * FROM {DATABASE}.{kind.revisions} AS t FINAL WHERE {' AND '.join(where)} "
+        f"AND t.ts_pub <= fromUnixTimestamp64Nano({{as_of:Int64}}, 'UTC') ORDER BY {newest} LIMIT 1 BY {key}"
+    )
 
 
 def days(query: Records | Daily | Statistics, params: Params) -> list[str]:

@@ -23,30 +23,48 @@ class Insert(NamedTuple):
 
     head: str  # INSERT INTO … SETTINGS … SELECT …
     structure: str  # names and types of what is handed over
+    tail: str = ""  # WHERE …
 
     def statement(self, source: str) -> str:
         """The statement that reads from `source`."""
-        return f"{self.head} FROM {source}"
+        return f"{self.head} FROM {source}{self.tail}"
 
 
-def _head(kind: DataKind, token: str, values: list[str]) -> str:
+class _Target(NamedTuple):
+    """A table that rows of a kind go into, and which of them."""
+
+    table: str
+    token: str
+    tail: str = ""
+
+
+def _targets(kind: DataKind, token: str) -> list[_Target]:
+    """The table of the kind, behind that of its revisions: what stands is never without its revision. Of what is still
+    being made there is none."""
+    tail = " WHERE closed" if "closed" in kind.fields else ""
+    revisions = [_Target(kind.revisions, f"{token}:revisions", tail)] if kind.revisions else []
+    return [*revisions, _Target(kind.table, token)]
+
+
+def _head(kind: DataKind, target: _Target, values: list[str]) -> str:
     names = [column.name for _, group in columns_of(kind.name) for column in group]
     names += [name for name, _ in PROVENANCE]
     values = values + [name for name, _ in PROVENANCE]
-    quoted = token.replace("\\", "\\\\").replace("'", "\\'")
+    quoted = target.token.replace("\\", "\\\\").replace("'", "\\'")
     return (
-        f"INSERT INTO {DATABASE}.{kind.table} ({', '.join(names)}) "
+        f"INSERT INTO {DATABASE}.{target.table} ({', '.join(names)}) "
         f"SETTINGS insert_deduplication_token = '{quoted}', {_SETTINGS} "
         f"SELECT {', '.join(values)}"
     )
 
 
-def insert(kind: DataKind, token: str) -> Insert:
-    """INSERT from an Arrow table, once per token."""
+def inserts(kind: DataKind, token: str) -> list[Insert]:
+    """INSERTs from an Arrow table, each once per token."""
     columns = [column for _, group in columns_of(kind.name) for column in group]
     incoming = [f"{column.name} {column.incoming}" for column in columns]
     incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
-    return Insert(_head(kind, token, [column.insert for column in columns]), ", ".join(incoming))
+    values, structure = [column.insert for column in columns], ", ".join(incoming)
+    return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
 
 
 def _inexact(text: str) -> str:
@@ -66,8 +84,9 @@ def _exact(text: str) -> str:
     return f"if({_inexact(text)}, 'inexact', {text})"
 
 
-def insert_encoded(kind: DataKind, token: str, *, careful: bool) -> Insert:
-    """INSERT from MessagePack values in the order of the kind's fields, with where each row came from, once per token.
+def inserts_encoded(kind: DataKind, token: str, *, careful: bool) -> list[Insert]:
+    """INSERTs from MessagePack values in the order of the kind's fields, with where each row came from, each once per
+    token.
 
     The server cuts digits that it has no room for without a word, and makes NULL of a text that is no number where
     NULL is allowed; so both are looked for, and refuse the insert. A number of at most 19 characters without an
@@ -102,7 +121,8 @@ def insert_encoded(kind: DataKind, token: str, *, careful: bool) -> Insert:
     if not careful:
         values[0] = f"if({_unsure(numbers, books)}, {values[0]}, {values[0]})"
     incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
-    return Insert(_head(kind, token, values), ", ".join(incoming))
+    structure = ", ".join(incoming)
+    return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
 
 
 def _careful_number(name: str, optional: bool) -> str:

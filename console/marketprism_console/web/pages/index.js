@@ -29,6 +29,7 @@ export const PAGES = [
   { name: 'jobs', path: '/jobs', keys: 'g j', scope: 'sys:read', route: '/scheduler/jobs', load: () => import('./jobs/page.js') },
   { name: 'events', path: '/events', keys: 'g e', scope: 'sys:read', load: () => import('./events/page.js') },
   { name: 'rules', path: '/rules', keys: 'g r', scope: 'sys:read', load: () => import('./rules/page.js') },
+  { name: 'config', path: '/config', keys: 'g f', scope: 'sys:read', route: '/monitor/config', load: () => import('./config/page.js') },
   { name: 'access', path: '/access', keys: 'g a', scope: 'admin:access', explains: true, load: () => import('./access/page.js') },
   { name: 'me', path: '/me', unlisted: true, load: () => import('./me/page.js') },
   { name: 'about', path: '/about', unlisted: true, load: () => import('./about/page.js') },

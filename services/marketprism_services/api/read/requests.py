@@ -242,6 +242,14 @@ class IntervalParameters(Parameters):
     )
 
 
+class AsOfParameters(Parameters):
+    """What bars and klines have besides."""
+
+    as_of: Time = Field(
+        None, description="as they stood then: of each the last revision that was published by that time"
+    )
+
+
 class OriginParameters(Parameters):
     """What bars have besides."""
 
@@ -315,6 +323,8 @@ def _besides(kind: DataKind) -> tuple[type[Parameters], ...]:
     found: list[type[Parameters]] = []
     if kind.has_interval:
         found.append(IntervalParameters)
+    if kind.revisions:
+        found.append(AsOfParameters)
     if kind.name in MADE_OF_OTHERS:
         found.append(OriginParameters)
     if any(side in kind.fields for side in SIDES):

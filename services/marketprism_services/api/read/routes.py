@@ -338,4 +338,5 @@ def page_of(asked: PageParameters, kind: DataKind, symbol: str, limit: int, *, l
         last,
         getattr(asked, "made_of", ""),
         *asked.days,
+        as_of=getattr(asked, "as_of", None),
     )

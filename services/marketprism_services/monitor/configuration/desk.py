@@ -78,7 +78,13 @@ class ConfigDesk:
 
     async def layer(self) -> CentralLayer:
         """What is in force."""
-        return (await self._log.settled()).layer
+        await self.finish()
+        return (await self._log.current()).layer
+
+    async def finish(self) -> None:
+        """Put a version into force that somebody has recorded and not put into force, and say so."""
+        if (record := await self._log.finish()) is not None:
+            await self._say(record)
 
     async def history(self, limit: int, before: int | None) -> list[ConfigRecord]:
         """Versions below `before`, newest first."""
@@ -95,8 +101,10 @@ class ConfigDesk:
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
-    async def change(self, changes: Mapping[str, object], order: Order) -> ChangeReport:
-        """Set central values by key; None takes one out."""
+    async def change(
+        self, changes: Mapping[str, object], order: Order, *, clear_narrower: bool = False
+    ) -> ChangeReport:
+        """Set central values by key; None takes one out. With `clear_narrower` so is what fewer are given of them."""
         if not changes:
             raise refused("changes: expected a setting at least, was none")
         keys = [CentralKey.of(text) for text in changes]
@@ -117,7 +125,12 @@ class ConfigDesk:
             if absent:
                 raise refused(f"setting {absent[0]}: expected a central value to take out, there is none", "NOT_FOUND")
             merged = {**layer.values, **given}
-            return {key: value for key, value in merged.items() if value is not None}
+            wider = keys if clear_narrower else []
+            return {
+                text: value
+                for text, value in merged.items()
+                if value is not None and not any(key.is_wider_than(CentralKey.of(text)) for key in wider)
+            }
 
         return await self._make(make, order)
 
@@ -149,7 +162,8 @@ class ConfigDesk:
 
     async def _stored(self, make: Make, order: Order) -> tuple[ConfigRecord | None, Answers, ChangeReport]:
         for _ in range(_TRIES):
-            found = await self._log.settled()
+            await self.finish()
+            found = await self._log.current()
             if order.expected is not None and order.expected != found.layer.version:
                 self._metrics.count("config_changes_total", result="conflict")
                 raise refused(
@@ -165,10 +179,11 @@ class ConfigDesk:
             if order.dry_run:
                 return None, answers, msgspec.structs.replace(report, version=found.layer.version)
             try:
-                await self._log.commit(record)
+                is_first = await self._log.commit(record)
             except ConfigChanged:
                 continue
-            await self._say(record)
+            if is_first:  # else it is said by whoever was
+                await self._say(record)
             return record, answers, report
         raise RemoteError("CONFLICT", "version: expected to be written, others wrote first", retryable=True)
 
@@ -198,18 +213,20 @@ class ConfigDesk:
         who = "; ".join(f"{key}: {why}" for key, why in sorted(unconfirmed.items()))[:400]
         try:
             before = (await self.at(record.version - 1)).values
-            found = await self._log.settled()
+            await self.finish()
+            found = await self._log.current()
             if found.layer.version != record.version:
                 log.warning("config.not_rolled_back", version=record.version, newest=found.layer.version, reason=who)
                 return 0
             reason = f"automatic rollback of {record.version}: {who}"
             order = Order(actor=record.actor, reason=reason)
             restored = _record(found, differences(found.layer.values, before), before, order)
-            await self._log.commit(restored)
+            is_first = await self._log.commit(restored)
         except SdkError as error:
             log.warning("config.not_rolled_back", version=record.version, reason=who, error=reason_of(error))
             return 0
-        await self._say(restored)
+        if is_first:
+            await self._say(restored)
         return restored.version
 
     async def _say(self, record: ConfigRecord) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 import msgspec
 
 from marketprism_application.contracts.config_records import (
     CHECK_CONFIG,
+    CONFIG_GIVEN,
     PENDING_KEY,
     PINNED_KEY,
     REFUSED_KEY,
     VERSION_KEY,
     ConfigVerdict,
     InstanceStanding,
+    ValueGiven,
     Values,
 )
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected, RemoteError
@@ -24,6 +27,7 @@ from marketprism_sdk.messaging import Discovery, InstanceRecord, RpcClient
 CHECK_S = 2.0
 _LOOK_S = 0.02
 _ENDING = "draining"
+T = TypeVar("T")
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -76,27 +80,35 @@ class FollowingInstances:
     async def judge(self, values: Values) -> Answers:
         """What each would do with central values, asked all at once; who does not answer within two seconds is
         silent."""
+        return Answers(*await self._ask_all(CHECK_CONFIG, {"values": values}, ConfigVerdict))
+
+    async def given(self) -> tuple[dict[str, dict[str, ValueGiven]], dict[str, str]]:
+        """What each runs with, by `<service>.<instance>` and setting; and why there is no answer of the others."""
+        return await self._ask_all(CONFIG_GIVEN, {}, dict[str, ValueGiven])
+
+    async def _ask_all(self, method: str, asked: object, kind: type[T]) -> tuple[dict[str, T], dict[str, str]]:
+        """Answers, and why there is none."""
         await self._discovery.refresh()
         standings = self.standings()
-        found = await asyncio.gather(*(self._ask(each, values) for each in standings))
-        by_key = {each.key: answer for each, answer in zip(standings, found, strict=True)}
-        return Answers(
-            {key: answer for key, answer in by_key.items() if isinstance(answer, ConfigVerdict)},
-            {key: answer for key, answer in by_key.items() if isinstance(answer, str)},
-        )
+        found = await asyncio.gather(*(self._ask(each, method, asked, kind) for each in standings))
+        answers, silent = dict[str, T](), dict[str, str]()
+        for each, (answer, why) in zip(standings, found, strict=True):
+            if answer is None:
+                silent[each.key] = why
+            else:
+                answers[each.key] = answer
+        return answers, silent
 
-    async def _ask(self, of: InstanceStanding, values: Values) -> ConfigVerdict | str:
+    async def _ask(self, of: InstanceStanding, method: str, asked: object, kind: type[T]) -> tuple[T | None, str]:
         try:
-            answer = await self._calls.call(
-                of.service, CHECK_CONFIG, {"values": values}, instance=of.instance, timeout_s=CHECK_S
-            )
-            return msgspec.convert(answer, ConfigVerdict)
+            answer = await self._calls.call(of.service, method, asked, instance=of.instance, timeout_s=CHECK_S)
+            return msgspec.convert(answer, kind), ""
         except NoResponders:
-            return "nobody answers there; it may have been killed"
+            return None, "nobody answers there; it may have been killed"
         except (DeadlineExceeded, NotConnected):
-            return f"no answer within {CHECK_S:g} s"
+            return None, f"no answer within {CHECK_S:g} s"
         except (RemoteError, msgspec.ValidationError) as error:
-            return str(error)[:300]
+            return None, str(error)[:300]
 
     async def unconfirmed(self, version: int, asked: Collection[str], within_s: float) -> dict[str, str]:
         """Who of those asked has not taken a version when the time is up, and why as far as it says. Who ends

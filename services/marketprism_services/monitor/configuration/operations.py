@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from marketprism_application.contracts.config_records import (
@@ -13,13 +15,17 @@ from marketprism_application.contracts.config_records import (
     InstanceStanding,
     SettingRow,
     SettingsPage,
+    ValuesPage,
 )
 from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
 from marketprism_services.monitor.configuration.desk import ConfigDesk, Order, refused
+from marketprism_services.monitor.configuration.in_force import values_in_force
 from marketprism_services.monitor.configuration.instances import FollowingInstances
 from marketprism_services.settings.central import CentralKey, differences, known_names, shown
-from marketprism_services.settings.modes import mode_of, why_fixed
+from marketprism_services.settings.meanings import meaning_of, why_fixed_in
+from marketprism_services.settings.modes import is_used_by, may_hold_secret, mode_of, options_of, why_fixed
+from marketprism_services.settings.services import SERVICES
 from marketprism_services.settings.settings import Settings
 
 _CHANGE_S = 60.0
@@ -52,15 +58,16 @@ class DifferenceAsked(msgspec.Struct):
 class ChangeOrder(msgspec.Struct, kw_only=True):
     """Central values by setting, None to take one out, for all, a `service`, or an `instance` of it.
 
-    `reason` is kept. `who` counts where no gateway says who that is. With `expected` it is a change of that version
-    only. `force` passes over instances that do not answer; `rollback_unconfirmed` takes a change back that an instance
-    has not taken after ten seconds.
+    `clear_narrower` takes out what fewer are given of these settings. `reason` is kept. `who` counts where no gateway
+    says who that is. With `expected` it is a change of that version only. `force` passes over instances that do not
+    answer; `rollback_unconfirmed` takes a change back that an instance has not taken after ten seconds.
     """
 
     changes: dict[str, object]
     reason: str
     service: str = ""
     instance: str = ""
+    clear_narrower: bool = False
     dry_run: bool = False
     force: bool = False
     expected: int | None = None
@@ -106,11 +113,16 @@ class ConfigOperations:
         for text, value in layer.values.items():
             key = CentralKey.of(text)
             central.setdefault(key.name, {})[key.target] = value
-        rows = [
-            SettingRow(name, shown(name, self._defaults), central.get(name, {}), mode_of(name).value, why_fixed(name))
-            for name in names
-        ]
+        rows = await asyncio.to_thread(_rows, names, self._defaults, central)
         return SettingsPage(layer.version, rows)
+
+    @rpc("config_values")
+    @http("GET", "/config/values", scope="sys:read", weight=10)
+    async def values(self, _: Nothing) -> ValuesPage:
+        """What instances run with of each setting that is not everywhere the default, and from where it is."""
+        layer = await self._desk.layer()
+        given, silent = await self._instances.given()
+        return ValuesPage(await asyncio.to_thread(values_in_force, given, self._defaults, layer.values), silent)
 
     @rpc("config_history")
     @http("GET", "/config/history", scope="sys:read", weight=5)
@@ -143,13 +155,33 @@ class ConfigOperations:
             if "@" in name:
                 raise refused(f"changes: expected settings, and whom they are for beside them, was {name[:100]!r}")
         changes = {str(CentralKey(name, order.service, order.instance)): value for name, value in order.changes.items()}
-        return await self._desk.change(changes, _order(order, caller))
+        return await self._desk.change(changes, _order(order, caller), clear_narrower=order.clear_narrower)
 
     @rpc("config_rollback")
     @http("POST", "/config/rollback", scope="sys:operate", weight=10, timeout_s=_CHANGE_S)
     async def rollback(self, order: RollbackOrder, caller: Caller | None = None) -> ChangeReport:
         """Make all central values what they were at a version; that is a version more."""
         return await self._desk.rollback(order.version, _order(order, caller))
+
+
+def _rows(names: list[str], defaults: Settings, central: dict[str, dict[str, object]]) -> list[SettingRow]:
+    """It reads the files of meanings, once."""
+    values = shown(defaults, names)
+    return [
+        SettingRow(
+            name,
+            values[name],
+            central.get(name, {}),
+            mode_of(name).value,
+            why_fixed(name),
+            tuple(row.name for row in SERVICES if is_used_by(name, row.name)),
+            options_of(name),
+            may_hold_secret(name),
+            meaning_of(name),
+            why_fixed_in(why_fixed(name)),
+        )
+        for name in names
+    ]
 
 
 def _is_below(name: str, asked: str) -> bool:

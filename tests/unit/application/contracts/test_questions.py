@@ -49,6 +49,7 @@ WRITTEN: dict[str, Question] = {
     "records, every field": Records(
         "bar", "rb2505", "shfe", T, T + 60_000_000_000, "1m", 5000, (T, 7), True, made_of="ticks"
     ),
+    "records as they stood": Records("bar", "rb2505", interval="1m", as_of=T),
     "newest records": Records("bar", "rb2505", interval="1m", limit=1, last=True),
     "latest": Latest("tick", ("rb2505", "cu2505")),
     "latest of nobody": Latest("tick"),

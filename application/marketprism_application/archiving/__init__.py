@@ -1,0 +1,1 @@
+"""Moving partitions between the hot store and cold files, and reading both as one."""

