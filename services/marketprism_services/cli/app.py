@@ -100,6 +100,9 @@ COMMANDS = {
         "replay_command",
         "Publish stored data again, in order and with its times, on subjects of its own.",
     ),
+    "data": CommandRow(
+        "data", "data", "What must be there of a series, and what is there: checks, coverage, formats of files."
+    ),
     "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
     "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),
     "chaos": CommandRow("chaos", "chaos", "Break real processes and see what happens."),
