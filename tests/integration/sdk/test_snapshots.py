@@ -100,7 +100,11 @@ async def test_what_is_not_there_or_in_the_way_or_spoiled_is_refused(connection:
     await delete_stream(connection, unique)
     whole = b"".join(pieces)
     middle = len(whole) // 2
-    for spoiled in (whole[:middle], whole[:middle] + b"\xff" + whole[middle + 1 :], b"nothing of the kind"):
+    for spoiled in (
+        whole[:middle],
+        whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :],
+        b"nothing of the kind",
+    ):
         with pytest.raises(StreamError):
             await restore_stream(connection, snapshot, given([spoiled]))
         with pytest.raises(StreamMissing):
