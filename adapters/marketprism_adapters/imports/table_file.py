@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +22,7 @@ from marketprism_adapters.imports.market_names import (
     market_called,
 )
 from marketprism_application.errors import SourceError
+from marketprism_application.files import sha256_of
 from marketprism_application.integrity.exact_numbers import ArrowArray
 from marketprism_application.ports.imports import (
     TIME_OF,
@@ -104,7 +103,8 @@ class TableFile:
         with reading(beside):
             words = beside.read_text(encoding="utf-8", errors="replace").split()
         published = words[0].lower() if words else ""
-        found = sha256_of(path)
+        with reading(path):
+            found = sha256_of(path)
         if published != found:
             yield FileFault("checksum", f"SHA-256 is {found}, {beside.name} has {published or 'none'}")
 
@@ -224,13 +224,4 @@ def _equal(batch: pa.RecordBatch, columns: list[str], key: tuple[str, ...]) -> A
     return same
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with reading(path), path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-__all__ = ["Table", "TableFile", "sha256_of"]
+__all__ = ["Table", "TableFile"]

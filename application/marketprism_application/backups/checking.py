@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 from marketprism_application.backups.catalogue import BackupCatalogue, absent
 from marketprism_application.contracts.backup_records import BackupManifest, SealedObject
 from marketprism_application.errors import BackupDamaged
+from marketprism_application.files import sha256_of
 from marketprism_application.ports.backup import Opener
 
 _PIECE = 1 << 20
@@ -118,13 +118,4 @@ class FetchedObjects:
         await asyncio.to_thread((self._folder / f"{stored.sha256}.age").unlink, missing_ok=True)
 
 
-def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-__all__ = ["Checked", "FetchedObjects", "names_of", "sha256_of"]
+__all__ = ["Checked", "FetchedObjects", "names_of"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from marketprism_application.contracts.backup_records import (
     TableShape,
 )
 from marketprism_application.errors import BackupError
+from marketprism_application.files import Chunks
 from marketprism_application.ports.archive import ColdStore, HotPartition
 from marketprism_application.ports.backup import RowCopies, Sealer, Sealing, StreamCopies
 
@@ -265,7 +265,7 @@ class ParquetPieces:
 
     def __init__(self, sealing: Sealing) -> None:
         self._sink = sealing.sink
-        self._buffer = _Drained()
+        self._buffer = Chunks()
         self._writer: object = None
 
     async def __aenter__(self) -> ParquetPieces:
@@ -305,33 +305,6 @@ class ParquetPieces:
             await asyncio.to_thread(self._writer.close)
             if error is None:
                 await self._sink.write(self._buffer.take())
-
-
-class _Drained(io.RawIOBase):
-    """A file that is taken from as it is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._pieces: list[bytes] = []
-        self._at = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def write(self, data: object) -> int:
-        piece = bytes(memoryview(data))  # type: ignore[arg-type]  # whatever has a buffer
-        self._pieces.append(piece)
-        self._at += len(piece)
-        return len(piece)
-
-    def take(self) -> bytes:
-        """What was written since the last time."""
-        found = b"".join(self._pieces)
-        self._pieces.clear()
-        return found
 
 
 __all__ = ["BackupMaker", "MakeHooks", "ParquetPieces", "Source"]

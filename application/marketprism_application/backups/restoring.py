@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from marketprism_application.backups.checking import FetchedObjects, sha256_of
+from marketprism_application.backups.checking import FetchedObjects
 from marketprism_application.backups.streams import compare_within
 from marketprism_application.contracts.backup_records import (
     BackupManifest,
@@ -20,6 +20,7 @@ from marketprism_application.contracts.backup_records import (
     TableShape,
 )
 from marketprism_application.errors import BackupDamaged
+from marketprism_application.files import sha256_of
 from marketprism_application.ports.archive import ColdStore, Measured
 from marketprism_application.ports.backup import Opener, RowCopies, StreamCopies
 

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from marketprism_application.ports.imports import DECIMAL
+
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -17,7 +19,6 @@ Floats = NDArray[np.float64]
 ArrowArray: TypeAlias = "pa.Array[Any]"
 ArrowColumn: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 
-DECIMAL = pa.decimal128(38, 18)
 _SCALES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18)
 _SAMPLE = 512
 _ROOM = 2**62

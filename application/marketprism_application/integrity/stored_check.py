@@ -29,12 +29,12 @@ from marketprism_application.errors import QueryError, UnknownSymbolError
 from marketprism_application.integrity.bar_check import BESIDE_ROWS, Beside, Found, check_bars, report_of
 from marketprism_application.integrity.bar_rows import BarRows, joined
 from marketprism_application.integrity.event_check import check_trades
-from marketprism_application.integrity.exact_numbers import DECIMAL
 from marketprism_application.integrity.file_check import CheckAsked, bounds_of
 from marketprism_application.integrity.inputs import DayLimits, Inputs, TermPeriod
 from marketprism_application.integrity.known_terms import listing_of, terms_of
 from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
+from marketprism_application.ports.imports import DECIMAL
 from marketprism_domain.instruments.names import has_signed_price
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.expectation import UNBOUNDED, ExpectationRules, Listing, expectation_of
@@ -192,6 +192,11 @@ class StoredCheck:
             # What lies behind the last row begins with its time: the store looks no further back.
             question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
 
+    async def _all_bars(self, question: Records) -> BarRows | None:
+        """Every bar of an answer, None where it has none."""
+        pages = [_bars(page) async for page in self._pages(question)]
+        return joined(pages) if pages else None
+
     async def _inputs(self, dataset: Dataset) -> tuple[Inputs, Listing]:
         series, asked = self._series, self._asked
         terms, listing = await self._terms(dataset)
@@ -206,8 +211,7 @@ class StoredCheck:
             question = msgspec.structs.replace(
                 self._records(dataset.ts_from - NANOS_PER_DAY, dataset.ts_to), interval="1d"
             )
-            days = [_bars(page) async for page in self._pages(question)]
-            inputs = replace(inputs, day_bars=joined(days) if days else None)
+            inputs = replace(inputs, day_bars=await self._all_bars(question))
         if asked.listing != UNBOUNDED:
             return inputs, asked.listing
         return inputs, listing if listing.last_day else listing_of(series.venue, series.symbol)
@@ -264,13 +268,12 @@ class StoredCheck:
     async def _with_witnesses(self, inputs: Inputs, ts_from: int, ts_to: int) -> Inputs:
         series = self._series
         if "kline" in self._witnesses and self._is_ours:
-            question = self._of_kind(KLINE.name, ts_from, ts_to, series.interval)
-            pages = [_bars(page) async for page in self._pages(question)]
-            inputs = replace(inputs, klines=joined(pages) if pages else None)
+            inputs = replace(
+                inputs, klines=await self._all_bars(self._of_kind(KLINE.name, ts_from, ts_to, series.interval))
+            )
         if "ticks" in self._witnesses and self._is_ours and inputs.klines is None:
             question = msgspec.structs.replace(self._records(ts_from, ts_to), made_of="ticks")
-            pages = [_bars(page) async for page in self._pages(question)]
-            inputs = replace(inputs, klines=joined(pages) if pages else None)
+            inputs = replace(inputs, klines=await self._all_bars(question))
         if "trade" in self._witnesses:
             question = self._of_kind(TRADE.name, ts_from, ts_to)
             tapes = [_tape(page) async for page in self._pages(question)]

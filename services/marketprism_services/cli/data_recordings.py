@@ -11,8 +11,7 @@ import pyarrow as pa
 from marketprism_adapters.memory.rows_file import MemoryRowsFile
 from marketprism_adapters.sources.registry import replay_spec
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.integrity.exact_numbers import DECIMAL
-from marketprism_application.ports.imports import FileFacts, FileSeries
+from marketprism_application.ports.imports import DECIMAL, FileFacts, FileSeries
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
