@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -79,20 +79,41 @@ class Mover:
         self._revisions: dict[tuple[str, str], int] = {}
 
     async def load(self) -> None:
-        """The records as they are written; where there are none, as the manifests at the place have them."""
+        """The records as they are written; where there are none, as the manifests at the place have them.
+
+        Raises:
+            VerifyError: a manifest is none.
+        """
         found = await self._log.all()
-        if not found:
-            for stored in await self._cold.names():
-                if stored.path.endswith(f"/{MANIFEST}"):
-                    await self._adopt(stored.path)
+        if not found or any(record.adopted for record, _ in found):
+            await self._adopt({record.key for record, _ in found})
             found = await self._log.all()
         self._revisions = {record.key: revision for record, revision in found}
         self._known.load({record.key: record for record, _ in found})
 
-    async def _adopt(self, path: str) -> None:
-        manifest = msgspec.json.decode(await self._cold.read(path), type=Manifest)
-        record = UnitRecord(manifest.table, manifest.partition, UnitState.COLD, manifest.cold, hold=manifest.hold)
-        await self._log.write(record, 0)
+    async def _adopt(self, known: Collection[tuple[str, str]]) -> None:
+        """Records of every manifest. Until all are there each says so: whoever was interrupted begins again."""
+        for stored in await self._cold.names():
+            if not stored.path.endswith(f"/{MANIFEST}"):
+                continue
+            manifest = await self._manifest(stored.path)
+            record = UnitRecord(
+                manifest.table, manifest.partition, UnitState.COLD, manifest.cold, hold=manifest.hold, adopted=True
+            )
+            if record.key not in known:
+                await self._log.write(record, 0)
+        for record, revision in await self._log.all():
+            if record.adopted:
+                await self._log.write(msgspec.structs.replace(record, adopted=False), revision)
+
+    async def _manifest(self, path: str) -> Manifest:
+        data = await self._cold.read(path)
+        try:
+            return msgspec.json.decode(data, type=Manifest)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise VerifyError(
+                f"{self._cold.place}: {path}: expected the manifest of a unit, was {len(data)} bytes: {error}"
+            ) from error
 
     async def move(self, table: str, partition: str, hot_bytes: int = 0) -> UnitRecord:
         """Bring a unit to `dropped`, from wherever it stands."""

@@ -118,11 +118,11 @@ class OpenArchive:
 
     async def load(self) -> None:
         """Know what is cold, before anything is answered; for as long as that takes."""
-        await asyncio.to_thread(self._make_staging)
         while True:
             try:
+                await asyncio.to_thread(self._make_staging)
                 await self.mover.load()
-            except (ApplicationError, SdkError) as error:
+            except (ApplicationError, SdkError, OSError) as error:
                 log.warning("archive.not_known", place=self._wiring.place.place, error=reason_of(error))
                 await asyncio.sleep(_AGAIN_S)
             else:

@@ -94,7 +94,7 @@ class BackupDesk:
         self._newest = await catalogue.newest()
         drills = {stored.path for stored in await catalogue.place.names("drills")}
         if _DRILL in drills:
-            self._drill = msgspec.json.decode(await catalogue.place.read(_DRILL), type=DrillRecord)
+            self._drill = _drill_in(await catalogue.place.read(_DRILL))
         self._show(len(await catalogue.ids()))
 
     def _show(self, sets: int) -> None:
@@ -252,6 +252,15 @@ class BackupDesk:
             "doing": self._doing,
             "drill": msgspec.to_builtins(drill) if drill is not None else {},
         }
+
+
+def _drill_in(data: bytes) -> DrillRecord | None:
+    """The last drill as it lies at the place; one that cannot be read is none, and the next drill takes its stead."""
+    try:
+        return msgspec.json.decode(data, type=DrillRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        log.warning("backup.drill_unreadable", path=_DRILL, error=reason_of(error))
+        return None
 
 
 def shown(manifest: BackupManifest) -> dict[str, object]:

@@ -90,6 +90,14 @@ async def asking(tmp_path: Path, connection: NatsConnection) -> AsyncIterator[As
         yield found
 
 
+async def test_a_drill_of_before_that_cannot_be_read_ends_nothing(asking: Asking, tmp_path: Path) -> None:
+    """It lies at the place, where anybody may have written."""
+    await asyncio.to_thread((tmp_path / "place" / "drills").mkdir)
+    await asyncio.to_thread((tmp_path / "place" / "drills" / "last.json").write_bytes, b'{"backup": 7')
+    assert (await asking.do("backup")).status is ClaimStatus.SUCCEEDED
+    assert (await asking.status())["drill"] == {}
+
+
 @pytest.mark.timeout(300)
 async def test_jobs_make_verify_drill_and_thin_out_backups(asking: Asking, tmp_path: Path) -> None:
     first, second = await asking.do("backup"), await asking.do("backup")
