@@ -22,7 +22,7 @@ from marketprism_adapters.imports.market_names import (
     market_called,
 )
 from marketprism_application.errors import SourceError
-from marketprism_application.files import sha256_of
+from marketprism_application.files.digest import sha256_of
 from marketprism_application.integrity.exact_numbers import ArrowArray
 from marketprism_application.ports.imports import (
     TIME_OF,

@@ -20,7 +20,7 @@ from marketprism_application.archiving.slices import slices_of
 from marketprism_application.archiving.units import KnownUnits
 from marketprism_application.contracts.archive_records import ColdCopy, ColdFile, Manifest, UnitRecord, UnitState
 from marketprism_application.errors import VerifyError
-from marketprism_application.files import sha256_of
+from marketprism_application.files.digest import sha256_of
 from marketprism_application.ports.archive import ColdStore, HotStore, UnitLog
 
 _ATTEMPTS = 3  # at a unit to which rows come while it is exported

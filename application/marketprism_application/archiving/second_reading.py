@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from marketprism_application.archiving.layout import kind_of
 from marketprism_application.contracts.archive_records import ColdFile
-from marketprism_application.files import sha256_of
+from marketprism_application.files.digest import sha256_of
 
 
 class Read(NamedTuple):

@@ -12,7 +12,7 @@ import msgspec
 from marketprism_application.backups.catalogue import BackupCatalogue, absent
 from marketprism_application.contracts.backup_records import BackupManifest, SealedObject
 from marketprism_application.errors import BackupDamaged
-from marketprism_application.files import sha256_of
+from marketprism_application.files.digest import sha256_of
 from marketprism_application.ports.backup import Opener
 
 _PIECE = 1 << 20

@@ -29,7 +29,7 @@ from marketprism_application.contracts.backup_records import (
     TableShape,
 )
 from marketprism_application.errors import BackupError
-from marketprism_application.files import Chunks
+from marketprism_application.files.chunks import Chunks
 from marketprism_application.ports.archive import ColdStore, HotPartition
 from marketprism_application.ports.backup import RowCopies, Sealer, Sealing, StreamCopies
 

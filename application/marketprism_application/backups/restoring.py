@@ -20,7 +20,7 @@ from marketprism_application.contracts.backup_records import (
     TableShape,
 )
 from marketprism_application.errors import BackupDamaged
-from marketprism_application.files import sha256_of
+from marketprism_application.files.digest import sha256_of
 from marketprism_application.ports.archive import ColdStore, Measured
 from marketprism_application.ports.backup import Opener, RowCopies, StreamCopies
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from marketprism_adapters.http.envelope import Stamp, count_of
-from marketprism_application.files import Chunks
+from marketprism_application.files.chunks import Chunks
 from marketprism_application.queries.export import csv_part, json_rows, lines
 
 if TYPE_CHECKING:

@@ -1,20 +1,12 @@
-"""Bytes of files: their digest, and a file that is taken from while it is written."""
+"""A file that is taken from while it is written."""
 
 from __future__ import annotations
 
-import hashlib
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal digits. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Chunks(io.RawIOBase):
@@ -44,4 +36,4 @@ class Chunks(io.RawIOBase):
         return b"".join(parts)
 
 
-__all__ = ["Chunks", "sha256_of"]
+__all__ = ["Chunks"]
