@@ -192,11 +192,11 @@ async def test_what_lies_where_is_measured(tiered: Tiered, tmp_path: Path) -> No
         on = {
             row.labels["disk"]: row.value
             for row in rows
-            if row.name == "marketprism_table_disk_bytes" and row.labels["table"] == "market_ticks"
+            if row.name == "table_disk_bytes" and row.labels["table"] == "market_ticks"
         }
         assert on == {name: size.bytes for name, size in sizes.items()}
         # A disk that is full is seen, whichever it is; a bucket has no end.
-        free = {row.labels["disk"] for row in rows if row.name == "marketprism_store_disk_free_bytes"}
+        free = {row.labels["disk"] for row in rows if row.name == "store_disk_free_bytes"}
         assert free == {"default", "cold", "cold_plain", "cold_encrypted"}
         shown = state.snapshot()["disks"]
         assert (shown["cold_s3"]["total_bytes"], shown["cold_s3"]["parts"]) == (0, sizes["cold_s3"].parts)
