@@ -4,6 +4,7 @@ ApplicationError
 ├── SourceError      a source is missing, malformed or away
 ├── StoreError       the store is away, cannot do it as things stand, or a limit was exceeded
 │   ├── SchemaError  the tables are not for this program: another one has to do the work
+│   │   └── TierError    the server has no such storage policy or volume for them
 │   ├── RowError     a row that no table can take, whenever it is tried
 │   └── ColdAwayError    archived rows are needed, and their place does not give them
 ├── ColdStoreError   the place of archived files is away, full, or refuses
@@ -76,6 +77,10 @@ class RowError(StoreError):
 
 class SchemaError(StoreError):
     """The tables are newer than this program, or a migration was altered after it was applied."""
+
+
+class TierError(SchemaError):
+    """A server has no such storage policy or volume, or a table cannot change to it. The text names the setting."""
 
 
 class ColdAwayError(StoreError):

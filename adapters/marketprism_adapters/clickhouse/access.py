@@ -85,7 +85,18 @@ _USERS = """<clickhouse>
 # What a client library asks for, and one's own queries, to end them.
 _SYSTEM = "".join(
     f"<query>GRANT SELECT ON system.{table}</query>"
-    for table in ("one", "numbers", "databases", "tables", "columns", "settings", "processes", "parts", "disks")
+    for table in (
+        "one",
+        "numbers",
+        "databases",
+        "tables",
+        "columns",
+        "settings",
+        "processes",
+        "parts",
+        "disks",
+        "storage_policies",
+    )
 )
 # The table function `s3`.
 _FILES = "<query>GRANT S3 ON *.*</query><query>GRANT CREATE TEMPORARY TABLE ON *.*</query>"

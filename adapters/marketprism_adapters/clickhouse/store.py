@@ -14,6 +14,7 @@ from marketprism_adapters.clickhouse.migrations import LEDGER, Migration, pendin
 from marketprism_adapters.clickhouse.sql.columns import columns_of, to_arrow
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.sql.schema import COLUMNS, CREATED, PROVENANCE, inserts, inserts_encoded
+from marketprism_adapters.clickhouse.tiers import tier_statements
 from marketprism_adapters.clickhouse.topology import DATABASE, REVISIONS, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.errors import RowError
@@ -75,11 +76,14 @@ class SqlStore:
             await self._engine.execute(rendered)
 
     async def _retain(self) -> list[str]:
-        """How long tables keep their rows is a setting, not a migration."""
+        """How long tables keep their rows, and on which volume, are settings and no migration."""
+        done = []
+        for statement in await tier_statements(self._engine, self._topology):  # a TTL names a volume of the policy
+            await self._engine.execute(statement)
+            done.append(statement.removeprefix("ALTER TABLE "))
         suffix = "_local" if self._topology.cluster else ""
         found = await self._engine.fetch(CREATED)
         created = {str(row["name"]): str(row["created"]) for row in found.to_pylist()}
-        done = []
         for table in sorted(TABLES | REVISIONS.keys()):
             for statement in self._topology.retention(table, created.get(table + suffix, "")):
                 await self._engine.execute(statement)

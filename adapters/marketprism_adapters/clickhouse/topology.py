@@ -1,5 +1,5 @@
-"""Where tables live: on one server, or replicated and sharded over a cluster; how long they keep what, and in what
-partitions.
+"""Where tables live: on one server, or replicated and sharded over a cluster; how long they keep what, on which volume,
+and in what partitions.
 
 The migrations are written for one server. For a cluster each table becomes `<table>_local`, replicated through Keeper
 under the server's macros {shard} and {replica}, and a `Distributed` table takes its name, so that every other statement
@@ -45,6 +45,8 @@ class Topology:
     `cluster` is a name in the servers' `remote_servers`, empty for one server. `quorum` is how many replicas must have
     an insert before it counts (a number, or `auto` for a majority): what only one has is lost with it.
     `keep_days` and `partition_by` (day, month, year) are by table; rows are kept for ever where there is no number.
+    Of a table in `tier_days` parts of that age are moved to the volume `tier_volume` of the server's storage policy
+    `tier_policy`.
     Ticks are written with the server's quick codec, and compressed densely when they are `dense_days` old (0: never).
 
     Raises:
@@ -59,6 +61,9 @@ class Topology:
     keep_days: Mapping[str, int] = field(default_factory=dict)
     partition_by: Mapping[str, str] = field(default_factory=dict)
     dense_days: int = 1
+    tier_policy: str = ""
+    tier_volume: str = "cold"
+    tier_days: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.cluster and not _IDENTIFIER.fullmatch(self.cluster):
@@ -67,16 +72,26 @@ class Topology:
             raise InvalidValue("store.quorum", "auto or a number of replicas", self.quorum)
         if not 0 <= self.dense_days <= _LONGEST_DAYS:
             raise InvalidValue("store.dense_days", f"0 to {_LONGEST_DAYS}", self.dense_days)
-        for setting, values in (("keep_days", self.keep_days), ("partition_by", self.partition_by)):
-            for table in values:
+        for setting in ("keep_days", "partition_by", "tier_days"):
+            for table in getattr(self, setting):
                 if table not in TABLES:
                     raise InvalidValue(f"store.{setting}", f"one of {', '.join(sorted(TABLES))}", table)
-        for table, days in self.keep_days.items():
-            if days < 1:
-                raise InvalidValue(f"store.keep_days.{table}", "at least 1", days)
+        for setting, by_table in (("keep_days", self.keep_days), ("tier_days", self.tier_days)):
+            for table, days in by_table.items():
+                if days < 1:
+                    raise InvalidValue(f"store.{setting}.{table}", "at least 1", days)
+        self._check_tiers()
         for table, span in self.partition_by.items():
             if span not in PARTITIONS:
                 raise InvalidValue(f"store.partition_by.{table}", f"one of {', '.join(PARTITIONS)}", span)
+
+    def _check_tiers(self) -> None:
+        for setting, name in (("tier_policy", self.tier_policy), ("tier_volume", self.tier_volume)):
+            if not _IDENTIFIER.fullmatch(name) and (self.tier_days or name):
+                raise InvalidValue(f"store.{setting}", "a name that the server's configuration has", name)
+        for table, days in self.tier_days.items():
+            if days >= (keep := self.keep_days.get(table, days + 1)):
+                raise InvalidValue(f"store.tier_days.{table}", f"less than store.keep_days.{table} ({keep})", days)
 
     @property
     def write_settings(self) -> dict[str, str]:
@@ -128,10 +143,11 @@ class Topology:
     def retention(self, table: str, current: str) -> list[str]:
         """Statements that bring a table's TTL to the setting, given its present CREATE statement."""
         days = self.keep_days.get(REVISIONS.get(table, table))
-        suffix = f"_local ON CLUSTER '{self.cluster}'" if self.cluster else ""
         parts = []
         if table == TICKS and self.dense_days:
             parts.append(f"toDateTime(ts_event) + toIntervalDay({self.dense_days}) RECOMPRESS CODEC({_DENSE})")
+        if tier := self.tier_of(table):
+            parts.append(f"toDateTime(ts_event) + toIntervalDay({tier}) TO VOLUME '{self.tier_volume}'")
         if days:
             parts.append(f"toDateTime(ts_event) + toIntervalDay({days})")
         wanted = ", ".join(parts)
@@ -139,7 +155,21 @@ class Topology:
         if (found.group(1).strip() if found else "") == wanted:
             return []
         change = f"MODIFY TTL {wanted}" if wanted else "REMOVE TTL"
-        return [f"ALTER TABLE {DATABASE}.{table}{suffix} {change}"]
+        return [f"ALTER TABLE {DATABASE}.{table}{self._suffix} {change}"]
+
+    def tier_of(self, table: str) -> int:
+        """Days after which parts of a table, or of revisions of its rows, are moved; 0: never."""
+        return self.tier_days.get(REVISIONS.get(table, table), 0)
+
+    def tiering(self, table: str) -> list[str]:
+        """Statements that give a table the storage policy. When its TTL changes, its parts are not written anew for it:
+        what is expired goes by merges, and what is old is moved as it is."""
+        settings = f"storage_policy = '{self.tier_policy}', materialize_ttl_recalculate_only = 1"
+        return [f"ALTER TABLE {DATABASE}.{table}{self._suffix} MODIFY SETTING {settings}"]
+
+    @property
+    def _suffix(self) -> str:
+        return f"_local ON CLUSTER '{self.cluster}'" if self.cluster else ""
 
 
 READ_ONLY_USER = """CREATE USER IF NOT EXISTS {name} IDENTIFIED WITH sha256_password BY '{password}'

@@ -31,7 +31,7 @@ def status(
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
-    """The store's identity, and by stream what it holds, what is stored, and what is behind."""
+    """The store's identity, its disks, and by stream what it holds, what is stored, and what is behind."""
     found = connected(nats_of(data_dir, nats_url), _read)
     if as_json:
         print(json.dumps(found, indent=1))
@@ -48,6 +48,14 @@ def status(
     if found["streams"]:
         rows = [{**row, "first_message": row["first"], "last_message": row["last"]} for row in found["streams"]]
         show_table(out, rows, columns, Look("streams", drop=("of_store", "first_message")))
+    if disks := leader.get("disks"):
+        found_on = [{"disk": name, **disk, "room": _room(disk)} for name, disk in disks.items()]
+        show_table(out, found_on, ("disk", "parts", "bytes", "room"), Look("disks"))
+
+
+def _room(disk: dict[str, int]) -> str:
+    """The share that is free; empty of an object store, which has no end."""
+    return f"{disk['free_bytes'] / disk['total_bytes']:.0%}" if disk["total_bytes"] else ""
 
 
 async def _read(connection: NatsConnection) -> dict[str, Any]:

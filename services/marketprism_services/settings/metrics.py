@@ -205,6 +205,8 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("table_rows", "Rows of a table; those that lie there twice until a merge, too.", ("table",)),
     ("table_bytes", "Size of a table on disk, in bytes.", ("table",)),
     ("table_parts", "Parts of a table.", ("table",)),
+    ("table_disk_bytes", "What of a table lies on a disk, in bytes.", ("table", "disk")),
+    ("table_disk_parts", "Parts of a table on a disk.", ("table", "disk")),
     # query
     ("cache_bytes", "Memory of the answers that are cached, in bytes.", ()),
     ("tail_bars", "Bars that are laid over the store because it does not have them yet.", ()),

@@ -138,6 +138,8 @@ class StoreSettings(WriterSettings, Topology):
         check_bounds(self, StoreSettings.BOUNDS)
         if self.cluster and self.engine != "clickhouse":
             raise InvalidValue("store.cluster", "store.engine clickhouse with it", self.engine)
+        if self.tier_days and self.engine != "clickhouse":  # which has volumes
+            raise InvalidValue("store.tier_days", "store.engine clickhouse with it, or archive.place", self.engine)
 
 
 class QuerySettings(Section):

@@ -25,19 +25,21 @@ def watch_store(metrics: Metrics, state: StoreState) -> None:
     metrics.watch_each("store_refilling", "stream", lambda: dict.fromkeys(state.refilling(), 1.0))
 
 
-async def measure_store(engine: Engine, metrics: Metrics) -> None:
+async def measure_store(engine: Engine, metrics: Metrics, state: StoreState) -> None:
     """Ask for the sizes of tables and disks again and again, until cancelled; nothing is shown of a store let go."""
     refused = ""
     try:
         while True:
             try:
-                _show(await inventory(engine), metrics)
+                _show(found := await inventory(engine), metrics)
+                state.disks = found.by_disk()
                 refused = ""
             except StoreError as error:
                 if refused != (refused := str(error)[:200]):  # the same again says nothing new
                     log.warning("store.not_measured", error=refused)
             await asyncio.sleep(_EVERY_S)
     finally:
+        state.disks = {}
         _show(Inventory((), ()), metrics)
 
 
@@ -45,8 +47,12 @@ def _show(found: Inventory, metrics: Metrics) -> None:
     metrics.gauges("table_rows", ("table",), {(table.name,): table.rows for table in found.tables})
     metrics.gauges("table_bytes", ("table",), {(table.name,): table.bytes for table in found.tables})
     metrics.gauges("table_parts", ("table",), {(table.name,): table.parts for table in found.tables})
-    metrics.gauges("store_disk_free_bytes", ("disk",), {(disk.name,): disk.free_bytes for disk in found.disks})
-    metrics.gauges("store_disk_bytes", ("disk",), {(disk.name,): disk.total_bytes for disk in found.disks})
+    on_disk = {(each.name, each.disk): each for each in found.placed}
+    metrics.gauges("table_disk_bytes", ("table", "disk"), {key: each.bytes for key, each in on_disk.items()})
+    metrics.gauges("table_disk_parts", ("table", "disk"), {key: each.parts for key, each in on_disk.items()})
+    ending = [disk for disk in found.disks if disk.total_bytes]  # the others are never full
+    metrics.gauges("store_disk_free_bytes", ("disk",), {(disk.name,): disk.free_bytes for disk in ending})
+    metrics.gauges("store_disk_bytes", ("disk",), {(disk.name,): disk.total_bytes for disk in ending})
 
 
 __all__ = ["measure_store", "watch_store"]

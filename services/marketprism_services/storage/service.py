@@ -158,7 +158,7 @@ class StorageService(SingleActiveService):
         log.info("store.opened", store=identity, epoch=epoch)
         self._open_backups(engine, identity, archive)
         self._write_all(self._open_store, epoch)
-        self._running.append(self.spawn(measure_store(engine, self.metrics), "measures"))
+        self._running.append(self.spawn(measure_store(engine, self.metrics, self._state), "measures"))
 
     async def _open_archive(self, engine: Engine, epoch: int) -> OpenArchive | None:
         """The archive, known if that takes no long time: what is written does not wait for where old rows lie."""

@@ -29,6 +29,7 @@ class StoreState:
         self._troubles: dict[str, _Trouble] = {}
         self._notes: dict[str, tuple[str, float]] = {}
         self.writers: dict[str, StreamWriter] = {}
+        self.disks: dict[str, dict[str, int]] = {}  # as Inventory.by_disk has them
 
     def away(self, what: str, reason: str) -> bool:
         """Something does not work; whether that, or this reason, is news."""
@@ -78,11 +79,12 @@ class StoreState:
         }
 
     def snapshot(self) -> dict[str, Any]:
-        """Health, watermarks and refills as plain values, for `/status`."""
+        """Health, watermarks, refills and disks as plain values, for `/status`."""
         return {
             "health": self.health(),
             "watermarks": {stream: writer.watermark for stream, writer in self.writers.items()},
             "refilling": {stream: list(of) for stream, of in self.refilling().items()},
+            "disks": self.disks,
             "away": {what: trouble.reason for what, trouble in self._troubles.items()},
         }
 

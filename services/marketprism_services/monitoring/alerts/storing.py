@@ -7,6 +7,8 @@ from marketprism_services.monitoring.alert import Alert, Runbook, Scene, Severit
 _PAGE, _TICKET = Severity.PAGE, Severity.TICKET
 _WHO = 'service="storage",instance="storage-1"'
 _FREE, _SIZE = (f'marketprism_store_disk_{what}bytes{{{_WHO},disk="default"}}' for what in ("free_", ""))
+# Where older parts are moved to; once it is full they stay on the other, which then is.
+_COLD_FREE, _COLD_SIZE = (each.replace('"default"', '"cold"') for each in (_FREE, _SIZE))
 
 _DISK = Runbook(
     "Less than a tenth of the store's disk is free, and merges need room too; below three hundredths inserts fail soon.",
@@ -25,6 +27,7 @@ def _disk(severity: Severity, free: float, lasts: str) -> Alert:
         _DISK,
         (
             Scene({_FREE: f"{free / 2 * 1e9:g}x60", _SIZE: "1e9x60"}, "8m"),
+            Scene({_FREE: "9e8x60", _SIZE: "1e9x60", _COLD_FREE: f"{free / 2 * 1e9:g}x60", _COLD_SIZE: "1e9x60"}, "8m"),
             Scene({_FREE: f"{free * 3 * 1e9:g}x60", _SIZE: "1e9x60"}, "8m", 0),
         ),
         "storage",

@@ -61,9 +61,9 @@ STORAGE = Dashboard(
         ),
         Panel(
             "Tables, bytes",
-            "Size on disk.",
+            "Size on each disk of the store.",
             "bytes",
-            (("max by (table) (marketprism_table_bytes)", "{{table}}"),),
+            (("max by (table, disk) (marketprism_table_disk_bytes)", "{{table}} {{disk}}"),),
             Show.BARS,
         ),
         Panel(
