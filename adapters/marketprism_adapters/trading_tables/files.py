@@ -1,0 +1,140 @@
+"""TradingTables of files: those of this package, and those of a folder of the user's own, which are newer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from marketprism_adapters.trading_tables.documents import (
+    Document,
+    Row,
+    document_of,
+    read_document,
+)
+from marketprism_application.errors import DefinitionError
+from marketprism_application.ports.trading_tables import (
+    Dated,
+    FeeLevel,
+    GrowingRates,
+    MarketRules,
+    Source,
+    TableRow,
+    TableTerms,
+)
+from marketprism_domain.trading.chinese_futures import MarginRate
+from marketprism_domain.trading.margin_tiers import MarginTiers
+
+_LISTS = ("market", "terms", "tiers", "growing", "rates", "fees", "limits")
+_KEPT = 4_096
+
+
+class FileTables:
+    """Rows of documents, later ones before earlier ones of the same day and symbol."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._documents: dict[str, list[Document]] = {}
+        for document in documents:
+            self._documents.setdefault(document.venue, []).append(document)
+        # An instrument is asked for again and again: what was found for it on a day is kept.
+        self._found = lru_cache(_KEPT)(self._find)
+
+    @classmethod
+    def read(cls, folder: Path | None = None) -> FileTables:
+        """The tables of the package and of a folder (`*.toml`, `*.json`); reads files.
+
+        Raises:
+            DefinitionError: a file is no table; names it and the field.
+        """
+        inside = sorted(files("marketprism_adapters.trading_tables").joinpath("tables").iterdir(), key=lambda e: e.name)
+        documents = [document_of(each.read_bytes(), each.name) for each in inside if each.name.endswith(".toml")]
+        if folder is not None:
+            if not folder.is_dir():
+                raise DefinitionError(f"orders.tables: expected a folder, was {str(folder)!r}")
+            paths = sorted(path for path in folder.iterdir() if path.suffix in (".toml", ".json"))
+            documents += [read_document(path) for path in paths]
+        return cls(documents)
+
+    def venues(self) -> tuple[str, ...]:
+        """Names of the venues that have tables, in order."""
+        return tuple(sorted(self._documents))
+
+    def market(self, venue: str, symbol: str, on: date) -> Dated[MarketRules] | None:
+        """The rules of the market that an instrument is traded at."""
+        return cast("Dated[MarketRules] | None", self._found(venue, ("market",), symbol, on, ""))
+
+    def terms(self, venue: str, symbol: str, on: date) -> Dated[TableTerms] | None:
+        """Terms of a contract."""
+        return cast("Dated[TableTerms] | None", self._found(venue, ("terms",), symbol, on, ""))
+
+    def margins(self, venue: str, symbol: str, on: date) -> Dated[MarginTiers | GrowingRates | MarginRate] | None:
+        """Margin of an instrument: tiers, growing rates, or the one rate of a Chinese future."""
+        found = self._found(venue, ("tiers", "growing", "rates"), symbol, on, "")
+        return cast("Dated[MarginTiers | GrowingRates | MarginRate] | None", found)
+
+    def fees(self, venue: str, symbol: str, on: date, level: str = "") -> Dated[FeeLevel] | None:
+        """Fees at a level, the lowest one without."""
+        return cast("Dated[FeeLevel] | None", self._found(venue, ("fees",), symbol, on, level))
+
+    def limits(self, venue: str, symbol: str, on: date) -> Dated[Decimal] | None:
+        """The share of the settlement before by which a future's price may move in a day."""
+        return cast("Dated[Decimal] | None", self._found(venue, ("limits",), symbol, on, ""))
+
+    def rows(self, venue: str) -> Sequence[TableRow]:
+        """Every row of a venue, by table."""
+        return [
+            TableRow(_source(_SHOWN.get(name, name), venue, row), row.symbols, _values(row))
+            for name in _LISTS
+            for document in self._documents.get(venue, ())
+            for row in getattr(document, name)
+        ]
+
+    def _find(self, venue: str, lists: tuple[str, ...], symbol: str, on: date, level: str) -> Dated[object] | None:
+        name = lists[-1]
+        fitting = [
+            (exactness, row)
+            for each in lists
+            for document in self._documents.get(venue, ())
+            for row in getattr(document, each)
+            if (exactness := _exactness(row, symbol)) and (not level or row.level == level)
+        ]
+        if not level and name == "fees" and fitting:  # the lowest level stands first
+            fitting = [each for each in fitting if each[1].level in ("", fitting[0][1].level)]
+        if not fitting:
+            return None
+        most = max(exactness for exactness, _ in fitting)
+        rows = [row for exactness, row in fitting if exactness == most]
+        before = [row for row in rows if row.as_of <= on]
+        row = max(reversed(before), key=_day) if before else min(rows, key=_day)
+        return Dated(row.value(), _source(_SHOWN.get(name, name), venue, row))
+
+
+def _day(row: Row) -> date:
+    return row.as_of
+
+
+_SHOWN = {"tiers": "margins", "growing": "margins", "rates": "margins"}
+
+
+def _exactness(row: Row, symbol: str) -> int:
+    """0 where a row is not of a symbol; the more of its pattern is fixed, the more."""
+    return max((1 + len(each.replace("*", "")) for each in row.symbols if fnmatchcase(symbol, each)), default=0)
+
+
+def _source(name: str, venue: str, row: Row) -> Source:
+    return Source(f"{name}/{venue}", row.source, row.as_of)
+
+
+def _values(row: Row) -> dict[str, object]:
+    found = msgspec.to_builtins(row)
+    return {name: each for name, each in found.items() if name not in ("symbols", "as_of", "source")}
+
+
+__all__ = ["FileTables"]
