@@ -1,7 +1,7 @@
 """The form of a table file, TOML or JSON, and the values that its rows are.
 
-A file is of one venue (`venue`) and has lists of rows: `market`, `terms`, `tiers`, `growing`, `rates`, `fees`, `limits`.
-Each row names its symbols (`*` in a symbol stands for anything), its source, and the day as of which it is right.
+A file is of one venue (`venue`) and has lists of rows: `market terms tiers growing rates fees limits`. Each row names
+its symbols (`*` in a symbol stands for anything), its source, and the day as of which it is right.
 Numbers may be written as texts; they are read as decimals either way.
 """
 
@@ -233,7 +233,8 @@ def document_of(data: bytes, name: str) -> Document:
             else tomllib.loads(text, parse_float=Decimal)
         )
         document = msgspec.convert(_as_texts(found), Document)
-        for number, row in enumerate((*document.tiers, *document.fees, *document.market), 1):
+        rows: tuple[TiersRow | FeesRow | MarketRow, ...] = (*document.tiers, *document.fees, *document.market)
+        for number, row in enumerate(rows, 1):
             row.value()
             _check_numbers(row, f"{name}: row {number}")
     except (ValueError, RecursionError) as error:  # of JSON, TOML, msgspec and the domain

@@ -102,7 +102,9 @@ def leverage_brackets(data: bytes, asked: Asked) -> Document:
                     row.symbol,
                     "leverageBracket",
                     [
-                        Tier(cap=b.notionalCap, rate=b.maintMarginRatio, max_leverage=b.initialLeverage, deduction=b.cum)
+                        Tier(
+                            cap=b.notionalCap, rate=b.maintMarginRatio, max_leverage=b.initialLeverage, deduction=b.cum
+                        )
                         for b in sorted(row.brackets, key=lambda b: b.notionalCap)
                     ],
                 )
@@ -226,9 +228,7 @@ IMPORTERS: Mapping[str, Callable[[bytes, Asked], Document]] = MappingProxyType(
 )
 
 
-def _tiers(
-    asked: Asked, native: str, source: str, tiers: list[Tier], unit: TierUnit = TierUnit.VALUE
-) -> TiersRow:
+def _tiers(asked: Asked, native: str, source: str, tiers: list[Tier], unit: TierUnit = TierUnit.VALUE) -> TiersRow:
     symbols = (asked.symbol_of(native),)
     return TiersRow(symbols=symbols, as_of=asked.as_of, source=f"{source} of {native}", tiers=tuple(tiers), unit=unit)
 

@@ -62,9 +62,9 @@ class Dated(NamedTuple, Generic[T]):
 class OptionRates(NamedTuple):
     """Rates of the sellers' margin; None for what a market does not use."""
 
-    fund: FundOptionRates | None
-    index: IndexOptionRates | None
-    coin: CoinOptionRates | None
+    of_fund: FundOptionRates | None
+    of_index: IndexOptionRates | None
+    of_coin: CoinOptionRates | None
 
 
 class MarketRules(NamedTuple):

@@ -60,5 +60,3 @@ def share_of_rates(maker: Decimal, taker: Decimal) -> tuple[FeeRule, FeeRule]:
     """Rules of a venue whose fees are a share of the value whatever the offset: of makers, and of takers."""
     one, other = FeeRate(maker), FeeRate(taker)
     return FeeRule(one, one, one), FeeRule(other, other, other)
-
-

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from marketprism_domain.trading.arithmetic import ZERO
 from marketprism_domain.trading.contracts import ContractTerms
-from marketprism_domain.trading.margin_tiers import GrowingRate, MarginTier, MarginTiers, TierUnit, MOST_JUMP
+from marketprism_domain.trading.margin_tiers import MOST_JUMP, GrowingRate, MarginTier, MarginTiers, TierUnit
 
 _SLACK = 2 * MOST_JUMP
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.trading.arithmetic import ONE, ZERO
 
-
 # Of a cap: a table whose margin jumps by more at one is not read right; less is what venues round.
 MOST_JUMP = Decimal("0.0001")
 

@@ -1,6 +1,6 @@
 """Margin of who has sold an option.
 
-Sources: SZSE and SSE margin rules (深交所期权保证金 2019: 12 % and 7 %), CFFEX 结算细则 (adjustment c, floor f: by notice),
+Sources: SZSE and SSE margin rules (期权保证金, 2019: 12 % and 7 %), CFFEX 结算细则 (adjustment c, floor f: by notice),
 DCE, CZCE, SHFE, INE and GFEX 期权 rules (premium and futures margin less half of what it is out of the money, at least
 half of it), Deribit "Options margin" (standard margin, per coin). A buyer pays the premium and has no margin.
 """

@@ -38,6 +38,4 @@ _WAYS = {
 def price_limits(settlement: Decimal, ratio: Decimal, tick: Decimal, rounding: LimitRounding) -> PriceLimits:
     """Limits of a day from the settlement price of the day before and the ratio, `0.07` for 7 %."""
     upper, lower = _WAYS[rounding]
-    return PriceLimits(
-        to_step(settlement * (1 + ratio), tick, upper), to_step(settlement * (1 - ratio), tick, lower)
-    )
+    return PriceLimits(to_step(settlement * (1 + ratio), tick, upper), to_step(settlement * (1 - ratio), tick, lower))

@@ -21,15 +21,18 @@ def stop_and_take(
     sign: int,
     entry: Decimal,
     *,
+    stop: Decimal | None = None,
     stop_share: Decimal | None = None,
     take_share: Decimal | None = None,
     reward_risk: Decimal | None = None,
 ) -> Exits:
-    """Stop and take by shares of the entry (`0.019` for 1.9 %), the take also as a multiple of the risk.
+    """Stop and take by shares of the entry (`0.019` for 1.9 %), a `stop` as it is given, the take also as a multiple of
+    the risk.
 
     A long stops below its entry and takes above it, a short the other way round.
     """
-    stop = None if stop_share is None else entry * (ONE - sign * stop_share)
+    if stop is None and stop_share is not None:
+        stop = entry * (ONE - sign * stop_share)
     if take_share is not None:
         return Exits(stop, entry * (ONE + sign * take_share))
     if reward_risk is not None and stop is not None:

@@ -117,7 +117,7 @@ class PublishedApi:
         parts = tuple(unquote(part) for part in raw.split("/")[1:])
         values = await _values_of(request, route.values_of(parts))
         call = HttpCall(route.declared.method, route.declared.path, _caller(request, who), values)
-        if route.declared.method == "GET":
+        if route.changes_nothing:
             data = await self._asked(route, call)
         else:
             # Not the path as it was sent: values in it may be secrets, which are masked by their names.
