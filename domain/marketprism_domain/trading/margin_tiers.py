@@ -39,11 +39,6 @@ class MarginTier(NamedTuple):
     deduction: Decimal
     max_leverage: Decimal | None
 
-    def holds(self, amount: Decimal) -> bool:
-        """Whether an amount of the tier's unit lies in it; the first tier holds 0."""
-        above = amount > self.floor or (amount == self.floor and self.number == 1)
-        return above and (self.cap is None or amount <= self.cap)
-
 
 class TierRow(NamedTuple):
     """A tier as tables have it; without a `deduction` that is given, the recursion makes it."""
@@ -98,7 +93,7 @@ def tiers_of(rows: Iterable[TierRow], unit: TierUnit = TierUnit.VALUE) -> Margin
         if found and unit is TierUnit.VALUE:
             deduction += floor * (row.rate - rate)
         if row.deduction is not None:
-            if unit is TierUnit.VALUE and abs(row.deduction - deduction) > floor * MOST_JUMP:
+            if found and unit is TierUnit.VALUE and abs(row.deduction - deduction) > floor * MOST_JUMP:
                 expected = f"{deduction}, at which the margin does not jump at {floor}"
                 raise InvalidValue(f"tiers[{number}].deduction", expected, str(row.deduction))
             deduction = row.deduction

@@ -1,7 +1,8 @@
 """Requests that services have published, by method and path: which of them this door serves, and why not the others.
 
-A service has the paths behind `/api/v1/<its name>`, or its plural, unless that is a word of the gateway's own. Of two declarations of
-one request, as two versions of a service have them, the one that was known first stands until nobody has it any more.
+A service has the paths behind `/api/v1/<its name>`, or its plural, unless that is a word of the gateway's own. Of two
+declarations of one request, as two versions of a service have them, the one that was known first stands until nobody
+has it any more.
 """
 
 from __future__ import annotations
