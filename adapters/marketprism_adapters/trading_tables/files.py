@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
@@ -34,6 +35,7 @@ from marketprism_domain.trading.margin_tiers import MarginTiers
 
 _LISTS = ("market", "terms", "tiers", "growing", "rates", "fees", "limits")
 _KEPT = 4_096
+_VARIABLE = re.compile(r"\*|\?|\[[^\]]*\]")
 
 
 class FileTables:
@@ -97,35 +99,32 @@ class FileTables:
         ]
 
     def _find(self, venue: str, lists: tuple[str, ...], symbol: str, on: date, level: str) -> Dated[object] | None:
-        name = lists[-1]
         fitting = [
-            (exactness, row)
+            (exactness, place, row)
             for each in lists
-            for document in self._documents.get(venue, ())
+            for place, document in enumerate(self._documents.get(venue, ()))
             for row in getattr(document, each)
             if (exactness := _exactness(row, symbol)) and (not level or row.level == level)
         ]
-        if not level and name == "fees" and fitting:  # the lowest level stands first
-            fitting = [each for each in fitting if each[1].level in ("", fitting[0][1].level)]
         if not fitting:
             return None
-        most = max(exactness for exactness, _ in fitting)
-        rows = [row for exactness, row in fitting if exactness == most]
-        before = [row for row in rows if row.as_of <= on]
-        row = max(reversed(before), key=_day) if before else min(rows, key=_day)
-        return Dated(row.value(), _source(_SHOWN.get(name, name), venue, row))
-
-
-def _day(row: Row) -> date:
-    return row.as_of
+        most = max(exactness for exactness, _, _ in fitting)
+        rows = [(place, row) for exactness, place, row in fitting if exactness == most]
+        before = [(place, row) for place, row in rows if row.as_of <= on]
+        day = max(row.as_of for _, row in before) if before else min(row.as_of for _, row in rows)
+        of_day = [(place, row) for place, row in rows if row.as_of == day]
+        last = max(place for place, _ in of_day)
+        row = next(row for place, row in of_day if place == last)  # of levels the lowest, which stands first
+        return Dated(row.value(), _source(_SHOWN.get(lists[-1], lists[-1]), venue, row))
 
 
 _SHOWN = {"tiers": "margins", "growing": "margins", "rates": "margins"}
 
 
 def _exactness(row: Row, symbol: str) -> int:
-    """0 where a row is not of a symbol; the more of its pattern is fixed, the more."""
-    return max((1 + len(each.replace("*", "")) for each in row.symbols if fnmatchcase(symbol, each)), default=0)
+    """0 where a row is not of a symbol; the more of its pattern is fixed, the more, and most for the symbol itself."""
+    fixed = (len(_VARIABLE.sub("", each)) for each in row.symbols if fnmatchcase(symbol, each))
+    return 1 + max(fixed, default=-1)
 
 
 def _source(name: str, venue: str, row: Row) -> Source:
