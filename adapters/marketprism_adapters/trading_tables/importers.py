@@ -7,6 +7,7 @@ USD-M `leverageBracket` (signed, so that its answer is a file of the user's), OK
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -82,12 +83,24 @@ class _Margin(msgspec.Struct):
     LongMarginRatioByVolume: Decimal = Decimal(0)
 
 
+_LINEAR_OR_INVERSE = re.compile(r"([A-Z0-9]+?)(USDT|USDC|FDUSD|USD)(?:_PERP)?")
+
+
+def symbol_of(native: str) -> str:
+    """The platform's name of a perpetual: `BTC-USDT-PERP` of `BTCUSDT` or `BTC-USDT-SWAP`, `BTC-USD-PERP` of `BTCUSD`
+    or `BTCUSD_PERP`; of anything else the name itself."""
+    if native.endswith("-SWAP"):
+        return f"{native.removesuffix('-SWAP')}-PERP"
+    found = _LINEAR_OR_INVERSE.fullmatch(native)
+    return native if found is None else f"{found[1]}-{found[2]}-PERP"
+
+
 class Asked(NamedTuple):
     """What an import is for: the venue, the day of the answer, and how a native name becomes a symbol."""
 
     venue: str
     as_of: date
-    symbol_of: Callable[[str], str]
+    symbol_of: Callable[[str], str] = symbol_of
 
 
 def leverage_brackets(data: bytes, asked: Asked) -> Document:

@@ -65,6 +65,16 @@ COMMANDS = {
         "rolls",
         "When which contract of a product became the main one: by open interest at the day before's end.",
     ),
+    "order": CommandRow(
+        "order",
+        "order",
+        "What an order costs and may be, and where its position is liquidated; nothing is sent anywhere.",
+    ),
+    "order-tables": CommandRow(
+        "order_tables",
+        "order_tables",
+        "Reference tables of orders: what they hold, and venues' own lists as tables.",
+    ),
     "gateway": CommandRow(
         "gateway",
         "gateway",

@@ -58,6 +58,8 @@ _BUCKETS = (
     streams.STREAM_STATES,
     streams.VALIDATOR_SHARDS,
 )
+# Services that whoever only reads may ask: what is stored, and calculations.
+_ASKED = tuple(each for name in ("query", "order") for each in (f"rpc.{name}.>", f"rpc-cancel.{name}"))
 _INTERNAL = ("market.raw.>", "market.packed.>")  # between services; nobody else sees them
 
 
@@ -109,7 +111,7 @@ def _operator() -> Rights:
 
 def _listener() -> Rights:
     """Listens to the market and asks the read side; nothing of JetStream, whose answers go wherever one says."""
-    rights = Rights().publishes("rpc.query.>", "rpc-cancel.query", f"{TAKEN}.>")
+    rights = Rights().publishes(*_ASKED, f"{TAKEN}.>")
     rights.subscribes("market.>", "replay.>", f"{PUBLIC_INBOX}.>")
     return rights.but_not(subscribe=_INTERNAL)
 
@@ -120,7 +122,7 @@ def _exports() -> Exports:
     kept = sorted({kind.stream for kind in KINDS.values()})
     return Exports(
         streams=(*public, "replay.>"),
-        services=("rpc.query.>", "rpc-cancel.query", f"{TAKEN}.>"),
+        services=(*_ASKED, f"{TAKEN}.>"),
         batches=tuple(f"$JS.API.DIRECT.GET.{name}{more}" for name in kept for more in ("", ".>")),
     )
 
