@@ -59,7 +59,7 @@ class FileTables:
         documents = [document_of(each.read_bytes(), each.name) for each in inside if each.name.endswith(".toml")]
         if folder is not None:
             if not folder.is_dir():
-                raise DefinitionError(f"orders.tables: expected a folder, was {str(folder)!r}")
+                raise DefinitionError(f"order.tables: expected a folder, was {str(folder)!r}")
             paths = sorted(path for path in folder.iterdir() if path.suffix in (".toml", ".json"))
             documents += [read_document(path) for path in paths]
         return cls(documents)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from marketprism_adapters.trading_tables.files import FileTables
 from marketprism_application.errors import DefinitionError
 from marketprism_sdk.errors import ConfigurationError
@@ -13,14 +15,19 @@ from marketprism_services.wiring.shared import Shared
 
 
 def build(settings: Settings, connection: NatsConnection, shared: Shared) -> OrderService:
-    """The service by the settings, not started.
-
-    Raises:
-        ConfigurationError: the folder of tables is none, or a file of it holds what is no table.
-    """
+    """The service by the settings, not started. Its tables are read when it starts."""
     folder = settings.order.tables
+    return OrderService(
+        connection,
+        lambda: _tables_of(folder),
+        version=shared.version,
+        settings=service_settings_of(settings, "order"),
+    )
+
+
+def _tables_of(folder: Path | None) -> FileTables:
+    """The tables of the package and of a folder. Raises ConfigurationError: it is none, or holds what is no table."""
     try:
-        tables = FileTables.read(None if folder is None else folder.expanduser())
+        return FileTables.read(None if folder is None else folder.expanduser())
     except DefinitionError as error:
         raise ConfigurationError(str(error)) from error
-    return OrderService(connection, tables, version=shared.version, settings=service_settings_of(settings, "order"))
