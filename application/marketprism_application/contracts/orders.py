@@ -109,7 +109,11 @@ class CalculateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class ProfitOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A position and a price at which it is valued or closed. Fees count for both sides, as takers."""
+    """A position and a price at which it is valued or closed. Fees count for both sides, as takers.
+
+    Funding is that of one settlement; with `opened_at` and `settles_at` (nanoseconds UTC) none where the position was
+    opened behind it.
+    """
 
     venue: str
     symbol: str
@@ -121,6 +125,8 @@ class ProfitOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     settlement: Decimal | None = None
     today: Decimal | None = None
     funding_rate: Decimal | None = None
+    opened_at: int = 0
+    settles_at: int = 0
     fees: GivenFees | None = None
     fee_level: str = ""
     terms: GivenTerms | None = None

@@ -13,7 +13,7 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.trading.arithmetic import ZERO
 from marketprism_domain.trading.chinese_futures import closing_parts, daily_profit
 from marketprism_domain.trading.fees import FeeRule, break_even
-from marketprism_domain.trading.margins import funding_payment
+from marketprism_domain.trading.margins import funding_payment, is_charged
 from marketprism_domain.trading.sides import Offset
 
 
@@ -53,7 +53,9 @@ def profit(asked: ProfitOf, market: Market, priced: Priced, evidence: Evidence) 
     if asked.leverage is not None:
         found.on_margin = shown(gained / (terms.value(asked.quantity, asked.entry) / asked.leverage))
     if asked.funding_rate is not None:
-        found.funding = shown(funding_payment(terms, sign, asked.quantity, price, asked.funding_rate))
+        charged = not asked.settles_at or is_charged(asked.opened_at, asked.settles_at, market.rules.funding_cutoff_s)
+        paid = funding_payment(terms, sign, asked.quantity, price, asked.funding_rate) if charged else ZERO
+        found.funding = shown(paid)
     found.sources, found.stale_table, found.not_known = evidence.sources, evidence.stale, evidence.not_known
     return found
 

@@ -49,7 +49,7 @@ class SeenMarket:
 
     async def newest(self, venue: str, symbol: str) -> NewestPrices | None:
         """The newest prices that the caller may see."""
-        may_tick, may_mark = (self._seen.allows(venue, symbol, kind.name) for kind in (TICK, MARK_PRICE))
+        may_tick, may_mark = (self._seen.allows(venue, symbol, of.name) for of in (TICK, MARK_PRICE))
         if not (may_tick or may_mark):
             return None
         found = await self._market.newest(venue, symbol)

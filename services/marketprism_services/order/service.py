@@ -35,7 +35,7 @@ class OrderService(Service):
     async def on_start(self) -> None:
         """Read the tables, which are files."""
         market = RemoteOrderMarket(
-            self._ask_tick, self._ask_table, lambda of: self.metrics.count("order_lookups_failed_total", of=of)
+            self._ask_tick, self._ask_table, lambda kind: self.metrics.count("order_lookups_failed_total", kind=kind)
         )
         self.mount(OrderOperations(await asyncio.to_thread(self._read_tables), market))
 

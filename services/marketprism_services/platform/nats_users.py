@@ -59,7 +59,7 @@ _BUCKETS = (
     streams.VALIDATOR_SHARDS,
 )
 # Services that whoever only reads may ask: what is stored, and calculations.
-_ASKED = tuple(each for name in ("query", "order") for each in (f"rpc.{name}.>", f"rpc-cancel.{name}"))
+_ASKED = ("rpc.query.>", "rpc-cancel.query", "rpc.order.>", "rpc-cancel.order")
 _INTERNAL = ("market.raw.>", "market.packed.>")  # between services; nobody else sees them
 
 

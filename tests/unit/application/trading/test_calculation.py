@@ -180,6 +180,14 @@ def test_profit_is_that_of_the_price_with_fees_and_of_a_day_from_the_settlement(
     assert profit(**ru, quantity=1, today=0, settlement=12310).pnl == "2950"
 
 
+def test_who_opens_shortly_behind_a_settlement_may_be_charged_for_it() -> None:
+    body = {"venue": "binance", "symbol": "BTC-USDT-PERP", "side": "buy", "quantity": "0.5", "entry": 60000}
+    body |= {"price": 60000, "funding_rate": "0.0001", "settles_at": NOW}
+    paid = [profit(**body, opened_at=NOW + seconds * 10**9).funding for seconds in (-1, 0, 15, 20)]
+    assert paid == ["-3", "-3", "-3", "0"]
+    assert profit(**{**body, "venue": "okx", "quantity": 50}, opened_at=NOW + 10**9).funding == "0"
+
+
 def test_the_newest_price_of_the_platform_is_taken_and_named() -> None:
     key = ("binance", "BTC-USDT-PERP")
     market = KnownOrderMarket({key: NewestPrices(Decimal("60000.3"), Decimal("60001"), NOW)})

@@ -33,18 +33,35 @@ IRON_ORE = FeeRule(FeeRate(D("0.00006")), FeeRate(D("0.00006")), FeeRate(D("0.00
 GOLD = FeeRule(FeeRate(D(0), D(10)), FeeRate(D(0), D(10)), NOTHING)
 OPEN, CLOSE, TODAY = Offset.OPEN, Offset.CLOSE, Offset.CLOSE_TODAY
 LIMITS = [
-    *((LimitRounding.DOWN, "5", *each) for each in (
-        ("12285", "0.09", "13390 11175"), ("12310", "0.07", "13170 11445"),
-        ("12620", "0.07", "13500 11735"), ("12610", "0.07", "13490 11725"),
-    )),
-    *((LimitRounding.OUTWARDS, "1", before, "0.06", both) for before, both in (
-        ("7233", "7667 6799"), ("7104", "7531 6677"), ("7159", "7589 6729"), ("7157", "7587 6727"),
-        ("7081", "7506 6656"), ("7357", "7799 6915"), ("7231", "7665 6797"),
-    )),
-    *((LimitRounding.INWARDS, "0.2", before, "0.1", both) for before, both in (
-        ("5216.2", "5737.8 4694.6"), ("5278.6", "5806.4 4750.8"),
-    )),
-]  # fmt: skip
+    *(
+        (LimitRounding.DOWN, "5", *each)
+        for each in (
+            ("12285", "0.09", "13390 11175"),
+            ("12310", "0.07", "13170 11445"),
+            ("12620", "0.07", "13500 11735"),
+            ("12610", "0.07", "13490 11725"),
+        )
+    ),
+    *(
+        (LimitRounding.OUTWARDS, "1", before, "0.06", both)
+        for before, both in (
+            ("7233", "7667 6799"),
+            ("7104", "7531 6677"),
+            ("7159", "7589 6729"),
+            ("7157", "7587 6727"),
+            ("7081", "7506 6656"),
+            ("7357", "7799 6915"),
+            ("7231", "7665 6797"),
+        )
+    ),
+    *(
+        (LimitRounding.INWARDS, "0.2", before, "0.1", both)
+        for before, both in (
+            ("5216.2", "5737.8 4694.6"),
+            ("5278.6", "5806.4 4750.8"),
+        )
+    ),
+]
 
 
 def fees(rule: FeeRule, terms: ContractTerms, lots: int, price: int, *offsets: Offset) -> tuple[D, ...]:
