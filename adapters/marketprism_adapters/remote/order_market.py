@@ -49,12 +49,12 @@ class RemoteOrderMarket:
         mark = await self._row(Latest(MARK_PRICE.name, (symbol,)), venue, symbol)
         marked = _number(mark, "mark_price")
         if tick is not None:
-            return NewestPrices(tick.last, marked, tick.ts_event, tick.pre_settlement)
+            return NewestPrices(tick.last, marked, tick.ts_event)
         row = await self._row(Latest(TICK.name, (symbol,)), venue, symbol)
         if row is None and marked is None:
             return None
         ts = row.get("ts_event") if row is not None else None
-        return NewestPrices(_number(row, "last"), marked, cast("int", ts or 0), _number(row, "pre_settlement"))
+        return NewestPrices(_number(row, "last"), marked, cast("int", ts or 0))
 
     async def listed(self, venue: str, symbol: str) -> InstrumentRecord | None:
         """Its terms as the venue lists them, at most a minute old."""

@@ -9,15 +9,11 @@ from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 
 class NewestPrices(NamedTuple):
-    """The last price and the mark, each None where there is none; `ts_event` of the last, nanoseconds UTC.
-
-    `settlement` is the settlement price of the day before, where the venue has one.
-    """
+    """The last price and the mark, each None where there is none; `ts_event` of the last, nanoseconds UTC."""
 
     last: Decimal | None
     mark: Decimal | None
     ts_event: int
-    settlement: Decimal | None = None
 
 
 class OrderMarket(Protocol):
