@@ -74,14 +74,21 @@ def liquidation_price(
     """
     place = near if near is not None else legs[0].entry
     best: Liquidation | None = None
+    least = (_SLACK, place)  # how far outside its span as a share, and how far from `near`
     for chosen, low, high in _spans(terms, legs, tiers):
         rates = [(tier.rate + fee_rate, tier.deduction) for tier in chosen]
         price = price_at_rates(terms, wallet, legs, rates)
-        # A deduction that the venue has rounded leaves a gap at a cap, which belongs to either side.
-        if price is None or price < low * (1 - _SLACK) or (high is not None and price > high * (1 + _SLACK)):
+        if price is None:
             continue
-        if best is None or abs(price - place) < abs(best.price - place):
-            best = Liquidation(price, chosen)
+        # A deduction that the venue has rounded leaves a gap at a cap: what lies in none is the nearer side's.
+        outside = ZERO
+        if price < low:
+            outside = (low - price) / low
+        elif high is not None and price > high:
+            outside = (price - high) / high
+        rank = (outside, abs(price - place))
+        if outside <= _SLACK and (best is None or rank < least):
+            best, least = Liquidation(price, chosen), rank
     return best
 
 

@@ -53,6 +53,23 @@ def test_at_the_price_of_liquidation_equity_is_the_maintenance_margin_of_the_tie
         assert found.tiers[0] in there
 
 
+def test_of_narrow_tiers_it_is_the_one_that_the_price_lies_in() -> None:
+    caps, rates = ("1", "9480358", "9480361", "99999999"), ("0.001", "0.06", "0.0755", "0.08")
+    tiers = tiers_of(TierRow(D(cap), D(rate)) for cap, rate in zip(caps, rates, strict=True))
+    for entry in range(80_000, 90_000, 7):
+        wallet = D(entry) * 100 / 9
+        found = liquidation_price(LINEAR, wallet, (Leg(-1, D(100), D(entry)),), tiers)
+        assert found is not None
+        assert found.tiers == (tiers.tier_of(found.price * 100),)
+
+
+def test_a_deduction_that_was_rounded_leaves_no_position_without_a_price() -> None:
+    tiers = tiers_of([TierRow(D(50000), D("0.004")), TierRow(None, D("0.005"), None, D("52"))])
+    for wallet in range(9_900_00, 10_300_00, 5):
+        leg = Leg(1, D(1), D(60000))
+        assert liquidation_price(LINEAR, D(wallet) / 100, (leg,), tiers) is not None
+
+
 @given(PRICES, QUANTITIES, PRICES, QUANTITIES, decimals("1", "100000000", 2))
 def test_the_two_legs_of_a_hedged_position_share_one_price(
     long_at: D, long: D, short_at: D, short: D, wallet: D
