@@ -202,9 +202,9 @@ async def test_the_command_imports_lists_and_removes(nats_url: str, tmp_path: Pa
             assert done.exit_code == 0, done.output
             assert f"leverage-bracket of {DAY} holds, 1 rows" in done.output
             assert DAY in (await command("list")).output
-            assert (await command(*brackets, "--venue", "okx", "--as-of", DAY)).exit_code == 2
+            assert (await command(*brackets, "--venue", "okx", "--as-of", DAY)).exit_code == 1
             assert (await command("remove", "leverage-bracket", DAY, "--venue", "binance")).exit_code == 0
             assert "no table was imported" in (await command("list")).output
-            assert (await command("remove", "leverage-bracket", DAY, "--venue", "binance")).exit_code == 2
+            assert (await command("remove", "leverage-bracket", DAY, "--venue", "binance")).exit_code == 1
     finally:
         await connection.close()
