@@ -120,7 +120,7 @@ def venue_of(text: str, tables: TradingTables) -> str:
     known = tables.venues()
     if venue not in known:
         expected = f"one of {', '.join(known)}{did_you_mean(text, known)}"
-        raise OrderError("venue", expected, text)
+        raise OrderError("venue", expected, text or "none")
     return venue
 
 
