@@ -248,6 +248,8 @@ def import_document(kind: str, data: bytes, venue: str, as_of: date, tables: Tra
     Raises:
         DefinitionError: it is no such answer, or none that the venue could have given; names what is wrong.
     """
+    if venue not in tables.venues():
+        raise DefinitionError(f"venue: expected one of {', '.join(tables.venues())}, was {venue[:60]!r}")
     document = IMPORTERS[kind](data, Asked(venue, as_of))
     tiers = [(symbol, row) for row in document.tiers for symbol in row.symbols]
     plain = [(symbol, row) for row in (*document.fees, *document.rates) for symbol in row.symbols]

@@ -199,7 +199,10 @@ def _lines(found: Calculation) -> list[tuple[str, str]]:
 
     tier, fees, cost = found.tier, found.fees, found.order_cost
     lines = [
-        ("price", found.price if found.price_from == "request" else f"{found.price} ({found.price_from})"),
+        (
+            "price",
+            found.price if found.price_from == "request" else f"{found.price} ({spoken().translate(found.price_from)})",
+        ),
         ("notional value", amount(found.notional.amount)),
         ("leverage", found.leverage or ""),
         ("initial margin", amount(found.initial_margin.amount if found.initial_margin else None)),
