@@ -21,6 +21,7 @@ ApplicationError
 │   ├── NotificationRefused      it says no: sending the same again is of no use
 │   └── NotificationUnavailable  it is away or too busy: later
 ├── DefinitionError  a job or another thing that somebody defined cannot be (the caller's mistake)
+├── OrderError       an order that cannot be calculated, or may not be (the caller's mistake)
 └── QueryError       a question that cannot be answered as asked (the caller's mistake)
     ├── UnknownSymbolError   nothing is stored of the instrument
     └── AnswerTooLargeError  the answer has more bytes than a message may have
@@ -162,6 +163,18 @@ class DefinitionError(ApplicationError):
     """What somebody defined is refused; the text names it, the field, what was expected and what it was."""
 
     code = Code.INVALID_PARAMETER
+
+
+class OrderError(ApplicationError):
+    """An order is refused; the text and `details` name the field, what was expected and what it was."""
+
+    code: str = Code.INVALID_PARAMETER
+
+    def __init__(self, field: str, expected: str, was: object, *, code: str = Code.INVALID_PARAMETER) -> None:
+        shown = str(was)[:80]
+        super().__init__(f"{field}: expected {expected}, was {shown}")
+        self.code = code
+        self.details = {"field": field, "value": shown, "expected": expected}
 
 
 class QueryError(ApplicationError):

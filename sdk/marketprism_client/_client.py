@@ -35,6 +35,7 @@ from marketprism_client._history import History, Names, TradingDay, days_of, tog
 from marketprism_client._line import Message
 from marketprism_client._live import Live
 from marketprism_client._names import Directory, names_of
+from marketprism_client._orders import Orders
 from marketprism_client._records import SomeRecord, record_of
 from marketprism_client._session import Session
 from marketprism_client._stream import LiveStream
@@ -86,6 +87,7 @@ class MarketClient:
         self._directory = Directory(self._session)
         self._history = History(self._session)
         self._live = Live(self._session)
+        self._orders = Orders(self._session)
         self._position: ReplayPosition | None = None
 
     async def __aenter__(self) -> Self:
@@ -131,6 +133,11 @@ class MarketClient:
     def history(self) -> History:
         """What is stored, by the same names: `market.history.ticks(…)`, `market.history("ticker", "BTC-USDT")`."""
         return self._history
+
+    @property
+    def orders(self) -> Orders:
+        """What an order costs and may be, before it is sent: `orders.calculate(venue=…, symbol=…, side=…, …)`."""
+        return self._orders
 
     # -- shortcuts ---------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 
@@ -23,11 +24,17 @@ _PATHS = {
     "monitor.status": "monitor",
 }
 _HEADERS = {"Content-Type": "application/msgpack"}
+# Services whose requests a gateway publishes, by the word of their paths: bodies and answers are JSON.
+_PUBLISHED = {"order": "orders"}
 
 
 class _Error(msgspec.Struct):
     code: str = Code.INTERNAL
     message: str = ""
+
+
+class _Envelope(msgspec.Struct):
+    data: object = None
 
 
 class _Failure(msgspec.Struct):
@@ -72,11 +79,14 @@ class HttpLine:
         return await self._post("/api/v1/client/ask", question, timeout_s)
 
     async def call(self, service: str, method: str, body: object, *, timeout_s: float) -> object:
-        """The answer of a method, as `Line.call` has it: the query service's calls, and the monitor's status.
+        """The answer of a method, as `Line.call` has it: the query service's calls, the monitor's status, and the order
+        service's requests.
 
         Raises:
             RemoteError: INVALID_PARAMETER, the gateway lets no other call through.
         """
+        if service in _PUBLISHED:
+            return await self._published(_PUBLISHED[service], method, body, timeout_s)
         path = _PATHS.get(f"{service}.{method}")
         if path is None:
             text = f"method: expected one that the API gateway lets through, was {service}.{method}"
@@ -84,6 +94,15 @@ class HttpLine:
         data = await self._post(f"/api/v1/client/{path}", msgspec.msgpack.encode(body), timeout_s)
         answer: object = msgspec.msgpack.decode(data)
         return answer
+
+    async def _published(self, word: str, method: str, body: object, timeout_s: float) -> object:
+        path, data = f"/api/v1/{word}/{method}", msgspec.json.encode(body)
+        if method == "tables" and isinstance(body, dict):
+            path = f"{path}/{quote(str(body['venue']), safe='')}?at={body['at']}"
+            found = await self._post(path, None, timeout_s, method="GET")
+        else:
+            found = await self._post(path, data, timeout_s, headers={"Content-Type": "application/json"})
+        return msgspec.json.decode(found, type=_Envelope).data
 
     async def subscribe(self, subject: str, receive: Receive) -> Stop:
         """Receive what comes on a subject, as `Line.subscribe` has it."""
@@ -98,12 +117,20 @@ class HttpLine:
         await self._stream.close()
         await self._session.close()
 
-    async def _post(self, path: str, body: bytes | None, timeout_s: float, *, method: str = "POST") -> bytes:
+    async def _post(
+        self,
+        path: str,
+        body: bytes | None,
+        timeout_s: float,
+        *,
+        method: str = "POST",
+        headers: dict[str, str] = _HEADERS,
+    ) -> bytes:
         import aiohttp  # noqa: PLC0415 (only who speaks HTTP)
 
         try:
             async with self._session.request(
-                method, self._url + path, data=body, headers=_HEADERS, timeout=aiohttp.ClientTimeout(total=timeout_s)
+                method, self._url + path, data=body, headers=headers, timeout=aiohttp.ClientTimeout(total=timeout_s)
             ) as answer:
                 found = await answer.read()
                 if answer.status < 400:

@@ -17,6 +17,7 @@ from marketprism_client._loop_thread import LoopThread, SyncStream
 from marketprism_client._records import SomeRecord
 from marketprism_client._sync_history import SyncHistory, pages_of
 from marketprism_client._sync_live import SyncLive
+from marketprism_client._sync_orders import SyncOrders
 from marketprism_client._times import CHINA_ZONE, Time
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
@@ -53,6 +54,7 @@ class SyncMarketClient:
         self._loop = LoopThread(self._market.__aenter__, lambda: self._market.__aexit__(None, None, None))
         self._history = SyncHistory(self._loop, self._market.history)
         self._live = SyncLive(self._loop, self._market.live)
+        self._orders = SyncOrders(self._loop, self._market.orders)
 
     def __enter__(self) -> Self:
         self._loop.open()
@@ -91,6 +93,11 @@ class SyncMarketClient:
     def history(self) -> SyncHistory:
         """What is stored, by the same names: `history.ticks("ru1901", …)`, `history("ticker", "BTC-USDT", …)`."""
         return self._history
+
+    @property
+    def orders(self) -> SyncOrders:
+        """What an order costs and may be, before it is sent: `orders.calculate(venue=…, symbol=…, side=…, …)`."""
+        return self._orders
 
     def ticks(self, symbol: Names, *, venue: str = "*", wait: bool = False) -> SyncStream[Tick]:
         """Ticks from now on, at every venue: `live.ticks`."""

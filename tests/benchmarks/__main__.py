@@ -22,6 +22,7 @@ from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.integrity import measure_integrity
+from tests.benchmarks.orders import measure_orders
 from tests.benchmarks.peers import vnpy_bars
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument(
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
-    parser.add_argument("--only", default="", help="venues, gateway, integrity, stream or console: only that part")
+    parser.add_argument("--only", default="", help="venues, gateway, integrity, stream, console, orders: only that")
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
     )
@@ -95,6 +96,9 @@ def main() -> None:
     if arguments.only == "console":
         _write({"console": measure_console(_source(), minutes=arguments.console_minutes)}, "console-")
         return
+    if arguments.only == "orders":
+        _write({"orders": measure_orders()}, "orders-")
+        return
     runs = [pipeline() for _ in range(arguments.runs)]
     rates = sorted(run["ticks_per_second"] for run in runs)
     ticks, _ = ticks_to_measure(chinese_calendar_of_markets())
@@ -107,6 +111,7 @@ def main() -> None:
         "clickhouse_server": server,
         "counter": measure_counter(),
         "archive": measure_archive(),
+        "orders": measure_orders(),
         "venues": venues(arguments.load_seconds),
         "peers": {"vnpy_bar_generator_1m_ticks_per_s": vnpy_bars(ticks)},
     }

@@ -22,6 +22,9 @@ from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 
 log = structlog.get_logger()
 
+_OF_FIELD = ("field", "value", "expected")  # what a service may say of a wrong value, beside the text
+_DETAIL = 1_000
+
 REQUEST_ID = web.RequestKey("request_id", str)  # of a request that a middleware has given an id
 
 # Fields of questions, by what a caller of the HTTP side writes for them.
@@ -117,8 +120,8 @@ def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Resp
         # Some requests have a parameter of that name.
         message = f"{field if field in request.query else _WRITTEN.get(field, field)}:{rest}"
     details: dict[str, Any] = {}
-    if isinstance(error, RemoteError) and code == Code.INVALID_PARAMETER and error.details.get("field"):
-        details["field"] = str(error.details["field"])
+    if isinstance(error, RemoteError) and status == 400 and error.details.get("field"):
+        details = {name: str(error.details[name])[:_DETAIL] for name in _OF_FIELD if name in error.details}
     elif isinstance(error, ApplicationError):
         details = dict(error.details)
     shown = ErrorBody(code=http_code(code), message=message, details=details)

@@ -35,6 +35,10 @@ class Code(StrEnum):
     CONFLICT = "CONFLICT"  # it is there already, or somebody else changed it, or it is the last of its kind
     CHANGED = "CHANGED"  # somebody else has changed it meanwhile: the details have it as it is now
     COMMAND_REFUSED = "COMMAND_REFUSED"  # a service does not do it, or could not: the text has its reason
+    OFF_TICK = "OFF_TICK"  # an order's price or quantity is between two steps, and is not to be rounded
+    LEVERAGE_TOO_HIGH = "LEVERAGE_TOO_HIGH"  # more than the tier of the order's size allows: the text names it
+    ORDER_REFUSED = "ORDER_REFUSED"  # an order breaks another rule of its venue
+    NO_PRICE = "NO_PRICE"  # none was given, and the platform has none
     FORBIDDEN = "FORBIDDEN"  # whoever asks may not do this: the text names the scope
     NOT_ENTITLED = "NOT_ENTITLED"  # or not see this instrument, or this kind of its data
     STORE_ERROR = "STORE_ERROR"
@@ -100,6 +104,10 @@ CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
         Code.CONFLICT: Consequence(409, _FAILED),
         Code.CHANGED: Consequence(412, _FAILED),
         Code.COMMAND_REFUSED: Consequence(422, _FAILED),
+        Code.OFF_TICK: Consequence(400, _USAGE),
+        Code.LEVERAGE_TOO_HIGH: Consequence(400, _USAGE),
+        Code.ORDER_REFUSED: Consequence(400, _USAGE),
+        Code.NO_PRICE: Consequence(400, _USAGE),
         Code.FORBIDDEN: Consequence(403, _FAILED),
         Code.NOT_ENTITLED: Consequence(403, _FAILED),
         Code.STORE_ERROR: _OTHER,

@@ -15,7 +15,7 @@ CHECK_COMMAND = "check_command"  # whether a command is one of its own, and its 
 CHECK_JOB = "check_job"  # the same of a job that it does,
 JOB_HANDLERS = "job_handlers"  # which of those there are,
 HTTP = "http"  # and a request that a gateway has let in
-HTTP_PREFIX = "/api/v1/"  # behind it the name of the service: nobody offers paths of another
+HTTP_PREFIX = "/api/v1/"  # behind it the name of the service, or its plural: nobody offers paths of another
 
 JsonSchema = dict[str, object]
 

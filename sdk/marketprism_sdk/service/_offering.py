@@ -70,15 +70,19 @@ class Offering:
         commands: Mapping[str, tuple[Handler, CommandPolicy]],
         requests: Iterable[tuple[Handler, HttpMark]],
         jobs: Mapping[str, Handler] = MappingProxyType({}),
+        *,
+        http_name: str | None = None,
     ) -> None:
         self._service = service
+        if http_name not in (None, service, f"{service}s"):
+            raise ConfigurationError(f"{service}: expected its paths behind its name or its plural, was {http_name}")
         self._jobs = dict(jobs)
         self._job_bodies = {name: body_type(handler) for name, handler in jobs.items()}
         self._bodies = {name: _body_of_command(handler) for name, (handler, _) in commands.items()}
         self._requests: dict[tuple[str, str], Handler] = {}
         declared = []
         for handler, mark in requests:
-            path = f"{HTTP_PREFIX}{service}{mark.path}"
+            path = f"{HTTP_PREFIX}{http_name or service}{mark.path}"
             if (mark.method, path) in self._requests:
                 raise ConfigurationError(f"{service}: expected one handler of {mark.method} {path}, were two")
             self._requests[mark.method, path] = handler

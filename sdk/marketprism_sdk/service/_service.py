@@ -69,6 +69,7 @@ class Service:
     """One instance of a service. Instances of a service with groups do the commands of their own `group`."""
 
     group: str | None = None
+    http_name: str | None = None  # the word of its HTTP paths, where it is the plural of its name
 
     def __init__(
         self,
@@ -267,7 +268,7 @@ class Service:
         commands = self._by_name("__command__")
         offered = commands if self.settings.with_commands else {}
         jobs = {name: method for name, (method, _) in self._by_name("__job__").items()}
-        offering = Offering(self.name, self.version, offered, self.handlers("__http__"), jobs)
+        offering = Offering(self.name, self.version, offered, self.handlers("__http__"), jobs, http_name=self.http_name)
         self._rpc.add(HEALTH, self._answer_health)
         self._rpc.add(INTERFACE, offering.answer_interface)
         self._rpc.add(CHECK_COMMAND, offering.check_command)

@@ -14,7 +14,7 @@ from marketprism_adapters.http.openapi import document
 from marketprism_adapters.http.operation import Operation, Schema
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.contracts.questions import QUESTIONS
-from marketprism_services.api import client_operations, document_operations
+from marketprism_services.api import aliases, client_operations, document_operations
 from marketprism_services.api.access import operations as access_operations
 from marketprism_services.api.endpoint import Endpoint
 from marketprism_services.api.operate import operations as operate_operations
@@ -31,6 +31,7 @@ _DESCRIBED: tuple[Callable[[], Iterable[Operation]], ...] = (
     operate_operations.operations,
     rule_operations.operations,
     document_operations.operations,
+    aliases.operations,
 )
 _TAGS: Mapping[str, str] = {
     **read_openapi.TAGS,
@@ -40,6 +41,7 @@ _TAGS: Mapping[str, str] = {
     **operate_operations.TAGS,
     **rule_operations.TAGS,
     **document_operations.TAGS,
+    **aliases.TAGS,
 }
 _CHOICE = re.compile(r"{([a-z_]+):([^}]+)}")
 _TEXT = (

@@ -9,6 +9,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.api.access.front import AccessFront
+from marketprism_services.api.aliases import AliasApi
 from marketprism_services.api.backends import Backend, QueryBackend
 from marketprism_services.api.client_calls import ClientApi
 from marketprism_services.api.computing import yield_often
@@ -135,6 +136,7 @@ class ApiService(Service):
             *ClientApi(reading, self._ask_monitor).endpoints(),
             *self.live.endpoints(),
             *self._documents.endpoints(),
+            *AliasApi(self.published).endpoints(),
             *self._operating(),
             *self.access.endpoints(),
         ]

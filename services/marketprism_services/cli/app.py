@@ -26,6 +26,19 @@ class CommandRow(NamedTuple):
     help: str
 
 
+# Apart from the others: commands have names of services, and are no list of them.
+_ORDERS = {
+    "order": CommandRow(
+        "order",
+        "order",
+        "What an order costs and may be, and where its position is liquidated; nothing is sent anywhere.",
+    ),
+    "order-tables": CommandRow(
+        "order_tables",
+        "order_tables",
+        "Reference tables of orders: what they hold, and venues' own lists as tables.",
+    ),
+}
 COMMANDS = {
     "up": CommandRow("up", "up", "Run every service on this machine, with a nats-server and a store of their own."),
     "run": CommandRow("run", "run", "Run one service as this process."),
@@ -65,6 +78,7 @@ COMMANDS = {
         "rolls",
         "When which contract of a product became the main one: by open interest at the day before's end.",
     ),
+    **_ORDERS,
     "gateway": CommandRow(
         "gateway",
         "gateway",

@@ -43,6 +43,7 @@ def up(
         bool, typer.Option("--monitoring", help="Start this machine's Prometheus and Alertmanager, and the notifier.")
     ] = False,
     jobs: Annotated[bool, typer.Option("--jobs", help="Start the scheduler, which runs jobs.")] = False,
+    orders: Annotated[bool, typer.Option("--orders", help="Start the order service, which calculates orders.")] = False,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
     config: Config = None,
@@ -68,7 +69,9 @@ def up(
     if once and settings.source.spec == NO_SOURCE:
         raise Stop(Exit.USAGE, "--once: expected a --source that has an end, there is none to read")
     settings = settings.model_copy(update={"data_dir": directory_of(settings)})
-    raise typer.Exit(run_up(settings, starting, once=once, as_json=as_json, monitored=monitoring, jobs=jobs))
+    raise typer.Exit(
+        run_up(settings, starting, once=once, as_json=as_json, monitored=monitoring, jobs=jobs, orders=orders)
+    )
 
 
 def _store_of(clickhouse: str | None) -> dict[str, str | None]:

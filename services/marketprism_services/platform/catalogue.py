@@ -24,6 +24,7 @@ class Wiring(Protocol):
 
 
 SCHEDULER = "scheduler"
+ORDER = "order"
 
 
 def names() -> tuple[str, ...]:
@@ -59,6 +60,7 @@ def wiring_of(row: ServiceRow) -> Wiring:
 
 
 __all__ = [
+    "ORDER",
     "SCHEDULER",
     "SERVICES",
     "Instances",

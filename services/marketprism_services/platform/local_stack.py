@@ -103,10 +103,12 @@ async def start(
     *,
     monitored: bool = False,
     jobs: bool = False,
+    orders: bool = False,
 ) -> Running:
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
 
-    `monitored` starts the notifier and this machine's Prometheus and Alertmanager too, `jobs` the scheduler.
+    `monitored` starts the notifier and this machine's Prometheus and Alertmanager too, `jobs` the scheduler,
+    `orders` the order service.
 
     Without a source no gateway is started: what is stored is served.
 
@@ -150,6 +152,8 @@ async def start(
     up = Running(connection, settings, (), {}, {}, supervisor, probe, servers, data_from, bars_from, reads=False)
     if jobs:
         await supervisor.start([catalogue.SCHEDULER])
+    if orders:
+        await supervisor.start([catalogue.ORDER])
     if monitored:
         up.monitoring = await _start_monitoring(up, stack, stop)
     await check

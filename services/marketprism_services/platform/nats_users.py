@@ -58,6 +58,9 @@ _BUCKETS = (
     streams.STREAM_STATES,
     streams.VALIDATOR_SHARDS,
 )
+# What whoever only reads may ask: what is stored, and calculations. They import no tables.
+_CALCULATIONS = ("calculate", "pnl", "liquidation", "size", "tables")
+_ASKED = ("rpc.query.>", "rpc-cancel.query", *(f"rpc.order.{name}" for name in _CALCULATIONS), "rpc-cancel.order")
 _INTERNAL = ("market.raw.>", "market.packed.>")  # between services; nobody else sees them
 
 
@@ -109,7 +112,7 @@ def _operator() -> Rights:
 
 def _listener() -> Rights:
     """Listens to the market and asks the read side; nothing of JetStream, whose answers go wherever one says."""
-    rights = Rights().publishes("rpc.query.>", "rpc-cancel.query", f"{TAKEN}.>")
+    rights = Rights().publishes(*_ASKED, f"{TAKEN}.>")
     rights.subscribes("market.>", "replay.>", f"{PUBLIC_INBOX}.>")
     return rights.but_not(subscribe=_INTERNAL)
 
@@ -120,7 +123,7 @@ def _exports() -> Exports:
     kept = sorted({kind.stream for kind in KINDS.values()})
     return Exports(
         streams=(*public, "replay.>"),
-        services=("rpc.query.>", "rpc-cancel.query", f"{TAKEN}.>"),
+        services=(*_ASKED, f"{TAKEN}.>"),
         batches=tuple(f"$JS.API.DIRECT.GET.{name}{more}" for name in kept for more in ("", ".>")),
     )
 

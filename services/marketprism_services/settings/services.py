@@ -58,5 +58,7 @@ SERVICES = (
     ServiceRow("monitor", Instances.REPLICATED, 8086, "nobody sees what stands still or is missing"),
     # Who has jobs starts the one, who has channels the other.
     ServiceRow("scheduler", Instances.SINGLE_ACTIVE, 8085, in_up=False, sections=("scheduler", "lease")),
+    # Calculations: who wants them starts as many as are needed.
+    ServiceRow("order", Instances.REPLICATED, 8091, in_up=False, sections=("order",)),
     ServiceRow("notifier", Instances.SINGLE_ACTIVE, 8090, in_up=False, sections=("notify", "lease")),
 )

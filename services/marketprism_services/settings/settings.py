@@ -28,6 +28,7 @@ from marketprism_services.settings.backup import BackupSettings
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.loading import from_environment, from_file, merge
 from marketprism_services.settings.notify import NotifySettings
+from marketprism_services.settings.order import OrderSettings
 from marketprism_services.settings.scheduler import SchedulerSettings
 from marketprism_services.settings.section import Section
 from marketprism_services.settings.sections import (
@@ -71,6 +72,7 @@ class Settings(Section):
     api: ApiSettings = ApiSettings()
     notify: NotifySettings = NotifySettings()
     scheduler: SchedulerSettings = SchedulerSettings()
+    order: OrderSettings = OrderSettings()
     bars: BarSettings = BarSettings()
     rules: RuleSettings = RuleSettings()
     http: HttpSettings = HttpSettings()

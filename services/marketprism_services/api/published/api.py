@@ -92,7 +92,9 @@ class PublishedApi:
 
     def _endpoint(self, route: Published) -> Endpoint:
         async def handle(request: web.Request) -> web.Response:
-            return await self._serve(request, route)
+            raw = request.raw_path.partition("?")[0].removeprefix(HTTP_PREFIX)
+            parts = tuple(unquote(part) for part in raw.split("/")[1:])
+            return await self._serve(request, route, route.values_of(parts))
 
         return Endpoint(route.declared.method, route.declared.path, handle, route.scope, route.declared.weight)
 
@@ -111,13 +113,24 @@ class PublishedApi:
             guarded = self._guarded[key] = self._guard(self._endpoint(route))
         return await guarded(request)
 
-    async def _serve(self, request: web.Request, route: Published) -> web.Response:
+    async def serve_as(self, request: web.Request, word: str, parts: tuple[str, ...]) -> web.Response:
+        """Answer a request of another path as the published one of the same method behind `word`, without values in
+        its path.
+
+        Raises:
+            RemoteError: UNAVAILABLE, no service has published it.
+        """
+        route, _ = self.table.find(word, request.method, parts)
+        if route is None:
+            text = f"{word}: expected a service that runs and answers {'/'.join(parts)}, there is none"
+            raise RemoteError(Code.UNAVAILABLE, text, retryable=True)
+        return await self._serve(request, route, {})
+
+    async def _serve(self, request: web.Request, route: Published, in_path: dict[str, str]) -> web.Response:
         who, stamp = principal_of(request), Stamp.of(request)
-        raw = request.raw_path.partition("?")[0].removeprefix(HTTP_PREFIX)
-        parts = tuple(unquote(part) for part in raw.split("/")[1:])
-        values = await _values_of(request, route.values_of(parts))
+        values = await _values_of(request, in_path)
         call = HttpCall(route.declared.method, route.declared.path, _caller(request, who), values)
-        if route.declared.method == "GET":
+        if route.changes_nothing:
             data = await self._asked(route, call)
         else:
             # Not the path as it was sent: values in it may be secrets, which are masked by their names.

@@ -29,7 +29,7 @@ class PublishedCalls:
         """The answer of an instance, as it came; raises as `Backend.call_raw`."""
         service = route.service
         backend, leader = self._of(service)
-        idempotent = route.declared.method == "GET"  # of the others nothing says that they may be done twice
+        idempotent = route.changes_nothing  # of the others nothing says that they may be done twice
         if any(each.single_active for each in self._discovery.instances(service)):
             return await backend.call_leader(
                 HTTP, data, leader, idempotent=idempotent, timeout_s=route.declared.timeout_s

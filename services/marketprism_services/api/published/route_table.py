@@ -1,7 +1,8 @@
 """Requests that services have published, by method and path: which of them this door serves, and why not the others.
 
-A service has the paths behind `/api/v1/<its name>`, unless that is a word of the gateway's own. Of two declarations of
-one request, as two versions of a service have them, the one that was known first stands until nobody has it any more.
+A service has the paths behind `/api/v1/<its name>`, or its plural, unless that is a word of the gateway's own. Of two
+declarations of one request, as two versions of a service have them, the one that was known first stands until nobody
+has it any more.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ class Published:
     digests: set[str] = field(default_factory=set)
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether it reads or calculates: it may be asked twice, and is no change for the audit log."""
+        return self.declared.method == "GET" or self.scope is Scope.CALCULATE
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """Names of its values in the path."""
         return tuple(found[1] for each in self.segments if (found := _FIELD.fullmatch(each)))
@@ -65,7 +71,7 @@ class RouteTable:
 
     def services(self) -> list[str]:
         """Services that have requests here."""
-        return [service for service, routes in self._routes.items() if routes]
+        return list(dict.fromkeys(each.service for each in self.requests()))
 
     def requests(self) -> list[Published]:
         """Every request that is served."""
@@ -93,20 +99,22 @@ class RouteTable:
         if service in reserved:
             self._refuse(service, "", f"path: expected one that the gateway does not have, was {HTTP_PREFIX}{service}")
             return
+        words = {service, f"{service}s"} - reserved
         if len(interface.requests) > MOST_REQUESTS:
             text = f"requests: expected at most {MOST_REQUESTS}, was {len(interface.requests)}"
             self._refuse(service, "", text)
             return
         for declared in interface.requests:
-            why = self._add(service, digest, declared)
+            why = self._add(service, digest, declared, words)
             if why:
                 self._refuse(service, f"{declared.method[:10]} {declared.path[:120]}", why)
 
-    def _add(self, service: str, digest: str, declared: HttpInterface) -> str:
-        """Why it is not served, empty where it is."""
-        prefix = f"{HTTP_PREFIX}{service}"
-        if declared.path != prefix and not declared.path.startswith(f"{prefix}/"):
-            return f"path: expected one behind {prefix}"
+    def _add(self, service: str, digest: str, declared: HttpInterface, words: set[str]) -> str:
+        """Why it is not served, empty where it is. `words` are those that its paths may begin with."""
+        word = declared.path.removeprefix(HTTP_PREFIX).partition("/")[0]
+        prefix = f"{HTTP_PREFIX}{word}"
+        if word not in words or not declared.path.startswith(HTTP_PREFIX):
+            return f"path: expected one behind {HTTP_PREFIX}{service}"
         segments = tuple(declared.path.removeprefix(prefix).split("/")[1:])
         fields = [found[1] for each in segments if (found := _FIELD.fullmatch(each))]
         if len(segments) > _MOST_SEGMENTS or not all(_SEGMENT.fullmatch(e) or _FIELD.fullmatch(e) for e in segments):
@@ -124,10 +132,12 @@ class RouteTable:
         if not 0 < declared.timeout_s <= _LONGEST_S:
             return f"timeout_s: expected more than 0 and at most {_LONGEST_S:g}, was {declared.timeout_s:g}"
         shape = tuple("" if _FIELD.fullmatch(each) else each for each in segments)
-        routes = self._routes.setdefault(service, {})
+        routes = self._routes.setdefault(word, {})
         before = routes.get((declared.method, shape))
         if before is None:
             routes[declared.method, shape] = Published(service, declared, scope, segments, {digest})
+        elif before.service != service:
+            return f"path: expected one that no other service has, was one of {before.service}"
         elif before.declared == declared:
             before.digests.add(digest)
         elif digest in before.digests:

@@ -1,0 +1,1 @@
+"""Order service: what an order costs, how large it may be, and where it is liquidated."""
