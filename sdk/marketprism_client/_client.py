@@ -356,4 +356,4 @@ class MarketClient:
         return self._rows(together([await self._session.ask(question(name)) for name in names]))
 
     def _rows(self, table: pa.Table, time_field: str | None = None) -> Answer[Row]:
-        return Answer(table.replace_schema_metadata(None), as_row, time_field=time_field, tz=self._session.tz)
+        return Answer(table, as_row, time_field=time_field, tz=self._session.tz)
