@@ -29,9 +29,10 @@ from marketprism_application.contracts.questions import (
     next_of,
 )
 from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
+from marketprism_application.contracts.tiers import together
 from marketprism_client._answer import Answer, Row, as_row
 from marketprism_client._fields import Fields
-from marketprism_client._history import History, Names, TradingDay, days_of, together
+from marketprism_client._history import History, Names, TradingDay, days_of
 from marketprism_client._line import Message
 from marketprism_client._live import Live
 from marketprism_client._names import Directory, names_of

@@ -27,7 +27,7 @@ from marketprism_application.contracts.kinds import (
     DataKind,
 )
 from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
-from marketprism_application.contracts.tiers import joined, tiers_of, with_tiers
+from marketprism_application.contracts.tiers import together
 from marketprism_client._answer import Answer
 from marketprism_client._failures import QueryFailed
 from marketprism_client._fields import Fields, asked_columns
@@ -392,11 +392,3 @@ def kind_named(name: str) -> DataKind:
     if found is None:
         raise QueryFailed(Code.INVALID_PARAMETER, f"kind: expected one of {', '.join(KINDS)}, was {name!r}")
     return found
-
-
-def together(tables: Sequence[pa.Table]) -> pa.Table:
-    """One table of several of the same columns, which says where the rows of all of them lay."""
-    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
-
-    found = pa.concat_tables([table for table in tables if table.num_rows] or list(tables[:1]))
-    return with_tiers(found.replace_schema_metadata(None), joined(map(tiers_of, tables)))

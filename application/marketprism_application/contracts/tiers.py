@@ -3,7 +3,7 @@ answer's schema; a table that has none of it is of a store without an archive.""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -55,4 +55,12 @@ def joined(several: Iterable[Tiers | None]) -> Tiers | None:
     return Tiers(max(tiers.cold_until for tiers in known), tuple(units))
 
 
-__all__ = ["Tiers", "joined", "tiers_of", "with_tiers"]
+def together(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of several of the same columns, which says where the rows of all of them lay."""
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+    found = pa.concat_tables([table for table in tables if table.num_rows] or tables[:1]).replace_schema_metadata(None)
+    return with_tiers(found, joined(map(tiers_of, tables)))
+
+
+__all__ = ["Tiers", "joined", "tiers_of", "together", "with_tiers"]
