@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from marketprism_application.contracts.failures import Code
+from marketprism_application.contracts.tiers import Tiers, tiers_of
 from marketprism_client._failures import QueryFailed
 from marketprism_client._fields import Fields, deepest
 from marketprism_client._records import shortest
@@ -28,6 +29,8 @@ class Answer(Generic[Record_co]):
 
     `table` is the Arrow table as it was sent: times int64 nanoseconds UTC, decimals decimal128(38, 18), books as lists.
     `time_field` names the column that is the index (None: there is no time), `tz` the zone it is shown in.
+    `tiers` says where the rows lay: how many archived partitions were read (`cold_units`), and until when rows are
+    archived (`cold_until`, nanoseconds UTC); None where there is no archive.
     """
 
     def __init__(
@@ -39,7 +42,8 @@ class Answer(Generic[Record_co]):
         tz: str,
         fields: Fields = None,
     ) -> None:
-        self.table = table
+        self.tiers: Tiers | None = tiers_of(table)
+        self.table = table.replace_schema_metadata(None)
         self.time_field = time_field
         self.tz = tz
         self._make = make

@@ -29,9 +29,10 @@ from marketprism_application.contracts.questions import (
     next_of,
 )
 from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
+from marketprism_application.contracts.tiers import together
 from marketprism_client._answer import Answer, Row, as_row
 from marketprism_client._fields import Fields
-from marketprism_client._history import History, Names, TradingDay, days_of, together
+from marketprism_client._history import History, Names, TradingDay, days_of
 from marketprism_client._line import Message
 from marketprism_client._live import Live
 from marketprism_client._names import Directory, names_of
@@ -363,4 +364,4 @@ class MarketClient:
         return self._rows(together([await self._session.ask(question(name)) for name in names]))
 
     def _rows(self, table: pa.Table, time_field: str | None = None) -> Answer[Row]:
-        return Answer(table.replace_schema_metadata(None), as_row, time_field=time_field, tz=self._session.tz)
+        return Answer(table, as_row, time_field=time_field, tz=self._session.tz)

@@ -27,6 +27,7 @@ from marketprism_application.contracts.kinds import (
     DataKind,
 )
 from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
+from marketprism_application.contracts.tiers import together
 from marketprism_client._answer import Answer
 from marketprism_client._failures import QueryFailed
 from marketprism_client._fields import Fields, asked_columns
@@ -345,7 +346,7 @@ class History:
                     question = msgspec.structs.replace(question, limit=question.limit // 2)
                     continue
                 after = next_of(page)
-                yield page.replace_schema_metadata(None)
+                yield page
                 if after is None and page.num_rows >= question.limit and not question.fields:
                     after = key_of(KINDS[question.kind], page)  # of a read side that does not say whether there is more
                 if after is None or question.last:
@@ -391,10 +392,3 @@ def kind_named(name: str) -> DataKind:
     if found is None:
         raise QueryFailed(Code.INVALID_PARAMETER, f"kind: expected one of {', '.join(KINDS)}, was {name!r}")
     return found
-
-
-def together(tables: Sequence[pa.Table]) -> pa.Table:
-    """One table of several of the same columns."""
-    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
-
-    return pa.concat_tables([table for table in tables if table.num_rows] or list(tables[:1]))

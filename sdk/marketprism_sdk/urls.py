@@ -15,8 +15,10 @@ _STARS = "**********"
 # Up to the last @ before the path: a password may hold an @ itself. Paths are left alone (`/ws/btcusdt@trade`).
 _USER = re.compile(r"(?<=://)[^\s/?#\"'<>]*@")
 # Servers of a list after the first may come without a scheme: nats://a:b@one,c:d@two is one match of the above.
+# The backslash of an escaped quote or line's end is no part of the value: a line of JSON has to stay one.
 _PARAMETER = re.compile(
-    r"(?<=[?&])((?:access_?token|api_?key|auth|listen_?key|password|secret|signature|token)=)[^&\s\"'<>#]+",
+    r"(?<=[?&])((?:access_?token|api_?key|auth|listen_?key|password|secret|signature|token)=)"
+    r"(?:[^&\s\"'<>#\\]|\\\\|\\(?![\\\"nrt]))+",
     re.IGNORECASE,
 )
 

@@ -24,6 +24,7 @@ from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.integrity import measure_integrity
 from tests.benchmarks.orders import measure_orders
 from tests.benchmarks.peers import vnpy_bars
+from tests.benchmarks.revisions import measure_revisions
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
 from tests.benchmarks.stream_fanout import measure_fanout
@@ -72,7 +73,9 @@ def main() -> None:
     parser.add_argument(
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
-    parser.add_argument("--only", default="", help="venues, gateway, integrity, stream, console, orders: only that")
+    parser.add_argument(
+        "--only", default="", help="venues, gateway, integrity, revisions, stream, console, orders: only that"
+    )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
     )
@@ -89,6 +92,9 @@ def main() -> None:
         return
     if arguments.only == "integrity":
         _write({"integrity": measure_integrity()}, "integrity-")
+        return
+    if arguments.only == "revisions":
+        _write({"revisions": asyncio.run(measure_revisions())}, "revisions-")
         return
     if arguments.only == "stream":
         _write({"stream": measure_fanout()}, "stream-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +65,12 @@ def test_up_says_which_port_it_took_instead_of_a_usual_one(tmp_path: Path) -> No
         command = [*PROGRAM, "up", "--nats-port", "0", "--data-dir", str(tmp_path / "data")]
         with running(command, MARKETPRISM_HTTP__STORAGE="8083") as up:
             up.until(r"port 8083 of storage is in use; it listens on \d+ instead")
+
+
+def test_the_link_of_up_has_the_port_that_a_gateway_of_any_port_listens_at(tmp_path: Path) -> None:
+    command = [*PROGRAM, "up", "--source", "sim", "--nats-port", "0", "--data-dir", str(tmp_path / "data")]
+    with running(command, MARKETPRISM_HTTP__API="0") as up:
+        link = up.until(r"(http://127\.0\.0\.1:\d+/)market/\S+")[1]
+        assert not link.endswith(":0/")
+        with urllib.request.urlopen(f"{link}api/v1", timeout=30) as answer:
+            assert answer.status == 200

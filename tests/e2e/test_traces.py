@@ -1,16 +1,17 @@
-"""A sampled message is one trace, from the gateway to the store, in a collector that is not ours."""
+"""A sampled message is one trace, from the gateway to the store, in a collector that is not ours; log lines arrive too."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from aiohttp import web
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.e2e.program import ENVIRONMENT
@@ -26,7 +27,9 @@ class Span(NamedTuple):
     parent: str
 
 
-async def test_the_spans_of_a_tick_join_from_the_gateway_to_the_store(tmp_path: Path) -> None:
+async def test_the_spans_of_a_tick_join_from_the_gateway_to_the_store_and_lines_are_those_of_the_files(
+    tmp_path: Path,
+) -> None:
     spans: list[Span] = []
 
     async def collect(request: web.Request) -> web.Response:
@@ -40,7 +43,21 @@ async def test_the_spans_of_a_tick_join_from_the_gateway_to_the_store(tmp_path: 
                 )
         return web.Response(content_type="application/x-protobuf")
 
+    lines: dict[str, list[str]] = defaultdict(list)
+
+    async def collect_lines(request: web.Request) -> web.Response:
+        asked = ExportLogsServiceRequest.FromString(await request.read())
+        for resource in asked.resource_logs:
+            attributes = {each.key: each.value.string_value for each in resource.resource.attributes}
+            assert attributes["service.instance.id"]
+            assert attributes["service.version"]
+            lines[attributes["service.name"]].extend(
+                record.body.string_value for scope in resource.scope_logs for record in scope.log_records
+            )
+        return web.Response(content_type="application/x-protobuf")
+
     app = web.Application()
+    app.router.add_post("/v1/logs", collect_lines)
     app.router.add_post("/v1/traces", collect)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -63,6 +80,7 @@ async def test_the_spans_of_a_tick_join_from_the_gateway_to_the_store(tmp_path: 
         env={
             **ENVIRONMENT,
             "MARKETPRISM_TRACE__ENDPOINT": f"http://127.0.0.1:{port}",
+            "MARKETPRISM_LOG__ENDPOINT": f"http://127.0.0.1:{port}",
             "MARKETPRISM_TRACE__EVERY": "20",
         },
         stdout=asyncio.subprocess.PIPE,
@@ -87,3 +105,11 @@ async def test_the_spans_of_a_tick_join_from_the_gateway_to_the_store(tmp_path: 
     assert ways[("gateway", "stage validator", "store")] > 3, ways
     assert ways[("gateway", "stage validator", "stage aggregator", "store")] > 0, ways
     assert {span.service for span in spans} >= {f"marketprism-{name}" for name in ("gateway", "validator", "storage")}
+    for service in ("aggregator", "gateway", "query", "storage", "validator"):
+        text = (tmp_path / "logs" / f"{service}.log").read_text(encoding="utf-8")
+        written = [str(json.loads(line)["event"]) for line in text.splitlines() if line.startswith("{")]
+        sent = lines[f"marketprism-{service}"]
+        assert "service.started" in sent, service
+        # What is written once the exporter has ended, and the connection to NATS with it, is in the file alone.
+        assert Counter(sent) <= Counter(written), service
+        assert len(sent) >= len(written) - 3, (service, Counter(written) - Counter(sent))

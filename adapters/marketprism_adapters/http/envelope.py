@@ -31,6 +31,15 @@ REQUEST_ID = web.RequestKey("request_id", str)  # of a request that a middleware
 _WRITTEN = {"ts_from": "from", "ts_to": "to", "text": "search"}
 
 
+class AnswerTiers(BaseModel):
+    """Where the rows of an answer lay, over an archive."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cold_units: int = Field(description="archived partitions that were read for the answer; 0: the store alone was")
+    cold_until: int = Field(description="the newest time of any archived row of the kind, nanoseconds UTC")
+
+
 class Envelope(BaseModel):
     """An answer."""
 
@@ -41,6 +50,7 @@ class Envelope(BaseModel):
     message: str = Field(description="the answer in a few words, like how many rows it has")
     next: str | None = Field(None, description="there are more rows: `after` of the page that follows")
     truncated: bool = Field(False, description="true: there are more rows than these; not there where there are none")
+    tiers: AnswerTiers | None = Field(None, description="where the rows lay; not there where there is no archive")
     timestamp: str = Field(description="when it was answered, ISO 8601 in UTC")
     request_id: str = Field(description="of the request's X-Request-Id, else one of our own")
 

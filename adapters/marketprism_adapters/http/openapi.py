@@ -50,6 +50,8 @@ _HEADERS: Mapping[str, tuple[str, str]] = {
     "Link": ('rel="next": the page that follows; rel="successor-version": what stands in its place', "string"),
     "X-Next-After": ("`after` of the page that follows", "string"),
     "X-Truncated": ("true: there are more rows than these", "string"),
+    "X-Cold-Units": ("over an archive: archived partitions that were read, 0 for none", "integer"),
+    "X-Cold-Until": ("over an archive: newest time of any archived row of the kind, nanoseconds UTC", "integer"),
     "Location": ("where to look for what becomes of it", "string"),
     "Retry-After": ("seconds until it is worth asking again", "integer"),
     "WWW-Authenticate": ("how to say who asks", "string"),
@@ -170,6 +172,7 @@ def _responses(operation: Operation, schemas: Schema) -> Schema:
     names = ["X-Request-Id"]
     names += ["ETag", "Cache-Control"] if operation.tagged else []
     names += ["Link", "X-Next-After", "X-Truncated"] if operation.paged else []
+    names += ["X-Cold-Units", "X-Cold-Until"] if operation.question else []
     names += ["Deprecation"] if operation.deprecated is not None else []
     names += ["Sunset"] if operation.sunset is not None else []
     answer: Schema = {"description": "The answer.", "headers": _headers(*names)}

@@ -66,6 +66,7 @@ from marketprism_application.queries.reference_answers import (
     answer_sessions,
 )
 from marketprism_application.queries.symbol_names import NameIndex, is_several
+from marketprism_application.queries.tier_notes import NotedReader
 from marketprism_application.queries.trading_days import by_session, with_days
 from marketprism_domain.instruments.written_names import is_pattern, venue_named
 from marketprism_domain.values import Interval
@@ -87,14 +88,16 @@ async def answer_question(
     listing: ListingReader | None = None,
 ) -> pa.Table:
     """Answer of one question. With rules, days say how complete they are, intervals that are not stored are made, and
-    an instrument of which nothing is stored is an error. `names`: who keeps the names of what is stored, `listing`: who
+    an instrument of which nothing is stored is an error. Over an archive the answer says where its rows lay
+    (`tiers_of`). `names`: who keeps the names of what is stored, `listing`: who
     keeps the list of the instruments; without, the store is asked where they are needed.
 
     Raises:
         QueryError, StoreError.
     """
     names, listing = names or NamesReader(store), listing or ListingReader(store)
-    return await HANDLERS[type(question)](Reading(store, rules, names.index, listing.known), question)
+    noted = NotedReader(store)
+    return noted.mark(await HANDLERS[type(question)](Reading(noted, rules, names.index, listing.known), question))
 
 
 async def _stored(reading: Reading, question: StoreQuestion) -> pa.Table:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         MetricKind,
         MetricsSettings,
     )
+    from marketprism_sdk.observability._log_export import LogExportLimits, export_logs
     from marketprism_sdk.observability._loop_watch import LoopWatch
     from marketprism_sdk.observability._metrics import MetricRow, Metrics, rss_bytes
     from marketprism_sdk.observability._tracing import Sampled, Sampler, continue_trace, sampled, trace_headers
@@ -32,6 +33,7 @@ else:
                 "MetricKind",
                 "MetricsSettings",
             ),
+            "marketprism_sdk.observability._log_export": ("LogExportLimits", "export_logs"),
             "marketprism_sdk.observability._loop_watch": ("LoopWatch",),
             "marketprism_sdk.observability._metrics": ("MetricRow", "Metrics", "rss_bytes"),
             "marketprism_sdk.observability._tracing": (
@@ -50,6 +52,7 @@ __all__ = [
     "ROWS",
     "SECONDS",
     "Family",
+    "LogExportLimits",
     "LoopWatch",
     "MetricKind",
     "MetricRow",
@@ -59,6 +62,7 @@ __all__ = [
     "Sampler",
     "check_endpoint",
     "continue_trace",
+    "export_logs",
     "export_traces",
     "record_traces",
     "rss_bytes",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from socket import gethostname
 from typing import TYPE_CHECKING, cast
 
 from marketprism_sdk.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -20,7 +22,7 @@ _WAITING = 2_048  # spans that may wait for the collector; more push out the old
 
 
 def check_endpoint(endpoint: str) -> str:
-    """The URL of a collector, where spans can be sent from here.
+    """The URL of a collector, where spans and log lines can be sent from here.
 
     Raises:
         InvalidSetting: it is no http(s) URL, or the extra `otlp` is not installed.
@@ -32,8 +34,16 @@ def check_endpoint(endpoint: str) -> str:
     return endpoint
 
 
+def resource_of(service: str, instance: str, version: str) -> Resource:
+    """What a collector is told of whom spans and log lines are from, with what `OTEL_RESOURCE_ATTRIBUTES` adds."""
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 (heavy: only who exports)
+
+    own = {"service.name": f"marketprism-{service}", "service.instance.id": instance, "host.name": gethostname()}
+    return Resource.create(own | ({"service.version": version} if version else {}))
+
+
 def export_traces(
-    endpoint: str, service: str, instance: str = "", *, metrics: Metrics | None = None
+    endpoint: str, service: str, instance: str = "", *, metrics: Metrics | None = None, version: str = ""
 ) -> Callable[[], None]:
     """Send spans to the OTLP collector at `endpoint` (`http://host:4318`) from now on; the result sends what is left.
 
@@ -50,7 +60,7 @@ def export_traces(
     )
 
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
-    return record_traces(exporter, service, instance, metrics=metrics)
+    return record_traces(exporter, service, instance, metrics=metrics, version=version)
 
 
 class _Counting:
@@ -99,16 +109,20 @@ class _Counting:
 
 
 def record_traces(
-    exporter: SpanExporter, service: str, instance: str = "", *, batched: bool = True, metrics: Metrics | None = None
+    exporter: SpanExporter,
+    service: str,
+    instance: str = "",
+    *,
+    batched: bool = True,
+    metrics: Metrics | None = None,
+    version: str = "",
 ) -> Callable[[], None]:
     """As `export_traces`, to any exporter of OpenTelemetry; `batched=False` hands over each span as it ends."""
     from opentelemetry import trace  # noqa: PLC0415 (heavy: only who traces)
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor  # noqa: PLC0415
 
-    resource = Resource.create({"service.name": f"marketprism-{service}", "service.instance.id": instance})
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider = TracerProvider(resource=resource_of(service, instance, version), shutdown_on_exit=False)
     if metrics is not None:
         metrics.count("trace_spans_total", 0)
         counting = _Counting(exporter, metrics)

@@ -83,7 +83,7 @@ class RecentLogs:
         with self._lock:
             self._seq += 1
             self.counts[level] = self.counts.get(level, 0) + 1
-            line = LogLine(self._seq, self._now_ns(), level, _bounded(level, text))
+            line = LogLine(self._seq, self._now_ns(), level, bounded(level, text))
             (self._grave if rank >= _GRAVE else self._plain).add(line)
 
     @property
@@ -114,8 +114,8 @@ class RecentLogs:
         return LogPage(tuple(lines), len(fit) > len(lines), 0 < after < newest_dropped)
 
 
-def _bounded(level: str, text: str) -> str:
-    """The line, or one that says how long it was and how it began."""
+def bounded(level: str, text: str) -> str:
+    """The line, or one in its place that says how long it was and how it began."""
     if len(text) <= _LONGEST:
         return text
     begin = text[: _LONGEST // 4]

@@ -107,6 +107,12 @@ def continue_trace(headers: Mapping[str, str], name: str = "message") -> Iterato
                 _current.reset(token)
 
 
+def span_ids() -> tuple[str, str]:
+    """Trace and span, in hex, that the running piece of work belongs to; empty texts where it belongs to none."""
+    trace = _current.get()
+    return (trace.trace_id, trace.span_id) if trace is not None else ("", "")
+
+
 def _span(name: str, parent: SpanContext | None) -> Any:
     from opentelemetry.context import Context  # noqa: PLC0415 (only who traces)
 

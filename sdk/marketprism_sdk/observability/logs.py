@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO, cast
 
 import structlog
@@ -21,6 +21,7 @@ from marketprism_sdk.urls import hide
 
 _streams: dict[object, LogStream] = {}  # the one that is used, by the standard error that it writes to
 _recent = RecentLogs()
+_receivers: list[Callable[[str, str], None]] = []
 _PROGRAM = secrets.token_hex(8)  # a fork has the same one
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # What a terminal obeys, begins another line or turns text round (controls, line separators, marks of direction),
@@ -98,6 +99,13 @@ def recent() -> RecentLogs:
     return _recent
 
 
+def hand_to(receiver: Callable[[str, str], None]) -> Callable[[], None]:
+    """Give every line from now on to `receiver` as well: its level, and the line as JSON without secrets. It is called
+    by whoever logs, so it must neither wait nor raise. The result ends it."""
+    _receivers.append(receiver)
+    return lambda: _receivers.remove(receiver)
+
+
 class _Remembering:
     """A renderer whose lines show no credentials of a URL, whatever they came from; each is remembered as JSON for a
     while. Without a renderer of its own a line is the JSON."""
@@ -110,7 +118,10 @@ class _Remembering:
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
         plain = structlog.processors.format_exc_info(logger, method, dict(event))
         line = hide(str(self._json(logger, method, plain)))
-        self._remembered.add(str(event.get("level", method)), line)
+        level = str(event.get("level", method))
+        self._remembered.add(level, line)
+        for receiver in tuple(_receivers):
+            receiver(level, line)
         return line if self._renderer is None else hide(str(self._renderer(logger, method, event)))
 
 

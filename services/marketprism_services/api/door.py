@@ -272,8 +272,8 @@ class Door:
         if (origin := request.headers.get("Origin")) in self._origins and origin is not None:
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = (
-                "Link, X-Next-After, X-Truncated, X-Request-Id, Retry-After, ETag, Deprecation, Sunset, RateLimit, "
-                "RateLimit-Policy"
+                "Link, X-Next-After, X-Truncated, X-Cold-Units, X-Cold-Until, X-Request-Id, Retry-After, ETag, "
+                "Deprecation, Sunset, RateLimit, RateLimit-Policy"
             )
             headers["Vary"] = "Origin"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -149,8 +150,18 @@ def _nats_at(url: str) -> Iterator[None]:
 
 
 def ask_table(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[Answer[Any]]]) -> pa.Table:
-    """The rows of an answer as they were sent; raises what `ask` does."""
-    return ask(nats, work).table
+    """The rows of an answer as they were sent; where archived partitions were read, standard error says so. Raises what
+    `ask` does."""
+    from marketprism_application.contracts.times import CHINA  # noqa: PLC0415 (only commands that read)
+
+    answer = ask(nats, work)
+    if answer.tiers is not None and answer.tiers.units:
+        until = f"{datetime.fromtimestamp(answer.tiers.cold_until / 1e9, CHINA):%Y-%m-%d %H:%M}"
+        text = (
+            f"read from the archive: {answer.tiers.cold_units} partitions; rows are archived until {until}, China time"
+        )
+        err.print(text, highlight=False, markup=False, soft_wrap=True)
+    return answer.table
 
 
 def ask(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[T]]) -> T:

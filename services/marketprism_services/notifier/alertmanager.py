@@ -8,13 +8,12 @@ import msgspec
 
 from marketprism_application.contracts.alert_records import Alert, Severity
 from marketprism_domain.errors import InvalidValue
-from marketprism_sdk.observability.secret_fields import hide_secrets
 from marketprism_sdk.urls import hide
+from marketprism_services.notifier.masking import readable, readable_fields
 
 MOST_BYTES = 4_000_000
 MOST_ALERTS = 5_000
 _MOST_LABELS = 64
-_LONGEST = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEVERITIES = {
     "page": Severity.PAGE,
@@ -63,7 +62,7 @@ def _alert(posted: _PostedAlert, where: str) -> Alert:
         raise InvalidValue(f"{where}.fingerprint", "1 to 128 characters", len(posted.fingerprint))
     if len(posted.labels) > _MOST_LABELS or len(posted.annotations) > _MOST_LABELS:
         raise InvalidValue(f"{where}.labels", f"at most {_MOST_LABELS} labels and annotations", len(posted.labels))
-    labels, notes = _texts(posted.labels), _texts(posted.annotations)
+    labels, notes = readable_fields(posted.labels), readable_fields(posted.annotations)
     name = labels.pop("alertname", "")
     if not name:
         raise InvalidValue(f"{where}.labels.alertname", "a name", "")
@@ -81,13 +80,8 @@ def _alert(posted: _PostedAlert, where: str) -> Alert:
         value=notes.get("value", ""),
         threshold=notes.get("threshold", ""),
         runbook=notes.get("runbook_url", notes.get("runbook", "")),
-        dashboard=notes.get("dashboard_url", notes.get("dashboard", hide(posted.generatorURL)[:_LONGEST])),
+        dashboard=notes.get("dashboard_url", notes.get("dashboard", readable(posted.generatorURL))),
     )
-
-
-def _texts(fields: dict[str, str]) -> dict[str, str]:
-    """Labels or annotations as people may read them."""
-    return {name[:200]: hide(str(text))[:_LONGEST] for name, text in hide_secrets(fields).items()}
 
 
 def _nanoseconds(text: str, field: str) -> int:

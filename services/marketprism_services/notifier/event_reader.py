@@ -19,6 +19,8 @@ from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.observability.secret_fields import hide_secrets
+from marketprism_services.notifier.masking import masked
 
 log = structlog.get_logger()
 
@@ -61,7 +63,7 @@ class EventReader:
                 await self._sent.save_position(max(last, 1))
             while True:
                 messages = await consumer.fetch(256, 5.0)
-                found = [alert for message in messages if (alert := _alert_in(message.subject, message.data))]
+                found = [alert for message in messages if (alert := alert_in(message.subject, message.data))]
                 if found:
                     await self._keep(found)
                 if messages:
@@ -78,12 +80,16 @@ class EventReader:
                 known[each.id] = AlertRecord(each, each.starts_at, each.ends_at, each.ends_at)
 
 
-def _alert_in(subject: str, data: bytes) -> Alert | None:
+def alert_in(subject: str, data: bytes) -> Alert | None:
+    """The alert that a message of the stream is, without secrets in its texts; None where it is none."""
     try:
-        return alert_of(decode(EVENT, data))
+        record = decode(EVENT, data)
+        # By the names of its fields first: an alert's description is one text.
+        alert = alert_of(record._replace(data=hide_secrets(record.data)))
     except ContractError as error:
         log.warning("event.malformed", subject=subject, error=str(error))
         return None
+    return None if alert is None else masked(alert)
 
 
 def occurrences(alert: Alert, known: Iterable[AlertRecord]) -> list[Alert]:
@@ -96,4 +102,4 @@ def occurrences(alert: Alert, known: Iterable[AlertRecord]) -> list[Alert]:
     return [alert]
 
 
-__all__ = ["EventReader", "occurrences"]
+__all__ = ["EventReader", "alert_in", "occurrences"]

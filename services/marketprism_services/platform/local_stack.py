@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_SHOWN = "api"  # whose address people are shown
 _LOOK_S = 0.2
 _STUCK_S = 300.0
 _FIRST_LOOK_S = 0.5
@@ -249,7 +250,8 @@ async def _watch(
 
 
 def _with_free_ports(settings: Settings, stack: AsyncExitStack) -> Settings:
-    """The usual HTTP ports where they are free, others where something else has them, held until `stack` is left.
+    """The usual HTTP ports where they are free, others where something else has them, held until `stack` is left. For
+    the API gateway's link to be one that works, 0 is a port already.
 
     Raises:
         SettingsError: a port that was asked for is taken.
@@ -259,6 +261,8 @@ def _with_free_ports(settings: Settings, stack: AsyncExitStack) -> Settings:
     for name in catalogue.in_up():
         port = settings.http.port_of(name)
         asked = port != catalogue.row_of(name).port
+        if name == _SHOWN and not port:
+            chosen[name] = held_port(stack)
         if not port or is_free(port) or (asked and not here):
             continue
         if asked:

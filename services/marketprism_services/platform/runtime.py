@@ -13,7 +13,7 @@ import structlog
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import ConfigurationError, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.observability import export_traces, logs
+from marketprism_sdk.observability import export_logs, export_traces, logs
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
@@ -79,11 +79,14 @@ async def _serve(service_name: str, layers: Layers, given: Settings, stop: async
         appliers.on("log.level", log_as)
         appliers.on("log.format", log_as)
         ConfigWatch(service, follower, LastGood.of(settings.data_dir, service_name))
-        if settings.trace.endpoint:
-            close = await asyncio.to_thread(
-                export_traces, settings.trace.endpoint, service_name, service.instance, metrics=service.metrics
-            )
-            stack.push_async_callback(asyncio.to_thread, close)
+        # Lines last: those of the end of the spans are sent too.
+        for endpoint, export in ((settings.log.endpoint, export_logs), (settings.trace.endpoint, export_traces)):
+            if endpoint:
+                version, metrics = service.http.version, service.metrics
+                close = await asyncio.to_thread(
+                    export, endpoint, service_name, service.instance, metrics=metrics, version=version
+                )
+                stack.push_async_callback(asyncio.to_thread, close)
         if service_name == STORER:
             service.spawn(_confirm(service, settings), "claim")
         return await service.run(stop)

@@ -189,17 +189,21 @@ else:
     HttpSettings = create_model("HttpSettings", __base__=HttpHost, __doc__=HttpHost.__doc__, **_PORTS)
 
 
+Collector = Annotated[str, AfterValidator(lambda given: given and check_endpoint(given))]
+
+
 class LogSettings(Section):
-    """Structured logs on standard error."""
+    """Structured logs on standard error, and at a collector where one is named."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console", "auto"] = "auto"
+    endpoint: Collector = Field(
+        "", description="an OTLP collector that log lines go to as well, http://host:4318; empty: nowhere"
+    )
 
 
 class TraceSettings(Section):
     """Messages that are followed from the gateway to the store; calls are always traced."""
 
     every: int = Field(1_000, ge=0, description="one of so many raw messages; 0 for none")
-    endpoint: Annotated[str, AfterValidator(lambda given: given and check_endpoint(given))] = Field(
-        "", description="an OTLP collector that spans go to, http://host:4318; empty: nowhere"
-    )
+    endpoint: Collector = Field("", description="an OTLP collector that spans go to, http://host:4318; empty: nowhere")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,15 +19,20 @@ from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.questions import Records, Statistics, Symbols
 from marketprism_application.errors import StoreError
+from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.storage.writer import WriterSettings
+from marketprism_client import MarketClient
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.messaging import ClaimStatus, JobClaim, JobClaims, JobRun, submit_run
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_services.query.service import QueryService
 from marketprism_services.settings.layers import Layers
 from marketprism_services.storage.service import StorageService
 from marketprism_services.wiring.archive import archive_of
 from marketprism_services.wiring.store import engines_of, reading_engines_of
+from tests.e2e.program import ENVIRONMENT
 from tests.support.archive import fill
 from tests.support.s3_server import BUCKET, KEYS
 from tests.support.services import running
@@ -137,6 +144,35 @@ async def test_jobs_move_hold_restore_and_delete_while_questions_are_answered(as
         ("20250329", "restored"),
         ("20250330", "dropped"),
     ]
+
+
+async def test_a_client_and_the_command_line_say_what_was_read_from_the_archive(
+    asking: Asking, connection: NatsConnection, nats_url: str, calendar: MarketCalendar
+) -> None:
+    days = ("2025-03-29", "2025-03-31")
+    async with running(QueryService(connection, ReadRules(calendar, ("1m",)))), MarketClient(nats_url) as market:
+        hot = await market.history.ticks("rb2505", *days)
+        assert hot.tiers is None
+        await asking.do("archive", tables=["market_ticks"])
+        cold = await market.history.ticks("rb2505", *days)
+        assert cold.table.equals(hot.table, check_metadata=True)
+        assert cold.tiers is not None
+        assert cold.tiers.units == ("market_ticks 20250329", "market_ticks 20250330")
+        newest = max(unit["ts_last"] for unit in (await asking.ask("archive_status"))["units"])
+        assert cold.tiers.cold_until == newest
+        assert (await market.bars("BTC-USDT", "1m")).tiers is None, "no bar is archived"
+
+        async def shown(*more: str) -> tuple[bytes, str]:
+            command = [sys.executable, "-m", "marketprism_services", "ticks", "rb2505", "--nats-url", nats_url, *more]
+            process = await asyncio.create_subprocess_exec(
+                *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=ENVIRONMENT
+            )
+            out, err = await process.communicate()
+            return out, err.decode()
+
+        out, err = await shown("--from", days[0], "--to", days[1], "--json")
+        assert len(json.loads(out)) == len(hot) > 0
+        assert err.startswith("read from the archive: 2 partitions; rows are archived until 2025-04-"), err
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ EMPTY = (
     (r"(clock_offset_seconds|source_clock_skew_seconds)", "a clock settles after minutes"),
     (r"http_(certificate\w*|connections\w+)", "no TLS, no limits reached"),
     (r"oidc_failures_total", "no OpenID provider"),
-    (r"trace_spans\w*", "no collector"),
+    (r"(trace_spans|log_records)\w*", "no collector"),
     (r"backend_breaker_changes_total", "nobody falls out"),
     (r"ticks_rejected", "nothing is rejected"),
     (r"pipeline_problem", "there is none"),

@@ -17,6 +17,7 @@ from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.access.principal import LOCAL, Principal
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK, TRADE, DataKind
 from marketprism_application.contracts.questions import EncodedAnswer, Question, encode_answer
+from marketprism_application.ports.reading import StoreReader
 from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_application.queries.answering import answer_question
 from marketprism_application.queries.derived_bars import ReadRules
@@ -78,7 +79,7 @@ class Served:
     """The API over a store, or over whatever raises `broken`."""
 
     def __init__(
-        self, store: MemoryStore, rules: ReadRules, limits: ApiSettings | None = None, page_rows: int = 10_000
+        self, store: StoreReader, rules: ReadRules, limits: ApiSettings | None = None, page_rows: int = 10_000
     ) -> None:
         self._store, self._rules = store, rules
         self.broken: Exception | None = None

@@ -24,6 +24,7 @@ from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.contracts.overview_questions import Coverage
 from marketprism_application.contracts.questions import Latest, StoreQuestion
 from marketprism_application.contracts.questions import Records as RecordsQuestion
+from marketprism_application.contracts.tiers import Tiers, with_tiers
 from marketprism_application.errors import ColdAwayError, StoreError
 from marketprism_application.ports.archive import ColdAddress, Columns
 
@@ -55,7 +56,7 @@ class TieredReader:
         self._columns: dict[str, Columns] = {}
 
     async def answer(self, question: StoreQuestion) -> pa.Table:
-        """As its class says, over all rows.
+        """As its class says, over all rows; it says where these lay (`tiers_of`).
 
         Raises:
             ColdAwayError: cold rows are needed and cannot be read. StoreError: engine trouble, or a limit exceeded.
@@ -64,11 +65,12 @@ class TieredReader:
         if not isinstance(asked, Statement):
             return asked
         with self._reading() as records:
-            reach = reach_of(question)
-            copies = _copies(records, tables_of(asked.text), reach)
+            reach, tables = reach_of(question), tables_of(asked.text)
+            copies = _copies(records, tables, reach)
             if not copies:
-                return await self._plain.answer(question)
-            return await _Asking(self, asked, reach, copies, await self._hot()).answer(question)
+                return with_tiers(await self._plain.answer(question), _tiers(records, tables, ()))
+            asking = _Asking(self, asked, reach, copies, await self._hot())
+            return with_tiers(await asking.answer(question), _tiers(records, tables, asking.read))
 
     async def fetch(self, statement: str, params: Params | None = None) -> pa.Table:
         """Result of a statement over tables, of their cold rows too. Raises as `answer`."""
@@ -117,6 +119,12 @@ class TieredReader:
         return asked.shape(found)
 
 
+def _tiers(records: Records, tables: Collection[str], read: Collection[tuple[str, str]]) -> Tiers | None:
+    """Where the rows of an answer about these tables lay; None where nothing of them is archived."""
+    ends = [each.served.ts_last for (table, _), each in records.items() if table in tables and each.served is not None]
+    return Tiers(max(ends), tuple(f"{table} {partition}" for table, partition in sorted(read))) if ends else None
+
+
 def _copies(records: Records, tables: Collection[str], reach: Reach) -> Copies:
     return {
         key: record.served
@@ -136,6 +144,7 @@ class _Asking:
         self._reach = reach
         self._copies = copies
         self._hot = hot
+        self.read: Collection[tuple[str, str]] = ()  # those that the answer was made of
 
     async def answer(self, question: StoreQuestion) -> pa.Table:
         match question:
@@ -149,7 +158,9 @@ class _Asking:
                 return await self._with(list(self._copies))
 
     async def _with(self, keys: Sequence[tuple[str, str]]) -> pa.Table:
-        return await self._reader.ask(self._asked, self._reach, {key: self._copies[key] for key in keys}, self._hot)
+        found = await self._reader.ask(self._asked, self._reach, {key: self._copies[key] for key in keys}, self._hot)
+        self.read = keys
+        return found
 
     async def _page(self, question: RecordsQuestion) -> pa.Table:
         time = KINDS[question.kind].time_field

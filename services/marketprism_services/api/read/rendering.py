@@ -12,6 +12,7 @@ from aiohttp import web
 from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed, tag_of
 from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.contracts.questions import EncodedAnswer, is_truncated, next_of
+from marketprism_application.contracts.tiers import tiers_of
 from marketprism_application.queries.export import json_of, json_rows, render
 from marketprism_sdk.lazy import loaded
 from marketprism_services.api.computing import computed
@@ -43,7 +44,8 @@ async def enveloped(
     """The answer in the contract's envelope, or as a file with `format=`.
 
     An answer of which there is more says so in every form: by the headers `Link` and `X-Next-After`, or, where what is
-    missing comes before it, `X-Truncated`; in the envelope by `next` and `truncated` too.
+    missing comes before it, `X-Truncated`; in the envelope by `next` and `truncated` too. Over an archive it says where
+    its rows lay, by `X-Cold-Units`, `X-Cold-Until`, and `tiers`.
 
     A few records of a `kind` need no table on their way to JSON: making one costs more than all the rest.
     """
@@ -54,7 +56,7 @@ async def enveloped(
         asked = parameters.of(request)
         found = await work(asked)
         if isinstance(found, EncodedAnswer):
-            return _file(found.bare(), asked, _more(request, found)[1])
+            return _file(found.bare(), asked, _more(request, found)[1] | tier_headers(found))
         take_rows(request, len(found))
         if isinstance(found, Sequence):
             if asked.format == "json" and not is_shaped(asked):
@@ -65,6 +67,7 @@ async def enveloped(
 
             found = table_of(kind or TICK, found)
         more, headers = _more(request, found)
+        tiers, headers = tiers_of(found), headers | tier_headers(found)
         found = found.replace_schema_metadata(None)
         if asked.format != "json":
             if asked.format == "arrow" and found.num_rows <= _AT_ONCE_ARROW:
@@ -75,11 +78,18 @@ async def enveloped(
         few = found.num_rows <= _AT_ONCE
         rows = _rows(found, asked) if few else await computed(lambda: _rows(found, asked))
         text = count_of(len(rows), "row") + ("; there are more" if more else "")
-        response = answered(rows, text, stamp, more, tagged=True)
+        beside = more if tiers is None else {**more, "tiers": tiers.shown()}
+        response = answered(rows, text, stamp, beside, tagged=True)
         response.headers.update(headers | _caching(asked))
         return response
     except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
         return failed(request, error, stamp)
+
+
+def tier_headers(found: pa.Table | EncodedAnswer) -> dict[str, str]:
+    """What says in the headers where the rows of an answer lay; nothing where there is no archive."""
+    tiers = tiers_of(found)
+    return {} if tiers is None else {"X-Cold-Units": str(tiers.cold_units), "X-Cold-Until": str(tiers.cold_until)}
 
 
 def _file(body: bytes, asked: FormatParameters, headers: dict[str, str]) -> web.Response:

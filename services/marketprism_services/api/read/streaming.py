@@ -16,13 +16,14 @@ from marketprism_application.access.refusals import QuotaSpent
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, Records, next_of
+from marketprism_application.contracts.tiers import tiers_of, with_tiers
 from marketprism_application.errors import QueryError
 from marketprism_sdk.observability import Metrics
 from marketprism_services.api.computing import computed
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.read.entitled import check_named, entitled
 from marketprism_services.api.read.parameters import load_zone
-from marketprism_services.api.read.rendering import in_form
+from marketprism_services.api.read.rendering import in_form, tier_headers
 from marketprism_services.api.read.requests import StreamParameters, stream_parameters
 from marketprism_services.api.read.routes import Ask, page_of
 from marketprism_services.api.read.stream_forms import CONTENT_TYPES, form_of
@@ -96,16 +97,17 @@ class StreamApi:
         # The limit is the stream's, not a page's.
         pages = self._pages(request, kind, asked, page_of(asked, kind, asked.symbol, self._page_rows))
         first = await anext(pages)  # a question that cannot be answered is answered as such
-        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPES[asked.format]})
+        headers = {"Content-Type": CONTENT_TYPES[asked.format], **tier_headers(first)}
+        response = web.StreamResponse(headers=headers)
         self._compress(request, response)
         await response.prepare(request)
         sent = 0
         try:
             form = form_of(asked.format, stamp)
-            await self._send(response, await computed(partial(form.part, first)))
+            await self._send(response, await computed(partial(form.part, bare(first))))
             sent += first.num_rows
             async for page in pages:
-                await self._send(response, await computed(partial(form.part, page)))
+                await self._send(response, await computed(partial(form.part, bare(page))))
                 sent += page.num_rows
             await self._send(response, await computed(form.end))
             await response.write_eof()
@@ -149,12 +151,17 @@ class StreamApi:
                     f"limit: expected one, or a shorter range: there are more than {self._most_rows} rows, as many as "
                     "a stream may have"
                 )
-            found = entitled(found, who, kind).replace_schema_metadata(None)
+            tiers, found = tiers_of(found), bare(entitled(found, who, kind))
             take_rows(request, found.num_rows)
-            yield await computed(partial(in_form, found, asked, asked.format))
+            yield with_tiers(await computed(partial(in_form, found, asked, asked.format)), tiers)
             if key is None or left <= 0:
                 return
             question = msgspec.structs.replace(question, after=key)
+
+
+def bare(page: pa.Table) -> pa.Table:
+    """The page without what its schema says of it."""
+    return page.replace_schema_metadata(None)
 
 
 def _abort(request: web.Request) -> None:

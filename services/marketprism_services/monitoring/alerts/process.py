@@ -240,6 +240,23 @@ PROCESS = (
         rising("marketprism_trace_spans_dropped_total", f'{_WHO},reason="queue_full"'),
     ),
     Alert(
+        "LogRecordsDropped",
+        _INFO,
+        risen("marketprism_log_records_dropped_total", by="service, instance"),
+        "0s",
+        "The collector does not take the log lines of {{ $labels.service }} {{ $labels.instance }}",
+        Runbook(
+            "The collector's log has holes. The log files on the machine have every line; data are not affected.",
+            (
+                "Label `reason` of `marketprism_log_records_dropped_total`.",
+                "`log.export_failing` and `log.export_refused` in `marketprism logs`.",
+                "`marketprism_log_records_waiting`: a collector that is away, or too slow.",
+            ),
+            ("Start the collector, or give it more room; a higher level of the log sends less.",),
+        ),
+        rising("marketprism_log_records_dropped_total", f'{_WHO},reason="queue_full"'),
+    ),
+    Alert(
         "SeriesRefused",
         _TICKET,
         risen("marketprism_metric_series_refused_total"),

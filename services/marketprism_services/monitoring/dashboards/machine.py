@@ -292,6 +292,18 @@ RUNTIME = Dashboard(
                 (rate("marketprism_trace_spans_dropped_total", "service, reason", _OF), "{{service}} lost: {{reason}}"),
             ),
         ),
+        Panel(
+            "Log lines at the collector",
+            "Log lines a second that the collector took, and that were lost to it.",
+            "cps",
+            (
+                (rate("marketprism_log_records_sent_total", "service", _OF), "{{service}}"),
+                (
+                    rate("marketprism_log_records_dropped_total", "service, reason", _OF),
+                    "{{service}} lost: {{reason}}",
+                ),
+            ),
+        ),
     ),
     by_service=True,
 )

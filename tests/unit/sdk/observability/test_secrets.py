@@ -101,3 +101,10 @@ async def test_a_private_file_is_its_owners_and_replaces_what_anybody_could_read
         assert sorted(each.name for each in tmp_path.rglob("*")) == ["run", "secret"]
 
     await asyncio.to_thread(check)
+
+
+def test_a_line_of_json_stays_one_when_a_url_in_quotes_is_hidden() -> None:
+    for text in ('get("http://a/b?token=canary")', "http://a/b?token=canary\nnext", 'http://a/b?token=can\\ary"x'):
+        line = hide(json.dumps({"error": text}))
+        assert "***" in json.loads(line)["error"]
+        assert "ary" not in line

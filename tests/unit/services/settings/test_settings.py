@@ -86,6 +86,7 @@ def test_a_setting_has_one_owner() -> None:
     shared = {name: sorted(set(of)) for name, of in owners.items() if len(set(of)) > 1 and name not in _OF_EACH}
     assert shared == {
         "cert": ["ClientTls", "HttpTls"],  # of a client, and of a server
+        "endpoint": ["LogSettings", "TraceSettings"],  # a collector of log lines, and one of spans
         "instruments": ["CounterSettings", "VenueSettings"],  # two sources, each with a list of its own
         "intervals": ["BarSettings", "VenueSettings"],  # bars that are counted, and bars that a venue sends
         "key": ["ClientTls", "HttpTls"],
