@@ -1,0 +1,135 @@
+"""How far downloads are, in a folder: a file of lines for each job that is not finished.
+
+The first line is the job, each further one a part as it stands from there on; a part's revision is how often it was
+written. A line that was not written to its end is none, and is cut off by the next writer. Writers lock the file, so
+that processes of one machine can share a job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from marketprism_adapters.downloads.durable_files import place, writing
+from marketprism_application.contracts.download_records import JobRecord, PartRecord
+from marketprism_application.errors import StoreError
+from marketprism_application.ports.downloads import JournalConflict
+
+FOLDER = ".downloads"
+
+
+class _State:
+    """A job as far as its file was read."""
+
+    def __init__(self) -> None:
+        self.job: JobRecord | None = None
+        self.parts: dict[int, tuple[PartRecord, int]] = {}
+        self.read = 0
+        self.inode = 0
+
+
+class FolderJournal:
+    """Fulfils `DownloadJournal`. Files lie in `.downloads` of the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+        self._states: dict[str, _State] = {}
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.jsonl"
+
+    async def job(self, job_id: str) -> JobRecord | None:
+        """The first line of its file."""
+        return (await asyncio.to_thread(self._look, job_id)).job
+
+    async def parts(self, job_id: str) -> Sequence[tuple[PartRecord, int]]:
+        """The last line of each part."""
+        state = await asyncio.to_thread(self._look, job_id)
+        return [state.parts[number] for number in sorted(state.parts)]
+
+    async def begin(self, job: JobRecord, parts: Sequence[PartRecord]) -> None:
+        """A new file in the place of the former one."""
+        data = b"".join(msgspec.json.encode(each) + b"\n" for each in (job, *parts))
+
+        def work() -> None:
+            with writing(self._folder):
+                place(self._path(job.id), lambda target: target.write_bytes(data))
+
+        await asyncio.to_thread(work)
+
+    async def write(self, job_id: str, part: PartRecord, revision: int) -> int:
+        """A further line, through to the disk."""
+        return await asyncio.to_thread(self._append, job_id, part, revision)
+
+    async def end(self, job_id: str) -> None:
+        """Take the file away."""
+
+        def work() -> None:
+            with writing(self._folder):
+                self._path(job_id).unlink(missing_ok=True)
+
+        await asyncio.to_thread(work)
+
+    def _append(self, job_id: str, part: PartRecord, revision: int) -> int:
+        with writing(self._folder), self._locked(job_id) as file:
+            state = self._read(job_id, file)
+            there = state.parts.get(part.number, (part, 0))[1]
+            if there != revision:
+                raise JournalConflict(f"part {part.number}: expected revision {revision}, was {there}")
+            file.truncate(state.read)
+            file.seek(state.read)
+            line = msgspec.json.encode(part) + b"\n"
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+            state.read += len(line)
+            state.parts[part.number] = (part, there + 1)
+            return there + 1
+
+    @contextmanager
+    def _locked(self, job_id: str) -> Iterator[BinaryIO]:
+        with self._path(job_id).open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+
+    def _look(self, job_id: str) -> _State:
+        path = self._path(job_id)
+        with writing(self._folder):
+            if not path.is_file():
+                self._states.pop(job_id, None)
+                return _State()
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
+                return self._read(job_id, file)
+
+    def _read(self, job_id: str, file: BinaryIO) -> _State:
+        state = self._states.get(job_id)
+        inode = os.fstat(file.fileno()).st_ino
+        if state is None or state.inode != inode:
+            state = self._states[job_id] = _State()
+            state.inode = inode
+        file.seek(state.read)
+        data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        try:
+            for line in whole.splitlines():
+                if state.job is None:
+                    state.job = msgspec.json.decode(line, type=JobRecord)
+                else:
+                    part = msgspec.json.decode(line, type=PartRecord)
+                    state.parts[part.number] = (part, state.parts.get(part.number, (part, 0))[1] + 1)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self._states.pop(job_id, None)
+            raise StoreError(f"{self._path(job_id)}: expected lines of a download: {error}") from error
+        state.read += len(whole)
+        return state
+
+
+__all__ = ["FOLDER", "FolderJournal"]
