@@ -18,7 +18,8 @@ from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.downloads.planning import Grid
 from marketprism_application.downloads.units import Unit, span_of, units
-from marketprism_application.errors import QueryError, UnknownSymbolError
+from marketprism_application.errors import QueryError, SourceError, UnknownSymbolError
+from marketprism_application.integrity.exact_numbers import Ints
 from marketprism_application.ports.history import Bounds, Fetched, HistoryBudget, Hole, Part, RawPage
 from marketprism_application.queries.arrow_tables import schema_of
 from marketprism_application.venues.history import ArchiveLayout
@@ -86,8 +87,10 @@ class ArchiveHistory:
                     return True
             return False
 
-        there = next((number for number in range(len(months) - 1, -1, -1) if await has(number)), None)
-        if there is None:
+        there = len(months) - 1
+        while there >= 0 and not await has(there):
+            there -= 1
+        if there < 0:
             raise UnknownSymbolError(f"symbol: expected one that {self._files.base} has files of, was {symbol!r}")
         lowest = 0
         while lowest < there:  # the months of an instrument follow one another
@@ -190,9 +193,13 @@ def _in_order(dataset: Dataset, tables: Sequence[pa.Table], ts_from: int, ts_to:
     table = pa.concat_tables(tables)
     times = table.column(kind.time_field).to_numpy()
     keys = table.column("seq").to_numpy() if kind.numbered else times
-    inside = np.flatnonzero((times >= ts_from) & (times < ts_to))
-    _, first = np.unique(keys[inside], return_index=True)
-    return table.take(pa.array(inside[first])).combine_chunks()
+    inside: Ints = np.flatnonzero((times >= ts_from) & (times < ts_to)).astype(np.int64)
+    found, first, counts = np.unique(keys[inside], return_index=True, return_counts=True)
+    for key in found[counts > 1]:
+        rows = table.filter(pa.array(keys == key))
+        if rows.group_by(rows.column_names).aggregate([]).num_rows > 1:
+            raise SourceError(f"archive {dataset.symbol} {dataset.kind} {key}: expected one row, files have several")
+    return table.take(inside[first]).combine_chunks()
 
 
 def _holes_of(table: pa.Table, grid: Grid, part: Part, *, listed_inside: bool) -> list[Hole]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import secrets
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -62,8 +63,14 @@ class ArchiveFiles:
         return max(0.0, self._not_before - asyncio.get_running_loop().time())
 
     async def has(self, path: str) -> bool:
-        """Whether there is such a file with a sum; only the sum is asked for."""
-        return await self._bytes(path + SUM_SUFFIX) is not None
+        """Whether there is such a file; it is not fetched. Raises SourceError."""
+        if not self._remote:
+            return await asyncio.to_thread((Path(self.base) / path).is_file)
+        return await self._patiently(path, lambda: self._head(path))
+
+    async def _head(self, path: str) -> bool:
+        async with self._open().head(f"{self.base}/{path}", allow_redirects=True) as answer:
+            return self._is_there(answer)
 
     async def take(self, path: str) -> Path | None:
         """A file whose sum is right, at a place of its own; None where there is none. The caller takes it away.
@@ -115,12 +122,15 @@ class ArchiveFiles:
         await asyncio.to_thread(lambda: local.parent.mkdir(parents=True, exist_ok=True))
         if not self._remote:
             return await asyncio.to_thread(self._copy_local, path, local)
+        return await self._patiently(path, lambda: self._download(path, local))
+
+    async def _patiently(self, path: str, work: Callable[[], Awaitable[bool]]) -> bool:
         failures = 0
         while True:
             if self.waits_s:
                 await asyncio.sleep(self.waits_s)
             try:
-                return await self._download(path, local)
+                return await work()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 why = reason_of(error)
             except _Busy as busy:
@@ -141,21 +151,30 @@ class ArchiveFiles:
         return True
 
     async def _download(self, path: str, local: Path) -> bool:
-        if self._session is None:
-            raise SourceError(f"archive {path}: expected an open archive")
-        self.requests += 1
-        async with self._session.get(f"{self.base}/{path}") as answer:
-            if answer.status in _NONE:
+        async with self._open().get(f"{self.base}/{path}") as answer:
+            if not self._is_there(answer):
                 return False
-            if answer.status in _TOO_MANY and "Retry-After" in answer.headers:
-                raise _Busy(answer.status, answer.headers["Retry-After"])
-            answer.raise_for_status()
             file = await asyncio.to_thread(local.open, "wb")
             try:
                 async for piece in answer.content.iter_chunked(_PIECE):
                     await asyncio.to_thread(file.write, piece)
             finally:
                 await asyncio.to_thread(file.close)
+        return True
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise SourceError(f"archive {self.base}: expected one that is open")
+        self.requests += 1
+        return self._session
+
+    @staticmethod
+    def _is_there(answer: aiohttp.ClientResponse) -> bool:
+        if answer.status in _NONE:
+            return False
+        if answer.status in _TOO_MANY and "Retry-After" in answer.headers:
+            raise _Busy(answer.status, answer.headers["Retry-After"])
+        answer.raise_for_status()
         return True
 
 

@@ -77,7 +77,7 @@ def _amounts(columns: Columns, size: Decimal) -> Iterator[tuple[str, ArrowArray]
 
 
 def _same(text: str, count: int) -> ArrowArray:
-    return pa.array([text], pa.string()).take(pa.array(np.zeros(count, dtype=np.int64)))
+    return pa.repeat(pa.scalar(text, pa.string()), count)
 
 
 __all__ = ["rows_of"]

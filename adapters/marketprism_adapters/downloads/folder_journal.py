@@ -22,7 +22,7 @@ from marketprism_application.contracts.download_records import JobRecord, PartRe
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.downloads import JournalConflict
 
-FOLDER = ".downloads"
+FOLDER, _LOCK = ".downloads", "lock"
 
 
 class _State:
@@ -41,6 +41,24 @@ class FolderJournal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
         self._states: dict[str, _State] = {}
+
+    @contextmanager
+    def presence(self) -> Iterator[bool]:
+        """While a process works here: whether it is the first one, so that nobody else's claims are worth anything.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = (self._folder / _LOCK).open("a+b")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
 
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.jsonl"

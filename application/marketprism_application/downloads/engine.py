@@ -75,8 +75,8 @@ class Download:
     """One dataset from a history into a sink. Each part is claimed in the journal, fetched, stored, and then noted as
     done, in that order: whoever is killed anywhere in between leaves a part that is fetched again and replaced whole.
 
-    `worker` names this process in the journal. `alone`: no other process takes part, so that claims of earlier ones
-    are void at once; else they are after two minutes. `on_change` is called after every part.
+    `worker` names this process in the journal. `alone`: no other process takes part when it begins, so that claims
+    of earlier ones are void at once; else they are after two minutes. `on_change` is called after every part.
     """
 
     def __init__(
@@ -163,10 +163,11 @@ class Download:
         return self.progress
 
     async def _look(self, dataset: Dataset, job_id: str) -> None:
-        """What is noted as done and lost since is fetched again, as is what failed."""
+        """What is noted as done and lost since is fetched again, as is what failed or was left in the middle."""
         for part, revision in await self._journal.parts(job_id):
             checked = await self._checked(dataset, part)
-            if checked != part or part.state == FAILED:
+            abandoned = part.state == CLAIMED and (self._alone or part.worker == self._worker)
+            if checked != part or part.state == FAILED or abandoned:
                 again = msgspec.structs.replace(checked, state=PLANNED, error="")
                 await self._try_write(job_id, again, revision)
         self._count([part for part, _ in await self._journal.parts(job_id)])
@@ -192,14 +193,12 @@ class Download:
         for part, revision in await self._journal.parts(job_id):
             if part.state in (DONE, FAILED) or part.number in self._mine:
                 continue
-            mine = part.worker == self._worker or self._alone
-            if part.state == CLAIMED and not mine and self._now_ns() - part.claimed_at < _LEASE_NS:
+            held = part.state == CLAIMED and part.worker != self._worker
+            if held and self._now_ns() - part.claimed_at < _LEASE_NS:
                 waits = True
                 continue
             self._mine.add(part.number)
-            claim = msgspec.structs.replace(
-                part, state=CLAIMED, worker=self._worker, claimed_at=0 if self._alone else self._now_ns()
-            )
+            claim = msgspec.structs.replace(part, state=CLAIMED, worker=self._worker, claimed_at=self._now_ns())
             written = await self._try_write(job_id, claim, revision)
             if written:
                 return (claim, written), True

@@ -211,8 +211,8 @@ class RestHistory:
         return found
 
     async def _first_bar(self, symbol: str, listed: int) -> int:
-        """When the first bar of an instrument opens: on the day that the list says, or by its weeks and days; now, where
-        it has none."""
+        """When the first bar of an instrument opens: on the day that the list says, or by its weeks and days; now,
+        where it has none."""
         if symbol in self._firsts:
             return self._firsts[symbol]
         intervals = self._history.kinds[KLINE.name].intervals
