@@ -70,7 +70,8 @@ class ArchiveHistory:
         """From the first month that has a file, found by halving, until the end of yesterday."""
         self._check(kind, interval)
         key = (symbol, kind, interval)
-        last = self._now_ns() - self._now_ns() % _DAY
+        now = self._now_ns()
+        last = now - now % _DAY
         if key not in self._firsts:
             self._firsts[key] = await self._first(symbol, kind, interval, last)
         return Bounds(self._firsts[key], last)

@@ -1,8 +1,9 @@
 """How far downloads are, in a folder: a file of lines for each job that is not finished.
 
-The first line is the job, each further one a part as it stands from there on; a part's revision is how often it was
-written. A line that was not written to its end is none, and is cut off by the next writer. Writers lock the file, so
-that processes of one machine can share a job.
+The first line is a name of its own, which tells it from a file that it takes the place of. Then comes the job, and each
+further line is a part as it stands from there on; a part's revision is how often it was written. A line that was not
+written to its end is none, and is cut off by the next writer. Writers lock the file, so that processes of one machine
+can share a job.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,7 @@ from marketprism_application.contracts.download_records import JobRecord, PartRe
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.downloads import JournalConflict
 
+_NAME_BYTES = 8
 FOLDER, _LOCK = ".downloads", "lock"
 
 
@@ -32,7 +35,7 @@ class _State:
         self.job: JobRecord | None = None
         self.parts: dict[int, tuple[PartRecord, int]] = {}
         self.read = 0
-        self.inode = 0
+        self.name = b""
 
 
 class FolderJournal:
@@ -64,7 +67,7 @@ class FolderJournal:
         return self._folder / f"{job_id}.jsonl"
 
     async def job(self, job_id: str) -> JobRecord | None:
-        """The first line of its file."""
+        """As its file has it."""
         return (await asyncio.to_thread(self._look, job_id)).job
 
     async def parts(self, job_id: str) -> Sequence[tuple[PartRecord, int]]:
@@ -74,7 +77,8 @@ class FolderJournal:
 
     async def begin(self, job: JobRecord, parts: Sequence[PartRecord]) -> None:
         """A new file in the place of the former one."""
-        data = b"".join(msgspec.json.encode(each) + b"\n" for each in (job, *parts))
+        name = secrets.token_hex(_NAME_BYTES).encode()
+        data = b"".join(each + b"\n" for each in (name, *map(msgspec.json.encode, (job, *parts))))
 
         def work() -> None:
             with writing(self._folder):
@@ -129,10 +133,10 @@ class FolderJournal:
 
     def _read(self, job_id: str, file: BinaryIO) -> _State:
         state = self._states.get(job_id)
-        inode = os.fstat(file.fileno()).st_ino
-        if state is None or state.inode != inode:
+        name = file.read(2 * _NAME_BYTES + 1)
+        if state is None or state.name != name:
             state = self._states[job_id] = _State()
-            state.inode = inode
+            state.name, state.read = name, len(name)
         file.seek(state.read)
         data = file.read()
         whole = data[: data.rfind(b"\n") + 1]

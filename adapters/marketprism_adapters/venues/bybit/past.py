@@ -74,7 +74,7 @@ def klines(body: bytes, given: Mapping[str, str], ts_recv: int, parser: BybitPar
                 parser.source,
                 0,
                 (closes - 1) // NANOS_PER_MS,
-                closes,
+                min(closes, ts_recv) if ts_recv else closes,  # a bar that runs has not closed yet
                 ts_recv,
                 0,
                 _OURS[name],

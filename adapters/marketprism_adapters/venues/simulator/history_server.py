@@ -1,7 +1,7 @@
 """The past of a simulated venue as a server, with every fault that a venue has when it is asked for much.
 
-A fault of a page (half of it, the one before once more, the wrong order, none) strikes the same question twice at most:
-what a venue lacks is said by `SimulatedPast.holes`, and a question that was asked three times has had its answer.
+A fault of a page (half of it, the one before once more, the wrong order, none) strikes one question `most` times at
+most: what a venue lacks is said by `SimulatedPast.holes`, and a question that was asked three times has had its answer.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ class SimulatedHistoryServer:
         wait_s: float = 0.05,
         latency_s: float = 0.0,
         archive: Archive | None = None,
+        most: int = _MOST,
     ) -> None:
         self.past = past
         self._chance = random.Random(seed)
         self._share, self._faults, self._wait_s, self._latency_s = share, tuple(faults), wait_s, latency_s
-        self._archive = archive
+        self._archive, self._most = archive, most
         self._times: Counter[str] = Counter()
         self._before: list[Any] = []
         self.asked: Counter[str] = Counter()
@@ -69,6 +70,16 @@ class SimulatedHistoryServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._runner.cleanup()
+
+    def inflict(self, faults: Sequence[str], *, share: float, most: int = _MOST) -> None:
+        """From now on these faults, of this share of the requests, and of one question so often at most."""
+        self._faults, self._share, self._most = tuple(faults), share, most
+        self._times.clear()
+
+    @property
+    def files(self) -> Archive:
+        """What the archive has at a path."""
+        return self._archive or (lambda _: None)
 
     @property
     def rest_url(self) -> str:
@@ -102,7 +113,7 @@ class SimulatedHistoryServer:
         fault = self._chance.choice(self._faults)
         if fault in (*PAGE_FAULTS, "checksum", "cut", "garbage", "error"):
             self._times[question] += 1
-            if self._times[question] > _MOST or (fault == "checksum" and self._times[question] > 1):
+            if self._times[question] > self._most or (fault == "checksum" and self._times[question] >= self._most > 1):
                 return ""
         self.struck[fault] += 1
         return fault
@@ -118,7 +129,9 @@ class SimulatedHistoryServer:
         return web.json_response(text, status=status, headers={"Retry-After": f"{self._wait_s:g}"})
 
     def _page(self, page: PastPage, fault: str) -> list[Any]:
-        before, self._before = self._before, page.rows
+        before = self._before
+        if fault != "repeat":
+            self._before = page.rows
         if fault == "half":
             return page.rows[: len(page.rows) // 2]
         if fault == "reversed":
