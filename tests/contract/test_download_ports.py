@@ -156,6 +156,9 @@ async def test_a_part_is_written_over_the_revision_that_was_read(
     assert (await mine.parts(JOB.id))[0][0].rows == 5
     await mine.end(JOB.id)
     assert await theirs.job(JOB.id) is None
+    assert (await theirs.parts(JOB.id))[0][0] == done
+    with pytest.raises(JournalConflict):
+        await theirs.write(JOB.id, done, later + 1)
     await theirs.begin(JOB, parts[:1])
     assert [each for each, _ in await mine.parts(JOB.id)] == parts[:1]
 

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from marketprism_adapters.imports.registry import open_rows_file
-from marketprism_application.contracts.kinds import KLINE
 from marketprism_application.downloads.planning import Grid
 from marketprism_application.integrity.exact_numbers import ArrowArray
 from marketprism_application.ports.imports import FileHints
@@ -42,7 +41,7 @@ def _batch(batch: pa.RecordBatch, dataset: Dataset, source: str, size: Decimal |
         columns |= dict(_amounts(columns, size))
     zeros = pa.array(np.zeros(count, dtype=np.int64))
     columns |= dict.fromkeys(("epoch", "ts_recv", "ts_pub"), zeros)
-    if dataset.kind == KLINE.name:
+    if dataset.interval:
         closes = columns["ts_open"].to_numpy() + Grid.of(dataset.interval).step
         columns["ts_close"] = columns["ts_event"] = pa.array(closes)
         columns["seq"] = pa.array((closes - 1) // _NANOS_PER_MS)

@@ -12,8 +12,9 @@ import asyncio
 import fcntl
 import os
 import secrets
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,6 +45,7 @@ class FolderJournal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
         self._states: dict[str, _State] = {}
+        self._lock = threading.Lock()  # tasks of one process read in threads of their own
 
     @contextmanager
     def presence(self) -> Iterator[bool]:
@@ -66,14 +68,19 @@ class FolderJournal:
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.jsonl"
 
+    def _ended(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.ended.jsonl"
+
     async def job(self, job_id: str) -> JobRecord | None:
         """As its file has it."""
-        return (await asyncio.to_thread(self._look, job_id)).job
+        return (await asyncio.to_thread(self._look, job_id, self._path(job_id)))[0]
 
     async def parts(self, job_id: str) -> Sequence[tuple[PartRecord, int]]:
-        """The last line of each part."""
-        state = await asyncio.to_thread(self._look, job_id)
-        return [state.parts[number] for number in sorted(state.parts)]
+        """The last line of each part, of the last job that is finished where there is no other."""
+        job, parts = await asyncio.to_thread(self._look, job_id, self._path(job_id))
+        if job is None:
+            _, parts = await asyncio.to_thread(self._look, job_id, self._ended(job_id))
+        return parts
 
     async def begin(self, job: JobRecord, parts: Sequence[PartRecord]) -> None:
         """A new file in the place of the former one."""
@@ -91,16 +98,16 @@ class FolderJournal:
         return await asyncio.to_thread(self._append, job_id, part, revision)
 
     async def end(self, job_id: str) -> None:
-        """Take the file away."""
+        """Give the file another name: whoever shared the job still sees how it ended."""
 
         def work() -> None:
-            with writing(self._folder):
-                self._path(job_id).unlink(missing_ok=True)
+            with writing(self._folder), suppress(FileNotFoundError):
+                self._path(job_id).replace(self._ended(job_id))
 
         await asyncio.to_thread(work)
 
     def _append(self, job_id: str, part: PartRecord, revision: int) -> int:
-        with writing(self._folder), self._locked(job_id) as file:
+        with self._lock, writing(self._folder), self._locked(job_id) as file:
             state = self._read(job_id, file)
             there = state.parts.get(part.number, (part, 0))[1]
             if there != revision:
@@ -117,19 +124,24 @@ class FolderJournal:
 
     @contextmanager
     def _locked(self, job_id: str) -> Iterator[BinaryIO]:
-        with self._path(job_id).open("r+b") as file:
+        try:
+            file = self._path(job_id).open("r+b")
+        except FileNotFoundError:
+            raise JournalConflict(f"job {job_id}: expected one that goes on, it is finished") from None
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
 
-    def _look(self, job_id: str) -> _State:
-        path = self._path(job_id)
-        with writing(self._folder):
-            if not path.is_file():
-                self._states.pop(job_id, None)
-                return _State()
-            with path.open("rb") as file:
+    def _look(self, job_id: str, path: Path) -> tuple[JobRecord | None, list[tuple[PartRecord, int]]]:
+        with self._lock, writing(self._folder):
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                return None, []
+            with file:
                 fcntl.flock(file, fcntl.LOCK_SH)
-                return self._read(job_id, file)
+                state = self._read(job_id, file)
+                return state.job, [state.parts[number] for number in sorted(state.parts)]
 
     def _read(self, job_id: str, file: BinaryIO) -> _State:
         state = self._states.get(job_id)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from marketprism_adapters.downloads.folder_sink import FolderSink
-from marketprism_application.contracts.kinds import KLINE
+from marketprism_application.contracts.kinds import KINDS, KLINE
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.imports import ROWS, FileFacts, FileFault, FileSeries
 from marketprism_domain.integrity.dataset import Dataset
@@ -41,7 +41,7 @@ class FolderRows:
         for path in self._paths:
             table = self._read(path)
             columns = {name: table.column(name) for name in table.column_names}
-            if "seq" in columns and self._kind == "trade":
+            if KINDS[self._dataset.kind].numbered:
                 columns["number"] = columns["seq"]
             numbers = pa.chunked_array([np.arange(row + 1, row + 1 + table.num_rows, dtype=np.int64)])
             columns |= {"row": numbers, "digits": pa.chunked_array([np.full(table.num_rows, 19, dtype=np.int64)])}

@@ -13,7 +13,6 @@ import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -145,7 +144,7 @@ class FolderSink:
         """Names and sums of the pages are in `index.json` of the archive."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            index: list[dict[str, Any]] = []
+            index: list[dict[str, object]] = []
             for number, page in enumerate(fetched.pages):
                 archive.writestr(f"{number:05d}", page.data)
                 index.append({"file": f"{number:05d}", "request": page.name, "sha256": page.sha256})

@@ -67,7 +67,7 @@ class DownloadJournal(Protocol):
         ...
 
     async def parts(self, job_id: str) -> Sequence[tuple[PartRecord, int]]:
-        """The parts of a job by their number, each with its revision."""
+        """The parts of a job by their number, each with its revision; as they ended, of one that is finished."""
         ...
 
     async def write(self, job_id: str, part: PartRecord, revision: int) -> int:
@@ -75,7 +75,7 @@ class DownloadJournal(Protocol):
         ...
 
     async def end(self, job_id: str) -> None:
-        """Forget a job that is finished."""
+        """A job is finished: nothing is written of it any more, and the next one of its name begins anew."""
         ...
 
 

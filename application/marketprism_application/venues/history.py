@@ -14,13 +14,15 @@ GRID, IDS, EVENTS, LISTED = "grid", "ids", "events", "listed"
 class HistoryKind(NamedTuple):
     """How rows of a kind are had.
 
-    `form`: `grid`, a row for each step of time (its interval, or `step_s`); `ids`, rows with numbers without holes;
+    `path` is the venue's name of the request. `form`: `grid`, a row for each step of time (its interval, or `step_s`);
+    `ids`, rows with numbers without holes;
     `events`, rows at no fixed times, at most one an hour; `listed`, the instrument list. `page`: rows of an answer at
     most; `weight` what it costs of `budget`. `dense`: the venue makes a row for each step, also of one without a trade.
     `back_s`: how far back it answers, 0 to the first row. `window_s`: the longest time of one request, 0 any.
     """
 
     form: str
+    path: str
     page: int
     weight: float = 1.0
     budget: str = "rest"

@@ -21,12 +21,13 @@ from marketprism_adapters.downloads.folder_rows import FolderRows
 from marketprism_adapters.downloads.folder_sink import FolderSink
 from marketprism_adapters.downloads.histories import archive_history, rest_history, venue_of_market
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.contracts.kinds import INSTRUMENT, KINDS, KLINE
+from marketprism_application.contracts.kinds import KINDS, KLINE
 from marketprism_application.downloads.engine import MODES, Download, Plan, Progress
 from marketprism_application.errors import QueryError, SourceError
 from marketprism_application.integrity.file_check import CheckAsked, check_file
 from marketprism_application.integrity.rendering import plain_report
 from marketprism_application.ports.history import History
+from marketprism_application.venues.history import LISTED
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.instruments.written_names import venue_named
 from marketprism_domain.integrity.dataset import Dataset
@@ -129,19 +130,21 @@ def _wanted(
     market = venue_named(venue)
     if market not in MARKETS:
         raise Stop(Exit.USAGE, one_of("--venue", venue, tuple(MARKETS)))
-    if kind not in KINDS:
-        raise Stop(Exit.USAGE, one_of("--kind", kind, tuple(MARKETS[market].history("").kinds)))
+    kinds = MARKETS[market].history("").kinds
+    if kind not in kinds:
+        raise Stop(Exit.USAGE, one_of("--kind", kind, tuple(kinds)))
+    listed = kinds[kind].form == LISTED  # there is no list of the past: that of today is stored
     interval = interval or ("1m" if KINDS[kind].has_interval else "")
     now = time.time_ns()
     ts_from, ts_to = zone.range(*ends)
     remarks: list[str] = []
-    if kind == INSTRUMENT.name:
+    if listed:
         ts_from, ts_to = now - now % _DAY, now - now % _DAY + _DAY
     if ts_from is None:
         raise Stop(Exit.USAGE, "--from: expected the begin of the range, was none")
     if ts_from >= now:
         raise Stop(Exit.USAGE, f"--from: expected a time before now, was {ends[0]}")
-    if ts_to is not None and ts_to > now and kind != INSTRUMENT.name:
+    if ts_to is not None and ts_to > now and not listed:
         remarks.append("--to lies in the future: downloaded until now")
         ts_to = now
     ts_to = now if ts_to is None else ts_to
@@ -207,11 +210,11 @@ def _check(wanted: Wanted, plan: Plan, config: Path | None) -> IntegrityReport |
     """What the folder has of the range, within the bounds of the series."""
     dataset = wanted.dataset
     ts_from, ts_to = max(dataset.ts_from, plan.job.first), min(dataset.ts_to, plan.job.last)
-    if dataset.kind == INSTRUMENT.name or ts_to <= ts_from:
+    how = MARKETS[wanted.market].history("").kinds[dataset.kind]
+    if how.form == LISTED or ts_to <= ts_from:
         return None
     inside = replace(dataset, ts_from=ts_from, ts_to=ts_to)
-    how = MARKETS[wanted.market].history("").kinds.get(dataset.kind)
-    dense = True if wanted.archive or (how is not None and how.dense) else None
+    dense = True if wanted.archive or how.dense else None
     rows = FolderRows(FolderSink(wanted.folder), inside, dense=dense if dataset.interval else None)
     calendar = chinese_calendar_of_markets(settings_of(config).calendar)
     now = max(time.time_ns(), ts_to + NANOS_PER_SECOND)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from marketprism_adapters.venues.binance.amounts import Amounts
 from marketprism_adapters.venues.binance.history import INTERVALS
-from marketprism_application.contracts.kinds import FUNDING_RATE, KLINE, OPEN_INTEREST, TRADE
+from marketprism_application.contracts.kinds import FUNDING_RATE, KINDS, KLINE, OPEN_INTEREST, TRADE
 
 NAME = "binance-vision"
 _OF_KLINE = "open_time open high low close volume close_time quote_volume count taker_buy_volume"
@@ -61,7 +61,7 @@ class VisionLayout:
         self._amounts = Amounts(market)
         bars = ("1s", *INTERVALS) if market == "spot" else INTERVALS
         names = (KLINE.name, TRADE.name) if market == "spot" else tuple(_KINDS)
-        self.kinds: Mapping[str, Sequence[str]] = {name: bars if name == KLINE.name else () for name in names}
+        self.kinds: Mapping[str, Sequence[str]] = {name: bars if KINDS[name].has_interval else () for name in names}
 
     def path(self, kind: str, symbol: str, interval: str, period: str) -> str:
         """Of a month (`2024-01`) or a day (`2024-01-31`); empty where a kind has no files of such a length."""

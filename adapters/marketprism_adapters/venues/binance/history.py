@@ -14,7 +14,6 @@ INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h"
 _BASES = {"spot": "/api/v3", "usdm": "/fapi/v1", "coinm": "/dapi/v1"}
 _LONGEST_MS = {"coinm": 200 * 86_400_000}  # of one request for klines
 _HOUR_S, _DAY_S = 3_600, 86_400
-_PERIOD = "5m"
 
 
 class BinanceHistory:
@@ -28,18 +27,21 @@ class BinanceHistory:
 
     def __init__(self, market: str, rest_url: str = "") -> None:
         self.venue = Binance(market, "", rest_url)
-        self._market, self._base = market, _BASES[market]
+        self._market = market
         spot = market == "spot"
         klines = ("1s", *INTERVALS) if spot else INTERVALS
+        base = _BASES[market]
         kinds = {
-            KLINE.name: HistoryKind(GRID, 1000 if spot else 499, 2, intervals=klines),
-            TRADE.name: HistoryKind(IDS, 1000, 4 if spot else 20, window_s=_HOUR_S),
-            INSTRUMENT.name: HistoryKind(LISTED, 1, 20 if spot else 1),
+            KLINE.name: HistoryKind(GRID, f"{base}/klines", 1000 if spot else 499, 2, intervals=klines),
+            TRADE.name: HistoryKind(IDS, f"{base}/aggTrades", 1000, 4 if spot else 20, window_s=_HOUR_S),
+            INSTRUMENT.name: HistoryKind(LISTED, f"{base}/exchangeInfo", 1, 20 if spot else 1),
         }
         if not spot:
-            kinds[FUNDING_RATE.name] = HistoryKind(EVENTS, 1000, 1, "funding", suffix="-PERP")
+            kinds[FUNDING_RATE.name] = HistoryKind(EVENTS, f"{base}/fundingRate", 1000, 1, "funding", suffix="-PERP")
         if market == "usdm":
-            kinds[OPEN_INTEREST.name] = HistoryKind(GRID, 500, 1, "data", step_s=300, back_s=29 * _DAY_S)
+            kinds[OPEN_INTEREST.name] = HistoryKind(
+                GRID, "/futures/data/openInterestHist", 500, 1, "data", step_s=300, back_s=29 * _DAY_S
+            )
         self.kinds: Mapping[str, HistoryKind] = kinds
 
     def page_request(self, kind: str, symbol: str, interval: str, ts_from: int, ts_to: int) -> RestRequest:
@@ -47,21 +49,17 @@ class BinanceHistory:
         how = self.kinds[kind]
         begin, end = first_ms(ts_from), last_ms(ts_to)
         given = {"symbol": self.venue.native(symbol), "limit": str(how.page)}
-        if kind == KLINE.name:
+        if interval:
             end = min(end, begin + _LONGEST_MS.get(self._market, end) - 1)
             given |= {"interval": interval}
+        elif how.step_s:
+            given |= {"period": f"{how.step_s // 60}m"}
         given |= {"startTime": str(begin), "endTime": str(end)}
-        if kind == OPEN_INTEREST.name:
-            return RestRequest("/futures/data/openInterestHist", {**given, "period": _PERIOD}, how.weight, how.budget)
-        name = "klines" if kind == KLINE.name else "fundingRate"
-        return RestRequest(f"{self._base}/{name}", given, how.weight, how.budget)
+        return RestRequest(how.path, given, how.weight, how.budget)
 
     def trades_by_time(self, symbol: str, ts_from: int, ts_to: int) -> RestRequest:
         """The first aggTrades of a range of at most an hour."""
-        how = self.kinds[TRADE.name]
-        given = {"symbol": self.venue.native(symbol), "limit": str(how.page)}
-        given |= {"startTime": str(first_ms(ts_from)), "endTime": str(last_ms(ts_to))}
-        return RestRequest(f"{self._base}/aggTrades", given, how.weight, how.budget)
+        return self.page_request(TRADE.name, symbol, "", ts_from, ts_to)
 
 
 __all__ = ["INTERVALS", "BinanceHistory"]

@@ -9,13 +9,12 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from marketprism_adapters.venues.binance import archive
 from marketprism_adapters.venues.binance.simulate import BinanceDialect
 from marketprism_adapters.venues.binance.simulated_bars import span
 from marketprism_adapters.venues.kit.dialect import Reply
-from marketprism_adapters.venues.kit.simulated_past import PastPage, SimulatedPast
+from marketprism_adapters.venues.kit.simulated_past import PastBar, PastPage, SimulatedPast
 
 _INVALID = Reply(400, {"code": -1121, "msg": "Invalid symbol."})
 _FILE = re.compile(
@@ -48,7 +47,7 @@ class BinancePast:
         first, last = int(query.get("startTime", "0")), int(query.get("endTime", str(past.now_ms())))
         if name == "aggTrades":
             return PastPage(self._trades(past, query, limit, first, last), list)
-        rows: list[Any]
+        rows: list[object]
         if name == "klines":
             opened, ends = span(query["interval"], 0)
             rows = [kline(bar) for bar in past.bars(ends - opened, first, last)]
@@ -78,7 +77,7 @@ class BinancePast:
 
     def _trades(
         self, past: SimulatedPast, query: Mapping[str, str], limit: int, first_ms: int, last_ms: int
-    ) -> list[dict[str, Any]]:
+    ) -> list[dict[str, object]]:
         if "fromId" in query:
             begin = int(query["fromId"])
             found = past.trades(begin, begin + limit - 1)
@@ -99,7 +98,7 @@ class BinancePast:
         ]
 
 
-def kline(bar: Any) -> list[Any]:
+def kline(bar: PastBar) -> list[object]:
     """A row of `klines`, and of a file of the archive."""
     bought_for = "0"
     return [
@@ -130,13 +129,18 @@ class BinanceArchive:
 
     def _rows(
         self, past: SimulatedPast, what: str, interval: str, begin: int, end: int
-    ) -> tuple[Iterable[Sequence[Any]], Sequence[str]]:
+    ) -> tuple[Iterable[Sequence[object]], Sequence[str]]:
         if what == "klines":
             opened, ends = span(interval, 0)
             micro = self._past.market == "spot" and begin >= _MICROSECONDS_FROM
-            rows = [kline(bar) for bar in past.bars(ends - opened, begin, end - 1)]
-            if micro:
-                rows = [[row[0] * 1_000, *row[1:6], row[6] * 1_000 + 999, *row[7:]] for row in rows]
+            bars = past.bars(ends - opened, begin, end - 1)
+            if not micro:
+                return [kline(bar) for bar in bars], archive.KLINES
+            closes = [bar.ends_ms * 1_000 - 1 for bar in bars]
+            rows = [
+                [bar.opened_ms * 1_000, *kline(bar)[1:6], close, *kline(bar)[7:]]
+                for bar, close in zip(bars, closes, strict=True)
+            ]
             return rows, archive.KLINES
         if what == "aggTrades":
             trades = past.trades(past.first_id(begin), past.first_id(end) - 1)
@@ -166,7 +170,7 @@ def _span(period: str) -> tuple[int, int]:
     return int(first.timestamp()) * 1_000, int(then.timestamp()) * 1_000
 
 
-def _packed(name: str, rows: Iterable[Sequence[Any]], header: Sequence[str]) -> bytes:
+def _packed(name: str, rows: Iterable[Sequence[object]], header: Sequence[str]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if header:

@@ -24,27 +24,23 @@ class BybitHistory:
         self.venue = Bybit(category, "", rest_url)
         self._category = category
         kinds = {
-            KLINE.name: HistoryKind(GRID, 1000, intervals=tuple(INTERVALS)),
-            INSTRUMENT.name: HistoryKind(LISTED, 1),
+            KLINE.name: HistoryKind(GRID, f"{_MARKET}/kline", 1000, intervals=tuple(INTERVALS)),
+            INSTRUMENT.name: HistoryKind(LISTED, f"{_MARKET}/instruments-info", 1),
         }
         if category != "spot":
-            kinds[FUNDING_RATE.name] = HistoryKind(EVENTS, 200, suffix="-PERP")
-            kinds[OPEN_INTEREST.name] = HistoryKind(GRID, 200, step_s=300)
+            kinds[FUNDING_RATE.name] = HistoryKind(EVENTS, f"{_MARKET}/funding/history", 200, suffix="-PERP")
+            kinds[OPEN_INTEREST.name] = HistoryKind(GRID, f"{_MARKET}/open-interest", 200, step_s=300)
         self.kinds: Mapping[str, HistoryKind] = kinds
 
     def page_request(self, kind: str, symbol: str, interval: str, ts_from: int, ts_to: int) -> RestRequest:
         """kline, funding/history or open-interest."""
+        how = self.kinds[kind]
         begin, end = str(first_ms(ts_from)), str(last_ms(ts_to))
-        limit = str(self.kinds[kind].page)
-        given = {"category": self._category, "symbol": self.venue.native(symbol), "limit": limit}
-        if kind == KLINE.name:
-            return RestRequest(
-                f"{_MARKET}/kline", {**given, "interval": INTERVALS[interval], "start": begin, "end": end}
-            )
+        given = {"category": self._category, "symbol": self.venue.native(symbol), "limit": str(how.page)}
+        if interval:
+            return RestRequest(how.path, {**given, "interval": INTERVALS[interval], "start": begin, "end": end})
         given |= {"startTime": begin, "endTime": end}
-        if kind == FUNDING_RATE.name:
-            return RestRequest(f"{_MARKET}/funding/history", given)
-        return RestRequest(f"{_MARKET}/open-interest", {**given, "intervalTime": "5min"})
+        return RestRequest(how.path, {**given, "intervalTime": f"{how.step_s // 60}min"} if how.step_s else given)
 
     def trades_by_time(self, symbol: str, ts_from: int, ts_to: int) -> RestRequest:
         """There is none. Raises NotImplementedError: `kinds` has no trades."""

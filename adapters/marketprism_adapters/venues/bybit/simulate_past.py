@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from marketprism_adapters.venues.bybit.past import INTERVALS
 from marketprism_adapters.venues.bybit.simulate import BybitDialect
@@ -37,7 +36,7 @@ class BybitPast:
         if name == "kline":
             step = Interval.parse(_OURS[query["interval"]]).seconds * 1_000
             bars = past.bars(step, int(query.get("start", "0")), int(query.get("end", now)))
-            rows: list[Any] = [
+            rows: list[object] = [
                 [str(bar.opened_ms), bar.open, bar.high, bar.low, bar.close, bar.volume, bar.turnover] for bar in bars
             ]
         else:
@@ -50,7 +49,7 @@ class BybitPast:
                     for at, rate in past.rates(first, last)
                 ]
 
-        def wrapped(found: list[Any]) -> dict[str, Any]:
+        def wrapped(found: list[object]) -> dict[str, object]:
             result = {"category": self.market, "symbol": native, "list": found}
             return {"retCode": 0, "retMsg": "OK", "result": result}
 

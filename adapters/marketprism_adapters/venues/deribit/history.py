@@ -21,10 +21,10 @@ class DeribitHistory:
     newest_first = False
     busy: Sequence[str] = ("10028", "too_many_requests")
     kinds: Mapping[str, HistoryKind] = {
-        KLINE.name: HistoryKind(GRID, 5000, intervals=tuple(RESOLUTIONS)),
-        TRADE.name: HistoryKind(IDS, 1000, window_s=3_600),
-        FUNDING_RATE.name: HistoryKind(EVENTS, 700, suffix="-PERP"),
-        INSTRUMENT.name: HistoryKind(LISTED, 1, 1, "instruments"),
+        KLINE.name: HistoryKind(GRID, f"{_PUBLIC}/get_tradingview_chart_data", 5000, intervals=tuple(RESOLUTIONS)),
+        TRADE.name: HistoryKind(IDS, f"{_PUBLIC}/get_last_trades_by_instrument_and_time", 1000, window_s=3_600),
+        FUNDING_RATE.name: HistoryKind(EVENTS, f"{_PUBLIC}/get_funding_rate_history", 700, suffix="-PERP"),
+        INSTRUMENT.name: HistoryKind(LISTED, f"{_PUBLIC}/get_instruments", 1, 1, "instruments"),
     }
 
     def __init__(self, rest_url: str = "") -> None:
@@ -33,14 +33,13 @@ class DeribitHistory:
     def page_request(self, kind: str, symbol: str, interval: str, ts_from: int, ts_to: int) -> RestRequest:
         """get_tradingview_chart_data or get_funding_rate_history, oldest first."""
         given = self._range(symbol, ts_from, ts_to)
-        if kind == FUNDING_RATE.name:
-            return RestRequest(f"{_PUBLIC}/get_funding_rate_history", given)
-        return RestRequest(f"{_PUBLIC}/get_tradingview_chart_data", {**given, "resolution": RESOLUTIONS[interval]})
+        more = {"resolution": RESOLUTIONS[interval]} if interval else {}
+        return RestRequest(self.kinds[kind].path, {**given, **more})
 
     def trades_by_time(self, symbol: str, ts_from: int, ts_to: int) -> RestRequest:
         """The first trades of a range."""
-        given = {**self._range(symbol, ts_from, ts_to), "count": str(self.kinds[TRADE.name].page), "sorting": "asc"}
-        return RestRequest(f"{_PUBLIC}/get_last_trades_by_instrument_and_time", given)
+        how = self.kinds[TRADE.name]
+        return RestRequest(how.path, {**self._range(symbol, ts_from, ts_to), "count": str(how.page), "sorting": "asc"})
 
     @staticmethod
     def _range(symbol: str, ts_from: int, ts_to: int) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.deribit.terms import length_ms
 from marketprism_adapters.venues.kit.dialect import Reply
+from marketprism_adapters.venues.kit.simulated_market import SimulatedTrade
 from marketprism_adapters.venues.kit.simulated_past import PastPage, SimulatedPast
 
 _COLUMNS = ("ticks", "open", "high", "low", "close", "volume", "cost")
@@ -52,7 +52,7 @@ class DeribitPast:
             found = [each for each in past.trades(begin, begin + count - 1) if each.ts_ms <= last]
             return PastPage([self._trade(past, each) for each in found], _trades)
         if name == "get_funding_rate_history":
-            rows: list[Any] = [
+            rows: list[object] = [
                 {"timestamp": at, "interest_8h": _raw(rate), "interest_1h": _raw(rate), "index_price": _raw("60000.5")}
                 for at, rate in past.rates(first, last, 3_600_000)
             ]
@@ -64,11 +64,11 @@ class DeribitPast:
         ]
         return PastPage(rows, _chart)
 
-    def _listed_ms(self, row: Mapping[str, Any]) -> int:
+    def _listed_ms(self, row: Mapping[str, str]) -> int:
         return self.pasts[row["instrument_name"]].listed_ms
 
     @staticmethod
-    def _trade(past: SimulatedPast, each: Any) -> dict[str, Any]:
+    def _trade(past: SimulatedPast, each: SimulatedTrade) -> dict[str, object]:
         return {
             "trade_seq": each.trade_id,
             "trade_id": str(each.trade_id),
@@ -86,11 +86,11 @@ def _raw(text: str) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
 
 
-def _trades(rows: list[Any]) -> dict[str, Any]:
+def _trades(rows: list[object]) -> dict[str, object]:
     return {"jsonrpc": "2.0", "result": {"trades": rows, "has_more": False}}
 
 
-def _chart(rows: list[Any]) -> dict[str, Any]:
+def _chart(rows: list[object]) -> dict[str, object]:
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(_COLUMNS)
     made = {name: list(column) for name, column in zip(_COLUMNS, columns, strict=True)}
     return {"jsonrpc": "2.0", "result": {**made, "status": "ok" if rows else "no_data"}}

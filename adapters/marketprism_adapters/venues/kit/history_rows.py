@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import KLINE, DataKind
+from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.venue_messages import KlineMessage, Message
 from marketprism_application.queries.arrow_tables import DECIMAL, schema_of
 
@@ -91,4 +91,4 @@ def _column(values: list[object], type_: pa.DataType) -> pa.Array:  # type: igno
     return pa.array(values, type_)
 
 
-__all__ = ["KLINE", "Gathered", "key_of", "settled", "table_of_messages"]
+__all__ = ["Gathered", "key_of", "settled", "table_of_messages"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from marketprism_adapters.venues.kit.dialect import Reply
 from marketprism_adapters.venues.kit.simulated_market import SimulatedPair, SimulatedTrade, Text
@@ -119,8 +119,8 @@ class SimulatedPast:
 class PastPage(NamedTuple):
     """Rows of an answer, in its order, and how the venue wraps them."""
 
-    rows: list[Any]
-    wrap: Callable[[list[Any]], Any]
+    rows: Sequence[object]
+    wrap: Callable[[list[object]], object]
 
 
 class PastDialect(Protocol):

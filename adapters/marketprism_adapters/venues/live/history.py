@@ -83,7 +83,7 @@ class RestHistory:
         first = _day_of(record.list_day) if record is not None else 0
         if how.form == LISTED:
             return Bounds(now - now % _DAY, now + 1)
-        if KLINE.name in self._history.kinds:
+        if self._history.kinds.get(KLINE.name):
             first = await self._first_bar(symbol, first)
         last = now
         if record is not None and record.expire_day:
@@ -190,7 +190,7 @@ class RestHistory:
             if self._records is None:
                 self._records = await self._all_instruments()
         record = self._records.get(symbol)
-        if record is None and KLINE.name in self._history.kinds and symbol not in self._firsts:
+        if record is None and self._history.kinds.get(KLINE.name) and symbol not in self._firsts:
             try:
                 self._firsts[symbol] = await self._first_bar(symbol, 0)
             except SourceError as error:

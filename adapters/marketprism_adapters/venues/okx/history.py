@@ -24,11 +24,21 @@ class OkxHistory:
     newest_first = True
     busy: Sequence[str] = ("50011", "50061")
     kinds: Mapping[str, HistoryKind] = {
-        KLINE.name: HistoryKind(GRID, 300, intervals=INTERVALS, dense=False),
-        TRADE.name: HistoryKind(IDS, 100, back_s=_QUARTER_S, window_s=3_600),
-        FUNDING_RATE.name: HistoryKind(EVENTS, 100, 1, "funding", back_s=_QUARTER_S, suffix="-PERP"),
-        OPEN_INTEREST.name: HistoryKind(GRID, 100, 1, "statistics", step_s=300, back_s=5 * _DAY_S),
-        INSTRUMENT.name: HistoryKind(LISTED, 1, 4),
+        KLINE.name: HistoryKind(GRID, "/api/v5/market/history-candles", 300, intervals=INTERVALS, dense=False),
+        TRADE.name: HistoryKind(IDS, "/api/v5/market/history-trades", 100, back_s=_QUARTER_S, window_s=3_600),
+        FUNDING_RATE.name: HistoryKind(
+            EVENTS, "/api/v5/public/funding-rate-history", 100, 1, "funding", back_s=_QUARTER_S, suffix="-PERP"
+        ),
+        OPEN_INTEREST.name: HistoryKind(
+            GRID,
+            "/api/v5/rubik/stat/contracts/open-interest-history",
+            100,
+            1,
+            "statistics",
+            step_s=300,
+            back_s=5 * _DAY_S,
+        ),
+        INSTRUMENT.name: HistoryKind(LISTED, "/api/v5/public/instruments", 1, 4),
     }
 
     def __init__(self, rest_url: str = "") -> None:
@@ -39,21 +49,19 @@ class OkxHistory:
         how = self.kinds[kind]
         begin, end = first_ms(ts_from), last_ms(ts_to)
         given = {"instId": native_of(symbol), "limit": str(how.page)}
-        if kind == OPEN_INTEREST.name:
-            given |= {"period": "5m", "begin": str(begin), "end": str(end)}
-            path = "/api/v5/rubik/stat/contracts/open-interest-history"
-            return RestRequest(path, given, how.weight, how.budget)
-        given |= {"before": str(begin - 1), "after": str(end + 1)}
-        if kind == FUNDING_RATE.name:
-            return RestRequest("/api/v5/public/funding-rate-history", given, how.weight, how.budget)
-        given |= {"bar": BARS[interval]}
-        return RestRequest("/api/v5/market/history-candles", given, how.weight, how.budget)
+        if how.step_s:
+            given |= {"period": f"{how.step_s // 60}m", "begin": str(begin), "end": str(end)}
+        else:
+            given |= {"before": str(begin - 1), "after": str(end + 1)}
+        if interval:
+            given |= {"bar": BARS[interval]}
+        return RestRequest(how.path, given, how.weight, how.budget)
 
     def trades_by_time(self, symbol: str, ts_from: int, ts_to: int) -> RestRequest:  # noqa: ARG002 (the port's form)
         """The last trades before the end of a range."""
         how = self.kinds[TRADE.name]
         given = {"instId": native_of(symbol), "type": "2", "after": str(last_ms(ts_to) + 1), "limit": str(how.page)}
-        return RestRequest("/api/v5/market/history-trades", given, how.weight, how.budget)
+        return RestRequest(how.path, given, how.weight, how.budget)
 
 
 __all__ = ["INTERVALS", "OkxHistory"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from marketprism_adapters.venues.kit.dialect import Reply
 from marketprism_adapters.venues.kit.simulated_past import PastPage, SimulatedPast
@@ -37,7 +36,7 @@ class OkxPast:
             return PastPage(self._trades(past, query, limit), _wrapped)
         first = int(query["begin"]) if "begin" in query else int(query.get("before", "0")) + 1
         last = int(query["end"]) if "end" in query else int(query.get("after", str(past.now_ms() + 1))) - 1
-        rows: list[Any]
+        rows: list[object]
         if name == "history-candles":
             step = bar_of(query["bar"], 0)[1] // 1_000_000
             rows = [
@@ -75,7 +74,7 @@ class OkxPast:
         ]
 
 
-def _wrapped(rows: list[Any]) -> dict[str, Any]:
+def _wrapped(rows: list[object]) -> dict[str, object]:
     return {"code": "0", "msg": "", "data": rows}
 
 

@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 from aiohttp import web
@@ -52,7 +52,7 @@ class SimulatedHistoryServer:
         self._share, self._faults, self._wait_s, self._latency_s = share, tuple(faults), wait_s, latency_s
         self._archive, self._most = archive, most
         self._times: Counter[str] = Counter()
-        self._before: list[Any] = []
+        self._before: Sequence[object] = ()
         self.asked: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
         self.first_asked_ms = 0
@@ -75,6 +75,10 @@ class SimulatedHistoryServer:
         """From now on these faults, of this share of the requests, and of one question so often at most."""
         self._faults, self._share, self._most = tuple(faults), share, most
         self._times.clear()
+
+    def serve(self, archive: Archive) -> None:
+        """From now on these files."""
+        self._archive = archive
 
     @property
     def files(self) -> Archive:
@@ -128,18 +132,18 @@ class SimulatedHistoryServer:
         text = {"code": -1003, "msg": "Too many requests."}
         return web.json_response(text, status=status, headers={"Retry-After": f"{self._wait_s:g}"})
 
-    def _page(self, page: PastPage, fault: str) -> list[Any]:
+    def _page(self, page: PastPage, fault: str) -> list[object]:
         before = self._before
         if fault != "repeat":
             self._before = page.rows
         if fault == "half":
-            return page.rows[: len(page.rows) // 2]
+            return list(page.rows[: len(page.rows) // 2])
         if fault == "reversed":
-            return page.rows[::-1]
+            return list(page.rows[::-1])
         if fault == "empty":
             return []
-        same = before and page.rows and type(before[0]) is type(page.rows[0]) and len(before[0]) == len(page.rows[0])
-        return before if fault == "repeat" and same else page.rows
+        same = before and page.rows and _form(before[0]) == _form(page.rows[0])
+        return list(before if fault == "repeat" and same else page.rows)
 
     async def _send(self, request: web.Request, reply: Reply, fault: str) -> web.StreamResponse:
         body = msgspec.json.encode(reply.body)
@@ -168,10 +172,15 @@ class SimulatedHistoryServer:
         return web.Response(body=data)
 
 
+def _form(row: object) -> object:
+    """What rows of one sort have in common: their fields, or how many there are."""
+    return tuple(row) if isinstance(row, dict) else len(row) if isinstance(row, list) else None
+
+
 def answer_about_the_past(past: PastDialect | None, path: str, query: Mapping[str, str]) -> Reply | None:
     """The answer of a market to a request about the past, without faults; None where it is none."""
     found = None if past is None else past.answer(path, query)
-    return Reply(200, found.wrap(found.rows)) if isinstance(found, PastPage) else found
+    return Reply(200, found.wrap(list(found.rows))) if isinstance(found, PastPage) else found
 
 
 __all__ = ["HISTORY_FAULTS", "PAGE_FAULTS", "SimulatedHistoryServer", "answer_about_the_past"]
