@@ -84,7 +84,7 @@ def show_plan(plan: Plan, remarks: Sequence[str], zone: Zone) -> None:
 
 
 def show_result(plan: Plan, done: Done, zone: Zone, folder: Path) -> None:
-    """How it ended."""
+    """What came of a download: its rows, the parts that failed, the holes of the venue."""
     parts = f"{done.done} of {count_of(done.parts, 'part')}"
     _line(f"{parts}, {count_of(done.rows, 'row')}, {count_of(done.requests, 'request')}: {folder}")
     if not plan.parts:

@@ -77,74 +77,76 @@ class RestHistory:
 
     async def bounds(self, symbol: str, kind: str, interval: str) -> Bounds:
         """From the instrument list, and where that does not say when it was listed, from its oldest bars."""
-        how = self._kind(kind, interval)
+        spec = self._kind(kind, interval)
         record = await self._instrument(symbol)
         now = self._now_ns() + int(self._rest.skew_s * NANOS_PER_SECOND)
         first = _day_of(record.list_day) if record is not None else 0
-        if how.form == LISTED:
+        if spec.form == LISTED:
             return Bounds(now - now % _DAY, now + 1)
         if self._history.kinds.get(KLINE.name):
             first = await self._first_bar(symbol, first)
         last = now
         if record is not None and record.expire_day:
             last = min(now, _day_of(record.expire_day) + _DAY)
-        if how.back_s:
-            first = max(first, now - how.back_s * NANOS_PER_SECOND)
-        if how.form == GRID:
-            grid = self._grid(how, interval)
+        if spec.back_s:
+            first = max(first, now - spec.back_s * NANOS_PER_SECOND)
+        if spec.form == GRID:
+            grid = self._grid(spec, interval)
             last = grid.until(last - (_GRACE_NS if last == now else 0))
             first = grid.from_on(first - grid.step + 1)
         return Bounds(min(first, last), last)
 
     async def plan(self, dataset: Dataset) -> Sequence[Part]:
         """Whole units of storage each, so that pages are full."""
-        how = self._kind(dataset.kind, dataset.interval)
+        spec = self._kind(dataset.kind, dataset.interval)
         first, last = await self.bounds(dataset.symbol, dataset.kind, dataset.interval)
         ts_from, ts_to = max(dataset.ts_from, first), min(dataset.ts_to, last)
-        if how.form == GRID:
-            grid = self._grid(how, dataset.interval)
+        if spec.form == GRID:
+            grid = self._grid(spec, dataset.interval)
             ts_from, ts_to = grid.from_on(ts_from), grid.from_on(ts_to) if ts_to < last else ts_to
         if ts_to <= ts_from:
             return []
         inside = Dataset(dataset.kind, dataset.venue, dataset.symbol, dataset.interval, ts_from, ts_to)
         span = span_of(dataset.kind, dataset.interval)
-        if how.form == LISTED:
-            return [Part(inside, 0, ts_from, ts_to, 1, how.weight)]
-        if how.form == IDS:  # how many trades there are, nobody knows before
-            hours = Cost(1, how.weight, _HOUR)
+        if spec.form == LISTED:
+            return [Part(inside, 0, ts_from, ts_to, 1, spec.weight)]
+        if spec.form == IDS:  # how many trades there are, nobody knows before
+            hours = Cost(1, spec.weight, _HOUR)
             return cut(inside, span, hours, 1)
-        step = self._grid(how, dataset.interval).step if how.form == GRID else _HOUR
-        return cut(inside, span, Cost(how.page, how.weight * (1 if how.form == GRID else TRIES), step))
+        step = self._grid(spec, dataset.interval).step if spec.form == GRID else _HOUR
+        return cut(inside, span, Cost(spec.page, spec.weight * (1 if spec.form == GRID else TRIES), step))
 
     async def fetch(self, part: Part) -> Fetched:
         """Asked for until nothing is missing but what the venue does not have."""
         dataset = part.dataset
-        how = self._kind(dataset.kind, dataset.interval)
-        if how.form == LISTED:
+        spec = self._kind(dataset.kind, dataset.interval)
+        if spec.form == LISTED:
             record = await self._instrument(dataset.symbol)
             return Fetched(table_of(INSTRUMENT, [record] if record is not None else []))
         await self._instrument(dataset.symbol)
-        asked = _Asked(self, dataset, how)
+        asked = _Asked(self, dataset, spec)
         tables, holes, repeated = [], [], 0
-        for ts_from, ts_to in self._windows(how, part):
+        for ts_from, ts_to in self._windows(spec, part):
             found = Gathered(KINDS[dataset.kind], f"download:{self.market}", ts_from, ts_to)
-            if how.form == GRID:
-                missing = await fill_grid(found, self._grid(how, dataset.interval), how.page, asked.rows)
-                holes += missing if how.dense else []
-            elif how.form == EVENTS:
+            if spec.form == GRID:
+                missing = await fill_grid(found, self._grid(spec, dataset.interval), spec.page, asked.rows)
+                holes += missing if spec.dense else []
+            elif spec.form == EVENTS:
                 await fill_events(found, asked.rows)
             else:
                 by_time = asked.trades_of(ts_from, ts_to)
-                holes += await fill_ids(found, how.page, by_time, asked.trades, newest_first=self._history.newest_first)
+                holes += await fill_ids(
+                    found, spec.page, by_time, asked.trades, newest_first=self._history.newest_first
+                )
             tables.append(found.table())
             repeated += found.repeated
         return Fetched(pa.concat_tables(tables), asked.pages, holes, asked.requests, repeated)
 
-    def _windows(self, how: HistoryKind, part: Part) -> list[tuple[int, int]]:
+    def _windows(self, spec: HistoryKind, part: Part) -> list[tuple[int, int]]:
         """The times of a part that are asked for by themselves: all of it but of trades and events."""
-        if how.form == GRID:
+        if spec.form == GRID:
             return [(part.ts_from, part.ts_to)]
-        length = how.window_s * NANOS_PER_SECOND if how.window_s else how.page * _HOUR
+        length = spec.window_s * NANOS_PER_SECOND if spec.window_s else spec.page * _HOUR
         begins = range(part.ts_from, part.ts_to, length)
         return [(begin, min(begin + length, part.ts_to)) for begin in begins]
 
@@ -255,8 +257,8 @@ class RestHistory:
         return found
 
     @staticmethod
-    def _grid(how: HistoryKind, interval: str) -> Grid:
-        return Grid(how.step_s * NANOS_PER_SECOND) if how.step_s else Grid.of(interval)
+    def _grid(spec: HistoryKind, interval: str) -> Grid:
+        return Grid(spec.step_s * NANOS_PER_SECOND) if spec.step_s else Grid.of(interval)
 
     @property
     def pages_wanted(self) -> bool:
@@ -276,8 +278,8 @@ class RestHistory:
 class _Asked:
     """Requests of one part, and what came of them."""
 
-    def __init__(self, history: RestHistory, dataset: Dataset, how: HistoryKind) -> None:
-        self._history, self._dataset, self._how = history, dataset, how
+    def __init__(self, history: RestHistory, dataset: Dataset, spec: HistoryKind) -> None:
+        self._history, self._dataset, self._spec = history, dataset, spec
         self._source = f"download:{history.market}"
         self.pages: list[RawPage] = []
         self.requests = 0
