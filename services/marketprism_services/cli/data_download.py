@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -106,7 +106,8 @@ def download(
     )
     view = DownloadView(zone, silent=as_json)
     try:
-        plan, progress = asyncio.run(_run(wanted, view, dry_run=dry_run))
+        with nullcontext(True) if dry_run else FolderJournal(out).presence() as alone:
+            plan, progress = asyncio.run(_run(wanted, view, alone=alone, dry_run=dry_run))
     except QueryError as error:
         raise Stop(Exit.USAGE, str(error)) from error
     report = None if dry_run or progress is None or not progress.is_complete else _check(wanted, plan, config)
@@ -169,34 +170,33 @@ async def _history(wanted: Wanted) -> AsyncIterator[History]:
             yield found
 
 
-async def _run(wanted: Wanted, view: DownloadView, *, dry_run: bool) -> tuple[Plan, Progress | None]:
+async def _run(wanted: Wanted, view: DownloadView, *, alone: bool, dry_run: bool) -> tuple[Plan, Progress | None]:
     dataset, sink, journal = (
         wanted.dataset,
         FolderSink(wanted.folder, raw=wanted.keep_raw),
         FolderJournal(wanted.folder),
     )
     async with _history(wanted) as history:
-        with journal.presence() as alone:
-            engine = Download(
-                history,
-                sink,
-                journal,
-                worker=f"{socket.gethostname()}-{os.getpid()}",
-                workers=wanted.workers,
-                alone=alone,
-                on_change=view.on_change,
-            )
-            plan = await engine.plan(dataset, wanted.mode, keep=not dry_run)
-            if not view.silent:
-                show_plan(plan, wanted.remarks, view.zone)
-            if dry_run:
-                return plan, None
-            with view.running(plan):
-                watching = asyncio.get_running_loop().create_task(_watch(history, dataset, view))
-                try:
-                    return plan, await engine.run(dataset, plan)
-                finally:
-                    watching.cancel()
+        engine = Download(
+            history,
+            sink,
+            journal,
+            worker=f"{socket.gethostname()}-{os.getpid()}",
+            workers=wanted.workers,
+            alone=alone,
+            on_change=view.on_change,
+        )
+        plan = await engine.plan(dataset, wanted.mode, keep=not dry_run)
+        if not view.silent:
+            show_plan(plan, wanted.remarks, view.zone)
+        if dry_run:
+            return plan, None
+        with view.running(plan):
+            watching = asyncio.get_running_loop().create_task(_watch(history, dataset, view))
+            try:
+                return plan, await engine.run(dataset, plan)
+            finally:
+                watching.cancel()
 
 
 async def _watch(history: History, dataset: Dataset, view: DownloadView) -> None:

@@ -57,7 +57,7 @@ class DownloadView:
             self._bar.update(self._task, completed=done.done, rows=done.rows)
         elif not self.silent and time.monotonic() - self._written >= _EVERY_S:
             self._written = time.monotonic()
-            _line(f"{done.done} of {count_of(done.parts, 'part')}, {count_of(done.rows, 'row')}")
+            _line(f"so far {done.done} of {count_of(done.parts, 'part')}, {count_of(done.rows, 'row')}")
 
     def on_budget(self, budget: HistoryBudget) -> None:
         """The source may want to be left alone for a time."""
@@ -86,7 +86,8 @@ def show_plan(plan: Plan, remarks: Sequence[str], zone: Zone) -> None:
 def show_result(plan: Plan, done: Done, zone: Zone, folder: Path) -> None:
     """What came of a download: its rows, the parts that failed, the holes of the venue."""
     parts = f"{done.done} of {count_of(done.parts, 'part')}"
-    _line(f"{parts}, {count_of(done.rows, 'row')}, {count_of(done.requests, 'request')}: {folder}")
+    rows, requests = count_of(done.rows, "row"), count_of(done.requests, "request")
+    _line(f"stored: {parts}, {rows}, {requests}: {folder}")
     if not plan.parts:
         return
     for part in done.failed:

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from typer.testing import CliRunner
 
+from marketprism_application.errors import ApplicationError
 from marketprism_sdk.service import die_with_parent
+from marketprism_services.cli.app import app
+from marketprism_services.platform.exits import Stop, code_of
 from tests.support.downloads import DAY, LISTED, LISTED_MS, digests, simulated
 
 FOREVER = ["--from", "2024-01-01", "--to", "2024-01-06"]
@@ -26,18 +30,25 @@ class Ended(NamedTuple):
     err: str
 
 
-async def command(*arguments: str, **environment: str) -> Ended:
-    """Run `marketprism data download`."""
+async def command(*arguments: str) -> Ended:
+    """Run `marketprism data download` in a thread of this process, beside the simulated venue."""
+    done = await asyncio.to_thread(CliRunner().invoke, app, ["data", "download", *arguments], env={"COLUMNS": "200"})
+    if isinstance(done.exception, Stop):
+        return Ended(done.exception.code, done.stdout, str(done.exception))
+    assert isinstance(done.exception, SystemExit | ApplicationError | None), done.exception
+    if isinstance(done.exception, ApplicationError):
+        return Ended(code_of(done.exception), done.stdout, str(done.exception))
+    return Ended(done.exit_code, done.stdout, done.stderr)
+
+
+async def chinese(*arguments: str) -> Ended:
+    """The same as a process of its own, of somebody whose language is Chinese."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "marketprism_services",
-        "data",
-        "download",
-        *arguments,
+        *("-m", "marketprism_services", "data", "download", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "MARKETPRISM_LANG": "en", "COLUMNS": "200", **environment},
+        env={**os.environ, "MARKETPRISM_LANG": "zh_CN", "COLUMNS": "200"},
         preexec_fn=die_with_parent(),
     )
     out, err = await child.communicate()
@@ -62,9 +73,9 @@ async def test_it_downloads_checks_and_has_nothing_to_do_afterwards(tmp_path: Pa
         assert (again.code, found["parts"], found["plan"]["requests"], found["check"]["clean"]) == (0, 0, 0, True)
         assert found["bounds"]["first"] == LISTED
         assert await asyncio.to_thread(digests, tmp_path) == files
-        chinese = await command(*first, "--mode", "all", MARKETPRISM_LANG="zh_CN")
-        assert "2 个分段" in chinese.err
-        assert "7200 行" in chinese.err
+        spoken = await chinese(*first, "--mode", "all")
+        assert "2 个分段" in spoken.err
+        assert "7200 行" in spoken.err
         assert await asyncio.to_thread(digests, tmp_path) == files
 
 
@@ -133,9 +144,7 @@ async def test_bad_input_is_refused_in_words_before_anything_is_written(tmp_path
     import re  # noqa: PLC0415 (this test alone)
 
     async with simulated("binance") as venue:
-        ended = await asyncio.gather(
-            *(command(*given, "--rest-url", venue.rest_url, "--out", str(tmp_path)) for given, _ in BAD)
-        )
+        ended = [await command(*given, "--rest-url", venue.rest_url, "--out", str(tmp_path)) for given, _ in BAD]
     for (given, words), found in zip(BAD, ended, strict=True):
         assert found.code == 2, (given, found)
         assert re.search(words, found.err.replace("\n", " ")), (given, found.err)
