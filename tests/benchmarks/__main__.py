@@ -20,6 +20,7 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from tests.benchmarks.archive import measure_archive
 from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
+from tests.benchmarks.downloads import measure_downloads
 from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.integrity import measure_integrity
 from tests.benchmarks.peers import vnpy_bars
@@ -71,7 +72,9 @@ def main() -> None:
     parser.add_argument(
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
-    parser.add_argument("--only", default="", help="venues, gateway, integrity, stream or console: only that part")
+    parser.add_argument(
+        "--only", default="", help="venues, gateway, integrity, downloads, stream or console: only that part"
+    )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
     )
@@ -88,6 +91,9 @@ def main() -> None:
         return
     if arguments.only == "integrity":
         _write({"integrity": measure_integrity()}, "integrity-")
+        return
+    if arguments.only == "downloads":
+        _write({"downloads": measure_downloads()}, "downloads-")
         return
     if arguments.only == "stream":
         _write({"stream": measure_fanout()}, "stream-")

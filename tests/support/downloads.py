@@ -48,8 +48,9 @@ async def simulated(
     for each in past.pasts.values():
         each.holes = holes
         each.now_ms = now_ms or each.now_ms
-    archive = BinanceArchive(past, lacking).file if isinstance(past, BinancePast) else None
-    async with SimulatedHistoryServer(past, share=share, seed=seed, faults=faults, archive=archive) as server:
+    archive = BinanceArchive(past, lacking) if isinstance(past, BinancePast) else None
+    files = {} if archive is None else {"archive": archive.file, "has": archive.has}
+    async with SimulatedHistoryServer(past, share=share, seed=seed, faults=faults, **files) as server:
         yield server
 
 

@@ -93,12 +93,12 @@ def show_result(plan: Plan, done: Done, zone: Zone, folder: Path) -> None:
     for part in done.failed:
         _line(f"failed: {zone.text(part.ts_from)} - {zone.text(part.ts_to)}: {part.error}")
     if done.holes:
-        rows = [
+        holes = [
             {"from": zone.text(hole.ts_from), "to": zone.text(hole.ts_to), "cause": hole.cause} for hole in done.holes
         ]
-        if len(rows) > _HOLES_SHOWN:
-            _line(f"{count_of(len(rows), 'hole')} of the venue, the first {_HOLES_SHOWN}")
-        show_table(out, rows[:_HOLES_SHOWN], ("from", "to", "cause"))
+        if len(holes) > _HOLES_SHOWN:
+            _line(f"{count_of(len(holes), 'hole')} of the venue, the first {_HOLES_SHOWN}")
+        show_table(out, holes[:_HOLES_SHOWN], ("from", "to", "cause"))
 
 
 def plain_download(plan: Plan, done: Done | None, remarks: Sequence[str], folder: str) -> dict[str, object]:

@@ -112,20 +112,38 @@ class BinanceArchive:
 
     def __init__(self, past: BinancePast, lacking: Callable[[str], bool] = lambda _: False) -> None:
         self._past, self._lacking = past, lacking
+        self._newest = ("", b"")  # a file and its sum are asked for one after the other
 
     def file(self, path: str) -> bytes | None:
         """A zip archive, or its `.CHECKSUM`; None where there is none."""
+        found = self._found(path)
+        if found is None:
+            return None
+        archived = path.removesuffix(".CHECKSUM")
+        if archived != self._newest[0]:
+            self._newest = (archived, self._made(found, archived))
+        data = self._newest[1]
+        name = archived.rpartition("/")[2]
+        return f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode() if found[6] else data
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a file; it is not made."""
+        return self._found(path) is not None
+
+    def _found(self, path: str) -> re.Match[str] | None:
         found = _FILE.fullmatch(path.lstrip("/"))
         if found is None or found[3] not in self._past.pasts or self._lacking(path):
             return None
-        past, what, period = self._past.pasts[found[3]], found[2], found[5]
-        begin, end = _span(period)
-        if end > past.now_ms() or end <= past.listed_ms:
-            return None
+        past = self._past.pasts[found[3]]
+        _, end = _span(found[5])
+        return None if end > past.now_ms() or end <= past.listed_ms else found
+
+    def _made(self, found: re.Match[str], path: str) -> bytes:
+        past, what = self._past.pasts[found[3]], found[2]
+        begin, end = _span(found[5])
         rows, header = self._rows(past, what, found[4] or "", begin, end)
-        name = path.rpartition("/")[2].removesuffix(".CHECKSUM")
-        data = _packed(name.replace(".zip", ".csv"), rows, header if self._past.market != "spot" else ())
-        return f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode() if found[6] else data
+        name = path.rpartition("/")[2].replace(".zip", ".csv")
+        return _packed(name, rows, header if self._past.market != "spot" else ())
 
     def _rows(
         self, past: SimulatedPast, what: str, interval: str, begin: int, end: int

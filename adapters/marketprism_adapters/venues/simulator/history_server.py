@@ -30,7 +30,8 @@ Archive = Callable[[str], bytes | None]
 
 class SimulatedHistoryServer:
     """`async with SimulatedHistoryServer(past) as venue`: `venue.rest_url`. `share` of the requests have a fault of
-    `faults`, by `seed`; `wait_s` is what a 429 or 418 says to wait. `archive`: files below `/data/`.
+    `faults`, by `seed`; `wait_s` is what a 429 or 418 says to wait. `archive`: files below `/data/`,
+    `has` whether there is one.
 
     `asked` counts requests by path, `struck` faults by name.
     """
@@ -45,12 +46,13 @@ class SimulatedHistoryServer:
         wait_s: float = 0.05,
         latency_s: float = 0.0,
         archive: Archive | None = None,
+        has: Callable[[str], bool] | None = None,
         most: int = _MOST,
     ) -> None:
         self.past = past
         self._chance = random.Random(seed)
         self._share, self._faults, self._wait_s, self._latency_s = share, tuple(faults), wait_s, latency_s
-        self._archive, self._most = archive, most
+        self._archive, self._has, self._most = archive, has, most
         self._times: Counter[str] = Counter()
         self._before: Sequence[object] = ()
         self.asked: Counter[str] = Counter()
@@ -100,6 +102,8 @@ class SimulatedHistoryServer:
             if refused is not None:
                 return refused
         if request.path.startswith("/data/"):
+            if request.method == "HEAD" and self._has is not None:
+                return web.Response(status=200 if self._has(request.path) else 404)
             return self._file(request.path, fault)
         try:
             found = self.past.answer(request.path, request.query)
