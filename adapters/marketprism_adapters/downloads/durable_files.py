@@ -49,4 +49,4 @@ def writing(folder: Path) -> Iterator[None]:
         raise StoreError(f"folder {folder}: expected one that can be written: {reason_of(error)}") from error
 
 
-__all__ = ["UNFINISHED", "place", "writing"]
+__all__ = ["UNFINISHED", "place", "write_through", "writing"]

@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 from pyarrow import parquet
 
-from marketprism_adapters.downloads.durable_files import UNFINISHED, place, writing
+from marketprism_adapters.downloads.durable_files import UNFINISHED, place, write_through, writing
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.downloads.units import Unit, span_of, units
 from marketprism_application.errors import StoreError
@@ -120,6 +120,8 @@ class FolderSink:
                 ts_from, ts_to = max(unit.ts_from, part.ts_from), min(unit.ts_to, part.ts_to)
                 rows = _between(table, time, ts_from, ts_to)
                 stored.append(self._file(folder, unit, rows, ts_from, ts_to, fetched.holes))
+            for parent in (folder, *folder.relative_to(self._folder).parents):  # new folders are names in these
+                write_through(self._folder / parent)
             if self._raw and fetched.pages:
                 self._write_raw(part, fetched)
         return msgspec.json.encode(stored).decode()

@@ -26,6 +26,7 @@ from marketprism_domain.integrity.dataset import Dataset
 MODES = ("missing", "all")
 _LEASE_NS = 120_000_000_000
 _LOOK_S = 0.5
+_STORING = 2  # while one part is written through to the disk, the next one is fetched
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,9 @@ class Download:
     """One dataset from a history into a sink. Each part is claimed in the journal, fetched, stored, and then noted as
     done, in that order: whoever is killed anywhere in between leaves a part that is fetched again and replaced whole.
 
-    `worker` names this process in the journal. `alone`: no other process takes part when it begins, so that claims
-    of earlier ones are void at once; else they are after two minutes. `on_change` is called after every part.
+    `workers` parts are fetched at once, and as many are stored. `worker` names this process in the journal. `alone`: no
+    other process takes part when it begins, so that claims of earlier ones are void at once; else they are after two
+    minutes. `on_change` is called after every part.
     """
 
     def __init__(
@@ -92,9 +94,10 @@ class Download:
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._history, self._sink, self._journal = history, sink, journal
-        self._worker, self._workers, self._alone = worker, workers, alone
+        self._worker, self._workers, self._alone = worker, max(1, workers), alone
         self._on_change, self._now_ns = on_change, now_ns
         self._mine: set[int] = set()
+        self._fetching = asyncio.Semaphore(self._workers)
         self.progress = Progress()
 
     async def plan(self, dataset: Dataset, mode: str = "missing", *, keep: bool = True) -> Plan:
@@ -148,7 +151,7 @@ class Download:
         await self._look(dataset, job_id)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(max(1, self._workers)):
+                for _ in range(_STORING * self._workers):
                     group.create_task(self._work(dataset, job_id))
         except BaseExceptionGroup as errors:
             found: BaseException = errors
@@ -209,7 +212,8 @@ class Download:
     async def _fetch(self, dataset: Dataset, job_id: str, claim: PartRecord, revision: int) -> None:
         part = _part(dataset, claim)
         try:
-            fetched = await self._history.fetch(part)
+            async with self._fetching:
+                fetched = await self._history.fetch(part)
         except SourceError as error:
             ended = msgspec.structs.replace(claim, state=FAILED, error=str(error)[:500])
         else:

@@ -121,7 +121,7 @@ class BinanceArchive:
             return None
         archived = path.removesuffix(".CHECKSUM")
         if archived != self._newest[0]:
-            self._newest = (archived, self._made(found, archived))
+            self._newest = (archived, self._packed_file(found, archived))
         data = self._newest[1]
         name = archived.rpartition("/")[2]
         return f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode() if found[6] else data
@@ -138,7 +138,7 @@ class BinanceArchive:
         _, end = _span(found[5])
         return None if end > past.now_ms() or end <= past.listed_ms else found
 
-    def _made(self, found: re.Match[str], path: str) -> bytes:
+    def _packed_file(self, found: re.Match[str], path: str) -> bytes:
         past, what = self._past.pasts[found[3]], found[2]
         begin, end = _span(found[5])
         rows, header = self._rows(past, what, found[4] or "", begin, end)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 import msgspec
 import pyarrow as pa
@@ -87,7 +86,7 @@ def table_of_messages(kind: DataKind, messages: Sequence[Message]) -> pa.Table:
 
 def _column(values: list[object], type_: pa.DataType) -> pa.Array:  # type: ignore[type-arg]
     if type_ == DECIMAL:
-        return pa.array([None if each is None else Decimal(str(each)) for each in values], type_)
+        return pa.array(values, pa.string()).cast(DECIMAL)
     return pa.array(values, type_)
 
 

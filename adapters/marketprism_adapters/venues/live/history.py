@@ -33,6 +33,7 @@ _GRACE_NS = 2 * NANOS_PER_SECOND  # a bar that has just closed may still change
 _DAY, _HOUR = 1440 * NANOS_PER_MINUTE, 60 * NANOS_PER_MINUTE
 _EARLIEST = 1_262_304_000 * NANOS_PER_SECOND  # 2010: no venue is older
 _BUSY_S = 1.0
+_FORBIDDEN = "status 403"
 SOURCE = "rest"
 
 
@@ -174,7 +175,8 @@ class RestHistory:
                     continue
                 last: Exception = error
             except SourceError as error:
-                if self._rest.refused > refused and self._rest.waits_s > 0:
+                # 403 is said of a burst, and of an address that is never let in.
+                if self._rest.refused > refused and self._rest.waits_s > 0 and _FORBIDDEN not in str(error):
                     continue
                 last = error
             failures += 1
