@@ -194,7 +194,10 @@ def _in_order(dataset: Dataset, tables: Sequence[pa.Table], ts_from: int, ts_to:
     table = pa.concat_tables(tables)
     times = table.column(kind.time_field).to_numpy()
     keys = table.column("seq").to_numpy() if kind.numbered else times
-    inside: Ints = np.flatnonzero((times >= ts_from) & (times < ts_to)).astype(np.int64)
+    wanted = (times >= ts_from) & (times < ts_to)
+    if bool((keys[1:] > keys[:-1]).all()):  # as files are, but for those that are wrong
+        return table if bool(wanted.all()) else table.filter(pa.array(wanted))
+    inside: Ints = np.flatnonzero(wanted).astype(np.int64)
     found, first, counts = np.unique(keys[inside], return_index=True, return_counts=True)
     for key in found[counts > 1]:
         rows = table.filter(pa.array(keys == key))
