@@ -20,6 +20,7 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from tests.benchmarks.archive import measure_archive
 from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
+from tests.benchmarks.downloads import measure_downloads
 from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.integrity import measure_integrity
 from tests.benchmarks.orders import measure_orders
@@ -74,7 +75,9 @@ def main() -> None:
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
     parser.add_argument(
-        "--only", default="", help="venues, gateway, integrity, revisions, stream, console, orders: only that"
+        "--only",
+        default="",
+        help="venues, gateway, integrity, revisions, downloads, stream, console, orders: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -95,6 +98,9 @@ def main() -> None:
         return
     if arguments.only == "revisions":
         _write({"revisions": asyncio.run(measure_revisions())}, "revisions-")
+        return
+    if arguments.only == "downloads":
+        _write({"downloads": measure_downloads()}, "downloads-")
         return
     if arguments.only == "stream":
         _write({"stream": measure_fanout()}, "stream-")

@@ -18,6 +18,7 @@ class Priority(enum.IntEnum):
     HIGH = 1
     NORMAL = 2
     LOW = 3
+    BULK = 4
 
 
 class RateLimited(SdkError):

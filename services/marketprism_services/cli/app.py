@@ -115,7 +115,7 @@ COMMANDS = {
         "Publish stored data again, in order and with its times, on subjects of its own.",
     ),
     "data": CommandRow(
-        "data", "data", "What must be there of a series, and what is there: checks, coverage, formats of files."
+        "data", "data", "What must be there of a series, and what is there: checks, coverage, downloads, formats."
     ),
     "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
     "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),

@@ -30,6 +30,7 @@ from marketprism_domain.integrity.report import DayCoverage, IntegrityReport
 from marketprism_domain.sessions.exchange_hours import EXCHANGES
 from marketprism_services.cli.answers import emit
 from marketprism_services.cli.clocks import Tz, Zone, zone_named, zone_of_symbol, zone_of_venues
+from marketprism_services.cli.data_download import download
 from marketprism_services.cli.data_options import CheckOptions, check_options, columns_of, one_of
 from marketprism_services.cli.data_pages import written
 from marketprism_services.cli.data_recordings import bars_of_recordings
@@ -37,7 +38,8 @@ from marketprism_services.cli.data_view import show_calendar, show_formats, show
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, ask, nats_of, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 
-data = typer.Typer(help="What must be there of a series, and what is there: checks, coverage, formats of files.")
+data = typer.Typer(help="What must be there of a series, and what is there: checks, coverage, downloads, formats.")
+data.command("download")(download)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Target = Annotated[str, typer.Argument(help="A stored instrument, like ru1901, or a file of bars or trades.")]
 Symbol = Annotated[

@@ -18,7 +18,7 @@ from marketprism_adapters.venues.kit.dialect import begins_by_itself
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, parse_faults, random_faults
 from marketprism_adapters.venues.simulator.recording_server import PlayedVenueServer
-from marketprism_adapters.venues.simulator.registry import DIALECTS
+from marketprism_adapters.venues.simulator.registry import DIALECTS, PASTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_services.cli.options import err, out
 from marketprism_services.cli.words import count_of
@@ -69,6 +69,7 @@ def simulate_command(
             levels=levels,
             trades_per_step=trades,
             port=port,
+            past=PASTS[market](_names(bases)),
         )
     shown = [name for name in FAULTS if name not in server.faults.cannot]
     server.faults.plan = heapq.merge(wanted, random_faults(seed, chaos, shown))

@@ -289,10 +289,11 @@ class BinanceAnswers:
             volume, turnover = parser.amounts.traded(number(row[5], "volume"), number(row[7], "quoteVolume"), size)
             closes = nanos(row[6] + 1, "closeTime")
             first, high, low, last = (number(row[n], "price") for n in range(1, 5))
+            happened = min(closes, ts_recv) if ts_recv else closes  # a bar that runs has not closed yet
             made.append(KlineMessage(
-                1, VENUE, symbol, parser.source, 0, (closes - 1) // NANOS_PER_MS, closes, ts_recv, 0, given["interval"],
-                nanos(row[0], "openTime"), closes, first, high, low, last, volume, closes <= ts_recv, turnover,
-                row[8], parser.amounts.quantity(row[9], "takerBuyVolume", size),
+                1, VENUE, symbol, parser.source, 0, (closes - 1) // NANOS_PER_MS, happened, ts_recv, 0,
+                given["interval"], nanos(row[0], "openTime"), closes, first, high, low, last, volume, closes <= ts_recv,
+                turnover, row[8], parser.amounts.quantity(row[9], "takerBuyVolume", size),
             ))  # fmt: skip
         return Answer(items=made)
 

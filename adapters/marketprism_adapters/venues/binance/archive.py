@@ -7,7 +7,13 @@ Times are milliseconds, of the spot market from 2025-01-01 on microseconds.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple
+
+from marketprism_adapters.venues.binance.amounts import Amounts
+from marketprism_adapters.venues.binance.history import INTERVALS
+from marketprism_application.contracts.kinds import FUNDING_RATE, KINDS, KLINE, OPEN_INTEREST, TRADE
 
 NAME = "binance-vision"
 _OF_KLINE = "open_time open high low close volume close_time quote_volume count taker_buy_volume"
@@ -34,3 +40,39 @@ def member_of(name: str) -> Member | None:
     """What the name of a file in an archive says; None where it is no name of one."""
     found = _MEMBER.search(name.rpartition("/")[2])
     return Member(found[1], found[2]) if found is not None else None
+
+
+_FOLDERS = {"spot": "spot", "usdm": "futures/um", "coinm": "futures/cm"}
+_KINDS = {
+    KLINE.name: "klines",
+    TRADE.name: "aggTrades",
+    FUNDING_RATE.name: "fundingRate",
+    OPEN_INTEREST.name: "metrics",
+}
+_MONTHLY = frozenset({KLINE.name, TRADE.name, FUNDING_RATE.name})
+_DAILY = frozenset({KLINE.name, TRADE.name, OPEN_INTEREST.name})
+
+
+class VisionLayout:
+    """Where the files of one market lie: `spot`, `usdm` or `coinm`. Fulfils `ArchiveLayout`."""
+
+    def __init__(self, market: str) -> None:
+        self._folder = _FOLDERS[market]
+        self._amounts = Amounts(market)
+        bars = ("1s", *INTERVALS) if market == "spot" else INTERVALS
+        names = (KLINE.name, TRADE.name) if market == "spot" else tuple(_KINDS)
+        self.kinds: Mapping[str, Sequence[str]] = {name: bars if KINDS[name].has_interval else () for name in names}
+
+    def path(self, kind: str, symbol: str, interval: str, period: str) -> str:
+        """Of a month (`2024-01`) or a day (`2024-01-31`); empty where a kind has no files of such a length."""
+        daily = len(period) > len("2024-01")
+        if kind not in (_DAILY if daily else _MONTHLY):
+            return ""
+        native, what = self._amounts.names.native(symbol), _KINDS[kind]
+        below = f"{native}/{interval}" if interval else native
+        length = "daily" if daily else "monthly"
+        return f"data/{self._folder}/{length}/{what}/{below}/{native}-{interval or what}-{period}.zip"
+
+    def contract_size(self, symbol: str) -> Decimal | None:
+        """Dollars of a contract where files count contracts; None where they count amounts."""
+        return self._amounts.of(self._amounts.names.native(symbol))[1]

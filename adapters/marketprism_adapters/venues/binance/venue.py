@@ -113,7 +113,11 @@ class Binance:
             connects_at_once=5.0,
             lifetime_s=24 * 3600.0,
             silent_s=60.0 if market == "spot" else 240.0,
-            budgets={"rest": (minute / 60 * 0.6, minute / 3), "funding": (500 / 300 * 0.8, 50)},
+            budgets={
+                "rest": (minute / 60 * 0.6, minute / 3),
+                "funding": (500 / 300 * 0.8, 50),
+                "data": (1000 / 300 * 0.8, 100),
+            },
             used_header=("X-MBX-USED-WEIGHT-1M", minute),
         )
         self._answers = BinanceAnswers(market)
@@ -143,9 +147,10 @@ class Binance:
     def stream(self, key: StreamKey) -> str:
         """Binance's name of a stream."""
         suffix = f"kline_{key.detail}" if key.detail else _SUFFIX[key.kind]
-        return f"{self._native(key.symbol).lower()}@{suffix}"
+        return f"{self.native(key.symbol).lower()}@{suffix}"
 
-    def _native(self, symbol: str) -> str:
+    def native(self, symbol: str) -> str:
+        """Binance's name of our symbol."""
         return self._amounts.names.native(symbol)
 
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
@@ -163,13 +168,13 @@ class Binance:
     def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:
         """The deepest book that there is; a fifth of it costs a fifth of the weight."""
         depth, weight = self._market.shallow if shallow else self._market.depth
-        parameters = {"symbol": self._native(symbol), "limit": str(depth)}
+        parameters = {"symbol": self.native(symbol), "limit": str(depth)}
         return RestRequest(f"{self._market.base}/depth", parameters, weight)
 
     def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
         """Aggregate trades from an id on."""
         parameters = {
-            "symbol": self._native(symbol),
+            "symbol": self.native(symbol),
             "fromId": str(first),
             "limit": str(min(_MOST_TRADES, last - first + 1)),
         }
@@ -178,7 +183,7 @@ class Binance:
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:
         """Open interest has no stream."""
         return [
-            Poll(key, 10.0, RestRequest(f"{self._market.base}/openInterest", {"symbol": self._native(key.symbol)}))
+            Poll(key, 10.0, RestRequest(f"{self._market.base}/openInterest", {"symbol": self.native(key.symbol)}))
             for key in wanted
             if key.kind in self.coverage and self.coverage[key.kind].how == "poll"
         ]

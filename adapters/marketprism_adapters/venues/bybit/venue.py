@@ -9,6 +9,7 @@ import msgspec
 
 from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.parse import BOOK_DEPTH, VENUE, BybitParser
+from marketprism_adapters.venues.bybit.past import PAST
 from marketprism_adapters.venues.bybit.symbols import Names
 from marketprism_adapters.venues.kit.instrument_lists import listed
 from marketprism_adapters.venues.kit.numbers import UNREADABLE, check_levels, identity, nanos, unreadable
@@ -73,6 +74,10 @@ class Bybit:
         }
         return [ConnectionGroup(f"{self._ws_url}/v5/public/{self._category}", streams)] if streams else []
 
+    def native(self, symbol: str) -> str:
+        """Bybit's name of our symbol."""
+        return self._names.native(symbol)
+
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
         """The subscribe (`undo`: unsubscribe) message for these streams."""
         call = {"req_id": str(request_id), "op": "unsubscribe" if undo else "subscribe", "args": list(streams)}
@@ -105,6 +110,10 @@ class Bybit:
                 raise ParseRefused("refused", f"{path}: {refusal.retCode} {refusal.retMsg}")
             if path.endswith("orderbook"):
                 return self._book(body, parameters, ts_recv)
+            name = path.rpartition("/v5/market/")[2]
+            if name in PAST:
+                assert isinstance(parser, BybitParser)  # noqa: S101 (made by `parser`)
+                return Answer(items=PAST[name](body, parameters, ts_recv, parser))
             if not path.endswith("instruments-info"):
                 return Answer(ignored="an answer that is of no kind here")
             found = msgspec.json.decode(body, type=frames.Reply[frames.Listing]).result

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from marketprism_adapters.venues.deribit import frames
 from marketprism_adapters.venues.deribit.parse import VENUE, DeribitParser
 from marketprism_adapters.venues.deribit.symbols import symbol_of
 from marketprism_adapters.venues.kit.instrument_lists import listed
@@ -76,6 +77,19 @@ class HourFunding(msgspec.Struct):
     index_price: Decimal | None = None
 
 
+class Columns(msgspec.Struct):
+    """Bars as columns; `no_data` has none."""
+
+    ticks: list[int] = []
+    open: list[Decimal] = []
+    high: list[Decimal] = []
+    low: list[Decimal] = []
+    close: list[Decimal] = []
+    volume: list[Decimal] = []
+    cost: list[Decimal] = []
+    status: str = ""
+
+
 class DeribitAnswers:
     """Reads the answers."""
 
@@ -85,6 +99,8 @@ class DeribitAnswers:
             "get_instrument": self._instruments,
             "get_order_book": self._book,
             "get_last_trades_by_instrument": self._trades,
+            "get_last_trades_by_instrument_and_time": self._trades,
+            "get_tradingview_chart_data": self._chart,
             "get_funding_rate_history": self._funding,
             "ticker": self._ticker,
         }
@@ -126,6 +142,17 @@ class DeribitAnswers:
     def _trades(body: bytes, given: Parameters, ts_recv: int, parser: DeribitParser) -> Answer:
         rows = msgspec.json.decode(body, type=Reply[Trades]).result.trades
         return Answer(items=_pushed(parser, f"trades.{given.get('instrument_name', '')}.raw", rows, ts_recv))
+
+    @staticmethod
+    def _chart(body: bytes, given: Parameters, ts_recv: int, parser: DeribitParser) -> Answer:
+        chart = msgspec.json.decode(body, type=Reply[Columns]).result
+        columns = (chart.ticks, chart.open, chart.high, chart.low, chart.close, chart.volume, chart.cost)
+        if len({len(column) for column in columns}) > 1:
+            lengths = ", ".join(str(len(column)) for column in columns)
+            raise ParseRefused("field", f"chart: expected columns of one length, was {lengths}")
+        native, resolution = given["instrument_name"], given["resolution"]
+        bars = (frames.Chart(*row) for row in zip(*columns, strict=True))
+        return Answer(items=[parser.kline(bar, ts_recv, native, resolution, closed=True) for bar in bars])
 
     @staticmethod
     def _ticker(body: bytes, given: Parameters, ts_recv: int, parser: DeribitParser) -> Answer:

@@ -329,12 +329,13 @@ class DeribitParser:
         if bar.tick < before.tick:
             return (Control("ignored", channel, "a bar that another has followed"),)
         self._charts[channel] = bar, run
-        made = [self._kline(bar, ts_recv, native, resolution, closed=False)]
+        made = [self.kline(bar, ts_recv, native, resolution, closed=False)]
         if of == run and bar.tick == before.tick + length_ms(resolution):
-            made.insert(0, self._kline(before, ts_recv, native, resolution, closed=True))
+            made.insert(0, self.kline(before, ts_recv, native, resolution, closed=True))
         return made
 
-    def _kline(self, bar: frames.Chart, ts_recv: int, native: str, resolution: str, *, closed: bool) -> Item:
+    def kline(self, bar: frames.Chart, ts_recv: int, native: str, resolution: str, *, closed: bool) -> Item:
+        """A bar of a chart as an item; `resolution` is the venue's. Raises ParseRefused."""
         interval = INTERVALS.get(resolution)
         if interval is None:
             raise ParseRefused("field", f"channel: expected one of {', '.join(INTERVALS)}, was {resolution[:20]!r}")

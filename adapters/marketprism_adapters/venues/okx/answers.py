@@ -31,6 +31,7 @@ from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 Parameters = Mapping[str, str]
 T = TypeVar("T")
 _STATES = {"live": "trading", "suspend": "halted", "preopen": "pending", "test": "test"}
+_INTEREST_FIELDS = 4
 _CLASSES = {"SPOT": "spot", "SWAP": "swap", "FUTURES": "future", "OPTION": "option"}
 
 
@@ -92,6 +93,7 @@ class OkxAnswers:
             "funding-rate": self._as_pushed,
             "mark-price": self._as_pushed,
             "opt-summary": self._as_pushed,
+            "open-interest-history": self._interest,
             "candles": self._candles,
             "history-candles": self._candles,
         }
@@ -115,6 +117,8 @@ class OkxAnswers:
         """Rows that have the form of a push."""
         channel = {"history-trades": "trades", "ticker": "tickers"}.get(given["channel"], given["channel"])
         rows = msgspec.json.decode(body, type=Reply[msgspec.Raw]).data
+        if not rows and given["channel"] == "history-trades":  # a time without any
+            return Answer()
         frame = msgspec.json.encode({"arg": {"channel": channel}, "data": rows})
         return Answer(items=parser.parse(frame, ts_recv))
 
@@ -123,8 +127,22 @@ class OkxAnswers:
         if of_utc8(given.get("bar", "1m")):
             return Answer(ignored="klines of UTC+8 days")
         rows = msgspec.json.decode(body, type=Reply[msgspec.Raw]).data
+        if not rows:
+            return Answer()
         arg = {"channel": f"candle{given.get('bar', '1m')}", "instId": given["instId"]}
         return Answer(items=parser.parse(msgspec.json.encode({"arg": arg, "data": rows}), ts_recv))
+
+    @staticmethod
+    def _interest(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:
+        rows = []
+        for row in msgspec.json.decode(body, type=Reply[list[str]]).data:
+            if len(row) < _INTEREST_FIELDS:
+                raise ParseRefused("field", f"open-interest-history: expected 4 fields, was {len(row)}")
+            rows.append({"instId": given["instId"], "ts": row[0], "oi": row[1], "oiCcy": row[2], "oiUsd": row[3]})
+        if not rows:
+            return Answer()
+        frame = msgspec.json.encode({"arg": {"channel": "open-interest"}, "data": rows})
+        return Answer(items=parser.parse(frame, ts_recv))
 
     @staticmethod
     def _books(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:  # noqa: ARG004

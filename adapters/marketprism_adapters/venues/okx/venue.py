@@ -75,7 +75,7 @@ class Okx:
         ping_s=20.0,
         ping=b"ping",
         silent_s=30.0,
-        budgets={"rest": (8.0, 16.0)},
+        budgets={"rest": (8.0, 16.0), "funding": (4.0, 8.0), "statistics": (4.0, 8.0)},
     )
 
     def __init__(self, ws_url: str = "", rest_url: str = "") -> None:

@@ -25,7 +25,9 @@ from marketprism_adapters.venues.kit.dialect import (
     cannot_show,
 )
 from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.simulated_past import PastDialect
 from marketprism_adapters.venues.simulator.faults import Fault
+from marketprism_adapters.venues.simulator.history_server import answer_about_the_past
 from marketprism_adapters.venues.simulator.injection import Injection
 from marketprism_adapters.venues.simulator.session import Session
 from marketprism_application.errors import SourceError
@@ -35,6 +37,8 @@ log = structlog.get_logger()
 BOOKS = ("depth", "books", "orderbook", "get_order_book")
 _SENSELESS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a client said or asked
 _POLICY = 1008
+# What the market itself answers, though its past could: the list of its instruments, and trades by their numbers.
+_LIVE = (*BOOKS, "exchangeInfo", "instruments", "instruments-info", "aggTrades", "history-trades", "by_instrument")
 
 
 class SimulatedVenueServer:
@@ -42,8 +46,8 @@ class SimulatedVenueServer:
 
     Every `1 / rate` seconds each instrument takes a step; `turns` counts them, the time of whoever must not judge by
     the clock of a busy machine. `books` are the truth, with every trade that was made; `skew_s`: how far the venue's
-    clock is ahead. `faults`, in the order of their times and without an end if need be, are timed from the first
-    connection on.
+    clock is ahead. `past` answers what is asked about times before. `faults`, in the order of their times and without
+    an end if need be, are timed from the first connection on.
 
     Raises (on entering):
         SourceError: the port is not free.
@@ -62,8 +66,10 @@ class SimulatedVenueServer:
         faults: Iterable[Fault] = (),
         port: int = 0,
         skew_s: float = 0.0,
+        past: PastDialect | None = None,
     ) -> None:
         self.dialect = dialect
+        self._past = past
         self._skew_s = skew_s
         opened = self.now_ms()
         self.books = {
@@ -173,6 +179,10 @@ class SimulatedVenueServer:
         )
 
     def _answered(self, path: str, query: Mapping[str, str], *, old: bool) -> Reply:
+        if not path.endswith(_LIVE):
+            found = answer_about_the_past(self._past, path, query)
+            if found is not None:
+                return found
         return self.dialect.get(path, query, self.books, old=old)
 
     async def _client(self, request: web.Request) -> web.StreamResponse:

@@ -76,6 +76,8 @@ def test_the_modules_of_commands_are_those_of_the_list() -> None:
     }
     shared |= {
         "config_view",
+        "data_download",
+        "data_download_view",
         "data_options",
         "data_pages",
         "data_recordings",

@@ -1,0 +1,52 @@
+"""Files that are there whole or not at all, also after a cut of power."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from marketprism_application.errors import StoreError
+from marketprism_sdk.errors import reason_of
+
+UNFINISHED = ".unfinished-"
+
+
+def place(target: Path, fill: Callable[[Path], object]) -> None:
+    """Write a file beside its name, through to the disk, and give it its name.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"{UNFINISHED}{secrets.token_hex(6)}")
+    try:
+        fill(unfinished)
+        write_through(unfinished)
+        unfinished.replace(target)
+        write_through(target.parent)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_through(path: Path) -> None:
+    """What the system holds of a file or a folder in memory goes to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """What the operating system refuses below a folder, as an error of the store. Raises StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"folder {folder}: expected one that can be written: {reason_of(error)}") from error
+
+
+__all__ = ["UNFINISHED", "place", "write_through", "writing"]
