@@ -41,7 +41,10 @@ class Conflict(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """A part of a file, sorted by what is stored: `fresh` rows have no other, `instead` stand instead of one."""
+    """A part of a file, sorted by what is stored: `fresh` rows have no other, `instead` stand instead of one.
+
+    `conflicts` differ and are not taken; `sample` are the first that differ.
+    """
 
     fresh: pa.Table
     instead: pa.Table
@@ -124,7 +127,7 @@ def compared(made: MadeRows, stored: pa.Table | None, series: SeriesKey, *, repl
         made.table.filter(pa.array(~there)),
         _revised(made.table, stored, instead, place),
         int((there & ~differs & ~forming).sum()),
-        int(differs.sum()),
+        0 if replace else int(differs.sum()),
         tuple(
             _conflict(made, stored, int(row), int(place[int(row)].as_py()), which, kind.time_field)
             for row in np.flatnonzero(differs)[:_SAMPLE]
