@@ -63,7 +63,11 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, FileSeries]] = {
     ),
     "metrics": (metrics, "binance-vision", COIN._replace(kind="open_interest", interval="", symbol="BTC-USDT-PERP")),
     "tardis trades": (tardis_trades, "tardis", FileSeries("trade", "binance", "BTC-USDT-PERP", "", "BTCUSDT")),
-    "tardis quotes": (tardis_quotes, "tardis", FileSeries("book_top", "okx", "BTC-USDT-PERP", "", "BTC-USDT-SWAP")),
+    "tardis quotes": (
+        tardis_quotes,
+        "tardis",
+        FileSeries("book_top", "okx", "BTC-USDT-PERP", "", "BTC-USDT-SWAP", in_contracts=True),
+    ),
     "tardis books": (tardis_book, "tardis", FileSeries("orderbook", "deribit", "BTC-USD-PERP", "", "BTC-PERPETUAL")),
     "tardis tickers": (tardis_ticker, "tardis", FileSeries("open_interest", "bybit", "BTC-USDT-PERP", "", "BTCUSDT")),
     "vnpy CSV": (vnpy_csv, "vnpy", OURS._replace(native="rb2405")),

@@ -55,6 +55,7 @@ class Layout:
     dense: bool | None = None
     stamped: str = ""
     guessed: bool = False
+    own_bars: bool = False  # the venue itself made them
     checksum: bool = False  # the file's sum is published beside it
     zone: str = ""
     remarks: tuple[str, ...] = field(default=())

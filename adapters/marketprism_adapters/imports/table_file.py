@@ -20,6 +20,7 @@ from marketprism_adapters.imports.market_names import (
     instrument_of,
     instrument_written,
     market_called,
+    trades_in_contracts,
 )
 from marketprism_application.errors import SourceError
 from marketprism_application.files.digest import sha256_of
@@ -66,6 +67,7 @@ class TableFile:
             layout.dense,
             layout.stamped,
             layout.guessed,
+            layout.own_bars,
             tuple(self._remarks),
         )
 
@@ -168,7 +170,9 @@ class TableFile:
         if layout.intervals:
             text = cells[layout.intervals].strip()
             interval = _OF_VNPY.get(text, text) or interval
-        return FileSeries(layout.kind, venue, named.symbol, interval, native)
+        market = given or market or named.venue
+        in_contracts = trades_in_contracts(market, named.symbol, by_tardis=layout.format == "tardis")
+        return FileSeries(layout.kind, venue, named.symbol, interval, native, in_contracts)
 
     @staticmethod
     def _of_market(market: str, native: str) -> InstrumentNamed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, localcontext
 from operator import attrgetter
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never, get_args
 
 import msgspec
 import pyarrow as pa
@@ -100,6 +100,9 @@ class MemoryStore:
         """Insert rows of columns; those that are no columns of the kind raise as in the real store."""
         if rows.schema.remove_metadata() != schema_of(kind.name):
             raise RowError(f"{kind.table}: expected the columns of a {kind.name}")
+        for name, hint in kind.types.items():
+            if rows.column(name).null_count and type(None) not in get_args(hint):
+                raise RowError(f"{kind.table}: {name}: expected a value in every row")
         made = [kind.model(**row) for row in rows.to_pylist()]
         return await self.insert(kind, made, [StreamPlace(seq, n) for n in range(len(made))], covered, epoch)
 

@@ -100,7 +100,7 @@ class NatsHistoryLog:
                 return ack.seq
 
     async def settled(self) -> None:
-        """All of them."""
+        """Wait until the last block is in the store."""
         await self._wait_for(streams.HISTORY, self._last)
         self._waiting.clear()
         self._in_flight = 0

@@ -76,7 +76,7 @@ def decode_block(subject: str, data: bytes) -> HistoryBlock:
     try:
         rows = pa.ipc.open_stream(io.BytesIO(data)).read_all()
     except (pa.ArrowException, OSError) as error:
-        raise ContractError(f"history of {kind.name}: expected an Arrow stream: {error}") from error
+        raise ContractError(f"history of {kind.name}: expected an Arrow stream, was {len(data)} bytes") from error
     if tuple(rows.column_names) != kind.fields:
         raise ContractError(f"history of {kind.name}: expected the columns {', '.join(kind.fields)}")
     return HistoryBlock(kind, rows, (rows.schema.metadata or {}).get(_REPLACES) == b"1")

@@ -10,24 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from marketprism_application.contracts.kinds import BAR, KINDS, KLINE, TRADE
+from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
 from marketprism_application.errors import QueryError
-from marketprism_application.history.file_rows import MadeRows
+from marketprism_application.history.file_rows import FileRows
+from marketprism_application.history.kinds import HISTORY_KINDS
 from marketprism_application.integrity.exact_numbers import ArrowArray, Flags
 from marketprism_application.ports.history import SeriesKey
 from marketprism_application.ports.reading import StoreReader
 
 _SAMPLE = 10
-_BESIDE_NS = 10**9  # a venue's live message may have a trade's time in another unit than its archive
-_COMPARED = {
-    BAR.name: ("open", "high", "low", "close", "volume", "turnover", "open_interest"),
-    KLINE.name: ("open", "high", "low", "close", "volume", "turnover", "trades", "taker_buy_volume"),
-    TRADE.name: ("price", "quantity", "side"),
-    "funding_rate": ("rate",),
-    "open_interest": ("open_interest",),
-}
-_MORE = {BAR.name: ("revision",), KLINE.name: ("closed",), TRADE.name: ("trade_id", "first_id")}
 
 
 class Conflict(NamedTuple):
@@ -55,8 +47,9 @@ class Compared(NamedTuple):
 
 async def stored_rows(reader: StoreReader, series: SeriesKey, ts_from: int, ts_to: int) -> pa.Table | None:
     """What is stored of a series in [ts_from, ts_to), with the columns that are compared; None where nothing is."""
-    kind = KINDS[series.kind]
-    fields = tuple(dict.fromkeys((*kind.page_key, *_COMPARED[kind.name], *_MORE.get(kind.name, ()))))
+    what = HISTORY_KINDS[series.kind]
+    kind = what.kind
+    fields = tuple(dict.fromkeys((*kind.page_key, *what.compared, *what.more)))
     question = Records(
         kind.name, series.symbol, series.venue, ts_from, ts_to, series.interval or None, MAX_LIMIT, fields=fields
     )
@@ -93,43 +86,44 @@ async def stored_count(reader: StoreReader, series: SeriesKey, ts_from: int, ts_
 
 def beside(series: SeriesKey) -> int:
     """How far around a part of a file its rows may be stored, nanoseconds."""
-    return _BESIDE_NS if series.kind == TRADE.name else 0
+    return HISTORY_KINDS[series.kind].beside_ns
 
 
-def compared(made: MadeRows, stored: pa.Table | None, series: SeriesKey, *, replace: bool) -> Compared:
+def compared(part: FileRows, stored: pa.Table | None, series: SeriesKey, *, replace: bool) -> Compared:
     """The rows of a part of a file by what is stored. With `replace`, one that differs stands instead of what is there.
 
     Raises:
         QueryError: the stored tape is another one than the file's, single trades or those of one order together.
     """
-    none = made.table.slice(0, 0)
+    none = part.table.slice(0, 0)
     if stored is None:
-        return Compared(made.table, none, 0, 0, ())
-    kind = KINDS[series.kind]
-    key = "trade_id" if kind is TRADE else kind.time_field
-    if kind is TRADE:
-        _check_tape(made.table, stored)
-    at = pc.index_in(made.table.column(key).combine_chunks(), stored.column(key).combine_chunks())
+        return Compared(part.table, none, 0, 0, ())
+    what = HISTORY_KINDS[series.kind]
+    if what.numbered:
+        _check_tape(part.table, stored)
+    at = pc.index_in(part.table.column(what.key).combine_chunks(), stored.column(what.key).combine_chunks())
     there = at.is_valid().to_numpy(zero_copy_only=False)
     place: ArrowArray = at.fill_null(0)
-    forming = there & ~_flags(stored, "closed", place) if kind is KLINE else np.zeros(len(there), dtype=np.bool_)
+    forming = (
+        there & ~_flags(stored, "closed", place) if "closed" in what.more else np.zeros(len(there), dtype=np.bool_)
+    )
     differs = np.zeros(len(there), dtype=np.bool_)
     which = np.full(len(there), "", dtype=object)
-    for name in _COMPARED[kind.name]:
-        if name not in made.given and name != "side":
+    for name in what.compared:
+        if name not in part.given:
             continue
-        wrong = pc.not_equal(made.table.column(name).combine_chunks(), stored.column(name).combine_chunks().take(place))
+        wrong = pc.not_equal(part.table.column(name).combine_chunks(), stored.column(name).combine_chunks().take(place))
         flags = wrong.fill_null(False).to_numpy(zero_copy_only=False) & there & ~forming
         which[flags & ~differs] = name
         differs |= flags
     instead = forming | differs if replace else forming
     return Compared(
-        made.table.filter(pa.array(~there)),
-        _revised(made.table, stored, instead, place),
+        part.table.filter(pa.array(~there)),
+        _revised(part.table, stored, instead, place),
         int((there & ~differs & ~forming).sum()),
         0 if replace else int(differs.sum()),
         tuple(
-            _conflict(made, stored, int(row), int(place[int(row)].as_py()), which, kind.time_field)
+            _conflict(part, stored, int(row), int(place[int(row)].as_py()), which, what.kind.time_field)
             for row in np.flatnonzero(differs)[:_SAMPLE]
         ),
     )
@@ -158,7 +152,7 @@ def _check_tape(rows: pa.Table, stored: pa.Table) -> None:
 
 
 def _conflict(
-    made: MadeRows,
+    part: FileRows,
     stored: pa.Table,
     row: int,
     place: int,
@@ -167,11 +161,11 @@ def _conflict(
 ) -> Conflict:
     name = str(which[row])
     return Conflict(
-        int(made.table.column(time)[row].as_py()),
-        int(made.row[row]),
+        int(part.table.column(time)[row].as_py()),
+        int(part.row[row]),
         name,
         _text(stored.column(name)[place].as_py()),
-        _text(made.table.column(name)[row].as_py()),
+        _text(part.table.column(name)[row].as_py()),
     )
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketprism_application.contracts.kinds import BAR, KLINE, TRADE
 from marketprism_application.errors import QueryError, SourceError
 from marketprism_application.history.targets import ImportTarget
 from marketprism_application.integrity.bar_rows import BarRows
@@ -34,7 +33,7 @@ _AMOUNTS = ("quantity", "open_interest", "volume", "taker_buy_volume")
 
 
 @dataclass(frozen=True)
-class MadeRows:
+class FileRows:
     """Records of a kind in columns, in the order of their times; `row` is the number of each in the file. `given` are
     the fields that the file has: what it does not have is held against nothing. `left_out`: rows of this part that were
     not made into records, since others of the same bar differ, or the same was there before."""
@@ -48,7 +47,7 @@ class MadeRows:
 
 def rows_of(
     file: RowsFile, series: FileSeries, target: ImportTarget, calendar: MarketCalendar, asked: CheckAsked
-) -> Iterator[MadeRows]:
+) -> Iterator[FileRows]:
     """The rows of a series that lie in the range that is asked for, as records of the target.
 
     A bar that is still forming is none yet, and left out.
@@ -57,7 +56,7 @@ def rows_of(
         SourceError: the file cannot be read, or a value of it cannot be stored. QueryError: bars that are counted as
         those of the store are not.
     """
-    if target.kind in (BAR, KLINE):
+    if target.kind.has_interval:
         yield from _bars(file, series, target, calendar.schedule(series.venue, series.symbol), asked)
         return
     waiting: list[pa.RecordBatch] = []
@@ -73,34 +72,33 @@ def rows_of(
         yield _events(pa.Table.from_batches(waiting), target, asked)
 
 
-def _events(rows: pa.Table, target: ImportTarget, asked: CheckAsked) -> MadeRows:
+def _events(rows: pa.Table, target: ImportTarget, asked: CheckAsked) -> FileRows:
     time = TIME_OF[target.kind.name]
     ts = rows.column(time).to_numpy()
     keep = _inside(ts, asked)
     if not keep.all():
         rows = rows.filter(pa.array(keep))
+    if not rows.num_rows:
+        return FileRows(schema_of(target.kind.name).empty_table(), ts[:0], frozenset())
     ts = rows.column(time).to_numpy()
     given = {name for name in rows.column_names if name in target.kind.fields and not _is_empty(rows.column(name))}
     columns: dict[str, ArrowColumn] = {name: rows.column(name) for name in given}
-    repeated = 0
-    if target.kind is TRADE:
-        for name in ("trade_id", "side"):
-            if name not in given or rows.column(name).null_count:
-                raise QueryError(f"{name}: expected one of each trade, by which it is there once; the file has none")
+    for name in target.what.needed:
+        if name not in given or rows.column(name).null_count:
+            raise QueryError(f"{name}: expected one in each row, by which it is there once; the file has none")
+    if target.what.numbered:
         columns["seq"] = _numbers(rows)
         columns["first_id"], columns["last_id"] = rows.column("first_id"), rows.column("last_id")
-    elif target.kind.name == "funding_rate":
-        columns |= {"ts_funding": pa.array(ts), "settled": pa.array(np.ones(len(ts), dtype=np.bool_))}
     columns = _sized(columns, target)
     table = _table(target, columns, ts, asked)
-    made = MadeRows(table, rows.column("row").to_numpy(), frozenset(given))
-    if target.kind is TRADE:
-        first = np.unique(columns["seq"].to_numpy(zero_copy_only=False), return_index=True)[1]
-        if len(first) < len(ts):
-            repeated = len(ts) - len(first)
-            order = np.sort(first)
-            made = MadeRows(table.take(pa.array(order, pa.int64())), made.row[order], made.given, repeated=repeated)
-    return made
+    number = rows.column("row").to_numpy()
+    key = "seq" if target.what.numbered else target.what.key
+    first = np.unique(table.column(key).to_numpy(), return_index=True)[1]
+    if len(first) == len(ts):
+        return FileRows(table, number, frozenset(given))
+    order = np.sort(first)
+    once = table.take(pa.array(order, pa.int64()))
+    return FileRows(once, number[order], frozenset(given), repeated=len(ts) - len(first))
 
 
 def _numbers(rows: pa.Table) -> ArrowArray:
@@ -109,8 +107,7 @@ def _numbers(rows: pa.Table) -> ArrowArray:
     if number.null_count == 0:
         return number
     ids = [str(each) for each in rows.column("trade_id").to_pylist()]
-    made = [int(text) if text.isdecimal() and len(text) < 19 else _digest(text) for text in ids]
-    return pa.array(made, pa.int64())
+    return pa.array([int(text) if text.isdecimal() and len(text) < 19 else _digest(text) for text in ids], pa.int64())
 
 
 def _digest(text: str) -> int:
@@ -149,7 +146,7 @@ def _inside(ts: Ints, asked: CheckAsked) -> Flags:
 
 def _bars(
     file: RowsFile, series: FileSeries, target: ImportTarget, schedule: Schedule, asked: CheckAsked
-) -> Iterator[MadeRows]:
+) -> Iterator[FileRows]:
     batches = list(file.batches(series))
     if not batches:
         raise SourceError(f"{series.symbol}: expected rows of it in the file, there are none")
@@ -177,15 +174,13 @@ def _bars(
         columns: dict[str, ArrowColumn] = {name: part.column(name) for name in given}
         ts = rows.ts[chosen]
         columns |= {"ts_open": pa.array(ts), "ts_close": pa.array(ts_close[chosen])}
-        if target.kind is BAR:
+        if "trading_day" in target.kind.fields:
             columns["trading_day"] = _days(grid.days, grid.day, at[chosen], ts, schedule)
-        else:
-            columns["closed"] = pa.array(np.ones(len(chosen), dtype=np.bool_))
-        made = _table(target, _sized(columns, target), ts_close[chosen], asked)
+        table_of_part = _table(target, _sized(columns, target), ts_close[chosen], asked)
         first = start == 0
-        yield MadeRows(made, rows.row[chosen], given, left_out if first else 0, repeated if first else 0)
+        yield FileRows(table_of_part, rows.row[chosen], given, left_out if first else 0, repeated if first else 0)
     if not len(settled):
-        yield MadeRows(schema_of(target.kind.name).empty_table(), rows.row[:0], given, left_out, repeated)
+        yield FileRows(schema_of(target.kind.name).empty_table(), rows.row[:0], given, left_out, repeated)
 
 
 def _settled(rows: BarRows, keep: Flags) -> tuple[NDArray[np.intp], int, int]:
@@ -235,13 +230,14 @@ def _table(
         "symbol": target.symbol,
         "source": target.source,
         "interval": target.interval,
+        **target.what.constant,
     }
     schema, made = schema_of(kind.name), []
     for field in schema:
         name = field.name
         if name in columns:
             made.append(columns[name])
-        elif name == "ts_event":
+        elif name == "ts_event" or name in target.what.same:
             made.append(pa.array(ts_event))
         elif name in ("ts_recv", "ts_pub"):
             made.append(now)
@@ -276,4 +272,4 @@ def _check_there(column: ArrowColumn, name: str) -> None:
         raise SourceError(f"{name}: expected at most {_MOST - 1} digits before the point, was {low} to {high}")
 
 
-__all__ = ["BLOCK_ROWS", "MadeRows", "rows_of"]
+__all__ = ["BLOCK_ROWS", "FileRows", "rows_of"]

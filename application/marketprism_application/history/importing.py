@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from marketprism_application.contracts.history import encode_block
-from marketprism_application.contracts.kinds import BAR, KINDS, KLINE
 from marketprism_application.errors import QueryError
 from marketprism_application.history.comparing import (
     Compared,
@@ -22,7 +21,8 @@ from marketprism_application.history.comparing import (
     stored_count,
     stored_rows,
 )
-from marketprism_application.history.file_rows import MadeRows
+from marketprism_application.history.file_rows import FileRows
+from marketprism_application.history.kinds import HISTORY_KINDS
 from marketprism_application.ports.history import HistoryLog, SeriesKey
 from marketprism_application.ports.reading import StoreReader
 
@@ -65,24 +65,25 @@ class Importer:
     ) -> None:
         self._reader, self._log, self._on_progress = reader, log, on_progress
 
-    async def run(self, series: SeriesKey, parts: Iterator[MadeRows], *, replace: bool = False) -> ImportResult:
+    async def run(self, series: SeriesKey, parts: Iterator[FileRows], *, replace: bool = False) -> ImportResult:
         """What became of the rows of the parts.
 
         Raises:
             QueryError: revisions are wanted of a kind that has none. What the parts, the log and the reader raise.
         """
-        if replace and series.kind not in (BAR.name, KLINE.name):
+        what = HISTORY_KINDS[series.kind]
+        if replace and not what.has_revisions:
             raise QueryError(f"replace: expected bars or klines, which have revisions, was {series.kind}")
         result = ImportResult()
         if self._log is not None:
             await self._log.join(series)
-        time = KINDS[series.kind].time_field
-        while (made := await asyncio.to_thread(next, parts, None)) is not None:
-            result.left_out += made.left_out
-            result.repeated += made.repeated
-            result.rows += made.table.num_rows + made.left_out + made.repeated
-            if made.table.num_rows:
-                await self._part(series, made, time, result, replace=replace)
+        time = what.kind.time_field
+        while (part := await asyncio.to_thread(next, parts, None)) is not None:
+            result.left_out += part.left_out
+            result.repeated += part.repeated
+            result.rows += part.table.num_rows + part.left_out + part.repeated
+            if part.table.num_rows:
+                await self._part(series, part, time, result, replace=replace)
             self._on_progress(result)
         if self._log is not None:
             await self._log.settled()
@@ -92,12 +93,12 @@ class Importer:
                 )
         return result
 
-    async def _part(self, series: SeriesKey, made: MadeRows, time: str, result: ImportResult, *, replace: bool) -> None:
-        ts = made.table.column(time).to_numpy()
+    async def _part(self, series: SeriesKey, part: FileRows, time: str, result: ImportResult, *, replace: bool) -> None:
+        ts = part.table.column(time).to_numpy()
         first, last = int(ts.min()), int(ts.max())
         around = beside(series)
         stored = await stored_rows(self._reader, series, first - around, last + 1 + around)
-        found: Compared = await asyncio.to_thread(compared, made, stored, series, replace=replace)
+        found: Compared = await asyncio.to_thread(compared, part, stored, series, replace=replace)
         for rows, replaces in ((found.fresh, False), (found.instead, True)):
             await self._send(rows, replaces=replaces)
         result.stored += found.fresh.num_rows

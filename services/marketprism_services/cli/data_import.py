@@ -50,6 +50,7 @@ from marketprism_services.cli.options import (
 from marketprism_services.platform.exits import Exit, Stop
 
 _ANSWER_S = 60.0
+_OF_BARS = (BAR.name, KLINE.name)
 # What a file lacks is no fault of the rows that it has: another file may bring them.
 _ABSENCE = frozenset({"missing_bar", "missing_range", "missing_trades", "funding_missing"})
 
@@ -130,8 +131,8 @@ def import_files(
     was not taken.
     """
     check_options(interval, BAR.name, "", venue)
-    if kind not in ("", BAR.name, KLINE.name):
-        raise Stop(Exit.USAGE, one_of("--kind", kind, (BAR.name, KLINE.name)))
+    if kind and kind not in _OF_BARS:
+        raise Stop(Exit.USAGE, one_of("--kind", kind, _OF_BARS))
     asked = CheckOptions(interval=interval, start=start, end=end, confirmed=confirm, tz=tz)
     hints = FileHints(venue, symbol, interval, zone_name(tz), columns_of(columns or []))
     calendar = chinese_calendar_of_markets(settings_of(config).calendar)
@@ -160,7 +161,7 @@ def _looked_at(paths: list[Path], wanted: _Wanted, calendar: MarketCalendar) -> 
         try:
             file = open_rows_file(path, wanted.hints)
             for series in _series_of(file, wanted.hints):
-                target = target_of(file.facts, series, wanted.kind if series.kind == BAR.name else "", wanted.size)
+                target = target_of(file.facts, series, wanted.kind, wanted.size)
                 checked = wanted.asked.of(zone_of(series.venue, wanted.tz))
                 batch.found.append(FoundSeries(path, file, series, target, check_file(file, series, calendar, checked)))
         except ApplicationError as error:
@@ -240,7 +241,7 @@ async def _import_all(
             asked: CheckAsked = options.of(zone_of(each.series.venue, tz))
             parts = rows_of(each.file, each.series, each.target, calendar, replace(asked, confirmed=True))
             importer = Importer(reader, log, partial(progress.show, each.path.name))
-            can_replace = replaces and each.target.kind in (BAR, KLINE)
+            can_replace = replaces and each.target.what.has_revisions
             try:
                 each.result = await importer.run(each.target.key, parts, replace=can_replace)
             except (SourceError, QueryError) as error:

@@ -10,16 +10,21 @@ import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from tests.e2e.warm import ask
-from tests.integration.storage.storage_side import Market, Storage, market_of, storage_of
+from tests.integration.storage.storage_side import Market, Storage, market_of, storage_of, until
 
 T0 = 1_704_067_200_000  # 2024-01-01T00:00Z in milliseconds
 MINUTE = 60_000
+
+
+async def _is_open(storage: Storage) -> bool:
+    return (await storage.health()).startswith("healthy")
 
 
 class Side:
@@ -35,9 +40,7 @@ class Side:
 
     async def rows(self, query: str) -> list[dict[str, Any]]:
         """What the tables have, behind the service's back."""
-        engine = self.storage.service._engine
-        assert engine is not None
-        table: pa.Table = await engine.fetch(query)
+        table: pa.Table = await self.storage.engine.fetch(query)
         return table.to_pylist()
 
     async def count(self, table: str) -> int:
@@ -58,8 +61,7 @@ class Side:
 async def side_of(folder: Path) -> AsyncIterator[Side]:
     """NATS, and a storage that is open."""
     async with market_of(folder / "nats") as market, storage_of(market, folder / "store") as storage:
-        while storage.service._open_store is None:
-            await asyncio.sleep(0.05)
+        await until(partial(_is_open, storage))
         yield Side(market, storage)
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_application.contracts.codec import decode
@@ -102,8 +103,14 @@ class Storage:
 
     async def execute(self, statement: str) -> None:
         """Behind the service's back."""
-        assert self.service._engine is not None
-        await self.service._engine.execute(statement)
+        await self.engine.execute(statement)
+
+    @property
+    def engine(self) -> Engine:
+        """What the service has open."""
+        engine = self.service._engine
+        assert engine is not None
+        return engine
 
 
 @asynccontextmanager

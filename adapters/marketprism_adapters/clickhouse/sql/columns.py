@@ -20,6 +20,8 @@ from marketprism_domain.values import BookLevel
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from marketprism_application.integrity.exact_numbers import ArrowColumn
+
 Values = Sequence[Any]
 
 
@@ -166,7 +168,7 @@ def placed_columns(kind: DataKind, rows: pa.Table, seq: int, epoch: int) -> pa.T
 
     if rows.schema.remove_metadata() != schema_of(kind.name):
         raise ValueError(f"expected the columns of a {kind.name}")
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, ArrowColumn] = {}
     for name, columns in columns_of(kind.name):
         given = rows.column(name)
         if given.null_count and not columns[0].stored.startswith("Nullable"):
@@ -182,7 +184,7 @@ def placed_columns(kind: DataKind, rows: pa.Table, seq: int, epoch: int) -> pa.T
     arrays["stream_seq"] = pa.array(np.full(count, seq, dtype=np.uint64))
     arrays["stream_index"] = pa.array(np.arange(count, dtype=np.uint32))
     arrays["writer_epoch"] = pa.array(np.full(count, epoch, dtype=np.uint64))
-    return pa.table(arrays)
+    return pa.table(list(arrays.values()), names=list(arrays))
 
 
 def from_engine(kind: DataKind, table: pa.Table) -> pa.Table:
