@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from marketprism_adapters.imports import archive_files, bar_programs, guesses, tardis
+from marketprism_adapters.imports import archive_files, bar_programs, guesses, own_files, tardis
 from marketprism_adapters.imports.containers import Packed, packed
 from marketprism_adapters.imports.csv_tables import TextTable
 from marketprism_adapters.imports.layout import Layout, Sample
@@ -59,6 +59,13 @@ FORMATS: tuple[Format, ...] = (
         "a bar without a trade is not there",
     ),
     Format("lean", bar_programs.lean, ("bar",), "zip of CSV", "milliseconds of the day that the member's name has"),
+    Format(
+        "marketprism",
+        own_files.recognise,
+        ("bar", "trade", "funding_rate", "open_interest"),
+        f"Parquet, Feather, Arrow, {_TEXT}",
+        "what this program exports",
+    ),
     Format(
         "table",
         lambda sample: guesses.generic(sample, {}),

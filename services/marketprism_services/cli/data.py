@@ -15,8 +15,8 @@ from marketprism_adapters.imports.registry import FORMATS, open_rows_file
 from marketprism_application.contracts.kinds import BAR, KINDS
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.overview_questions import Coverage
-from marketprism_application.contracts.questions import Names, Question
-from marketprism_application.errors import QueryError, SourceError
+from marketprism_application.contracts.questions import Question
+from marketprism_application.errors import SourceError
 from marketprism_application.integrity.file_check import check_file
 from marketprism_application.integrity.rendering import plain_facts, plain_report
 from marketprism_application.integrity.stored_check import WITNESSES, StoredCheck, StoredSeries
@@ -25,12 +25,12 @@ from marketprism_application.queries.symbol_names import NameIndex, StoredName
 from marketprism_client import MarketClient
 from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_domain.instruments.names import base_of, product_of
-from marketprism_domain.instruments.written_names import venue_named
 from marketprism_domain.integrity.report import DayCoverage, IntegrityReport
 from marketprism_domain.sessions.exchange_hours import EXCHANGES
 from marketprism_services.cli.answers import emit
 from marketprism_services.cli.clocks import Tz, zone_of_symbol
-from marketprism_services.cli.data_files import ENDINGS, as_stops, zone_name, zone_of
+from marketprism_services.cli.data_export import export_files
+from marketprism_services.cli.data_files import ENDINGS, as_stops, stored_name, zone_name, zone_of
 from marketprism_services.cli.data_import import import_files
 from marketprism_services.cli.data_options import CheckOptions, check_options, columns_of, one_of
 from marketprism_services.cli.data_pages import written
@@ -128,7 +128,7 @@ def check(
             zone = zone_of_symbol(symbol or target, tz)
 
             async def stored(market: MarketClient) -> IntegrityReport:
-                name = await _stored_name(market, symbol or target, venue)
+                name = await stored_name(market, symbol or target, venue)
                 wanted = StoredSeries(
                     kind, name.venue, name.symbol, (interval or "1m") if KINDS[kind].has_interval else ""
                 )
@@ -252,23 +252,6 @@ def _opened(path: Path, hints: FileHints, tz: str | None, config: Path | None = 
     return file, series
 
 
-async def _stored_name(market: MarketClient, text: str, venue: str) -> StoredName:
-    """The stored instrument that a name means.
-
-    Raises:
-        UnknownSymbolError: none, or several; names what is near.
-    """
-    table = await market.ask(Names())
-    columns = (table.column(name).to_pylist() for name in ("venue", "symbol", "stored"))
-    index = NameIndex(StoredName(*row) for row in zip(*columns, strict=True))
-    wanted = venue_named(venue).partition("-")[0] if venue else None
-    name = index.resolve(text, wanted)
-    venues = sorted({name.venue} - {""}) or sorted(index.venues_of(name.symbol))
-    if len(venues) > 1 and wanted is None:
-        raise QueryError(f"venue: expected one of {', '.join(venues)}, which all have {name.symbol}; give --venue")
-    return StoredName(wanted or venues[0], name.symbol)
-
-
 def _asking(market: MarketClient) -> Callable[[Question], Awaitable[pa.Table]]:
     return market.ask
 
@@ -282,3 +265,4 @@ def _days_by_name(table: pa.Table) -> dict[str, tuple[DayCoverage, ...]]:
 
 
 data.command("import")(import_files)
+data.command("export")(export_files)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from marketprism_application.contracts.questions import Names
 from marketprism_application.errors import QueryError, UnknownSymbolError
+from marketprism_application.queries.symbol_names import NameIndex, StoredName
+from marketprism_client import MarketClient
+from marketprism_domain.instruments.written_names import venue_named
 from marketprism_services.cli.clocks import Zone, zone_named, zone_of_venues
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -22,6 +26,23 @@ def zone_name(tz: str | None) -> str:
 def zone_of(venue: str, tz: str | None) -> Zone:
     """The zone in which times of a venue are shown."""
     return zone_of_venues([venue or "other"], tz)
+
+
+async def stored_name(market: MarketClient, text: str, venue: str) -> StoredName:
+    """The stored instrument that a name means.
+
+    Raises:
+        UnknownSymbolError: none, or several; names what is near.
+    """
+    table = await market.ask(Names())
+    columns = (table.column(name).to_pylist() for name in ("venue", "symbol", "stored"))
+    index = NameIndex(StoredName(*row) for row in zip(*columns, strict=True))
+    wanted = venue_named(venue).partition("-")[0] if venue else None
+    name = index.resolve(text, wanted)
+    venues = sorted({name.venue} - {""}) or sorted(index.venues_of(name.symbol))
+    if len(venues) > 1 and wanted is None:
+        raise QueryError(f"venue: expected one of {', '.join(venues)}, which all have {name.symbol}; give --venue")
+    return StoredName(wanted or venues[0], name.symbol)
 
 
 class as_stops:  # noqa: N801 (it reads as a phrase)

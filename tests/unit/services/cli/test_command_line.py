@@ -76,6 +76,7 @@ def test_the_modules_of_commands_are_those_of_the_list() -> None:
     }
     shared |= {
         "config_view",
+        "data_export",
         "data_files",
         "data_import",
         "data_import_view",
