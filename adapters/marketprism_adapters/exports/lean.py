@@ -6,6 +6,7 @@ first folder is `crypto` and the member has no `_perp`.
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -42,7 +43,7 @@ def write(series: ExportSeries, rows: Mapping[str, Tables], out: Path) -> Export
         raise QueryError(f"venue: expected a crypto venue, for LEAN has no market of {series.venue}")
     files, counts = [], {}
     perpetual = series.symbol.endswith("-PERP")
-    name = series.name.lower()
+    name = re.sub("[^a-z0-9]", "", series.name.removesuffix("-PERP").lower())
     folder = folder_of(out / ("cryptofuture" if perpetual else "crypto") / series.venue / "minute" / name)
     for kind, tables in rows.items():
         table = whole(tables, kind)

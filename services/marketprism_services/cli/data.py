@@ -15,7 +15,7 @@ from marketprism_adapters.imports.registry import FORMATS, open_rows_file
 from marketprism_application.contracts.kinds import BAR, KINDS
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.overview_questions import Coverage
-from marketprism_application.contracts.questions import Question
+from marketprism_application.contracts.questions import Question, Records
 from marketprism_application.errors import SourceError
 from marketprism_application.integrity.file_check import check_file
 from marketprism_application.integrity.rendering import plain_facts, plain_report
@@ -128,7 +128,8 @@ def check(
             zone = zone_of_symbol(symbol or target, tz)
 
             async def stored(market: MarketClient) -> IntegrityReport:
-                name = await stored_name(market, symbol or target, venue)
+                of = Records(kind, symbol or target, interval=(interval or "1m") if KINDS[kind].has_interval else None)
+                name = await stored_name(market, symbol or target, venue, [of])
                 wanted = StoredSeries(
                     kind, name.venue, name.symbol, (interval or "1m") if KINDS[kind].has_interval else ""
                 )

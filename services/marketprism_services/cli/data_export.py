@@ -65,7 +65,8 @@ def export_files(
     span = zone_of_symbol(target, tz).range(start, end)
 
     async def written(market: MarketClient) -> tuple[ExportSeries, Exported]:
-        found = await stored_name(market, target, venue)
+        asked = [Records(each, target, interval=interval if KINDS[each].has_interval else None) for each in kinds]
+        found = await stored_name(market, target, venue, asked)
         given = zone_name(tz)
         zone = ZoneInfo(given or "Asia/Shanghai") if given or is_chinese(found.venue) else UTC
         series = ExportSeries(found.venue, found.symbol, interval, name or found.symbol, zone)

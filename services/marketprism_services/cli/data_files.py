@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from marketprism_application.contracts.questions import Names
+from collections.abc import Sequence
+
+import msgspec
+
+from marketprism_application.contracts.questions import Names, Records
 from marketprism_application.errors import QueryError, UnknownSymbolError
 from marketprism_application.queries.symbol_names import NameIndex, StoredName
 from marketprism_client import MarketClient
@@ -28,8 +32,9 @@ def zone_of(venue: str, tz: str | None) -> Zone:
     return zone_of_venues([venue or "other"], tz)
 
 
-async def stored_name(market: MarketClient, text: str, venue: str) -> StoredName:
-    """The stored instrument that a name means.
+async def stored_name(market: MarketClient, text: str, venue: str, asked: Sequence[Records] = ()) -> StoredName:
+    """The stored instrument that a name means; one of which there are neither ticks, bars nor terms is known by the
+    rows that `asked` are about.
 
     Raises:
         UnknownSymbolError: none, or several; names what is near.
@@ -38,7 +43,14 @@ async def stored_name(market: MarketClient, text: str, venue: str) -> StoredName
     columns = (table.column(name).to_pylist() for name in ("venue", "symbol", "stored"))
     index = NameIndex(StoredName(*row) for row in zip(*columns, strict=True))
     wanted = venue_named(venue).partition("-")[0] if venue else None
-    name = index.resolve(text, wanted)
+    try:
+        name = index.resolve(text, wanted)
+    except UnknownSymbolError:
+        for question in asked:
+            row = await market.ask(msgspec.structs.replace(question, venue=wanted, limit=1))
+            if row.num_rows:
+                return StoredName(str(row.column("venue")[0].as_py()), str(row.column("symbol")[0].as_py()))
+        raise
     venues = sorted({name.venue} - {""}) or sorted(index.venues_of(name.symbol))
     if len(venues) > 1 and wanted is None:
         raise QueryError(f"venue: expected one of {', '.join(venues)}, which all have {name.symbol}; give --venue")

@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,6 @@ from tests.integration.storage.storage_side import Market, Storage, market_of, s
 
 T0 = 1_704_067_200_000  # 2024-01-01T00:00Z in milliseconds
 MINUTE = 60_000
-
-
-async def _is_open(storage: Storage) -> bool:
-    return (await storage.health()).startswith("healthy")
 
 
 class Side:
@@ -61,7 +56,7 @@ class Side:
 async def side_of(folder: Path) -> AsyncIterator[Side]:
     """NATS, and a storage that is open."""
     async with market_of(folder / "nats") as market, storage_of(market, folder / "store") as storage:
-        await until(partial(_is_open, storage))
+        await until(storage.is_open)
         yield Side(market, storage)
 
 
