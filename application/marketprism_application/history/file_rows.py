@@ -46,7 +46,12 @@ class FileRows:
 
 
 def rows_of(
-    file: RowsFile, series: FileSeries, target: ImportTarget, calendar: MarketCalendar, asked: CheckAsked
+    file: RowsFile,
+    series: FileSeries,
+    target: ImportTarget,
+    calendar: MarketCalendar,
+    asked: CheckAsked,
+    block_rows: int = BLOCK_ROWS,
 ) -> Iterator[FileRows]:
     """The rows of a series that lie in the range that is asked for, as records of the target.
 
@@ -57,15 +62,15 @@ def rows_of(
         those of the store are not.
     """
     if target.kind.has_interval:
-        yield from _bars(file, series, target, calendar.schedule(series.venue, series.symbol), asked)
+        yield from _bars(file, series, target, calendar.schedule(series.venue, series.symbol), asked, block_rows)
         return
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in file.batches(series):
-        for start in range(0, batch.num_rows, BLOCK_ROWS):
-            waiting.append(batch.slice(start, BLOCK_ROWS))
+        for start in range(0, batch.num_rows, block_rows):
+            waiting.append(batch.slice(start, block_rows))
             count += waiting[-1].num_rows
-            if count >= BLOCK_ROWS:
+            if count >= block_rows:
                 yield _events(pa.Table.from_batches(waiting), target, asked)
                 waiting, count = [], 0
     if waiting:
@@ -145,7 +150,7 @@ def _inside(ts: Ints, asked: CheckAsked) -> Flags:
 
 
 def _bars(
-    file: RowsFile, series: FileSeries, target: ImportTarget, schedule: Schedule, asked: CheckAsked
+    file: RowsFile, series: FileSeries, target: ImportTarget, schedule: Schedule, asked: CheckAsked, block_rows: int
 ) -> Iterator[FileRows]:
     batches = list(file.batches(series))
     if not batches:
@@ -168,8 +173,8 @@ def _bars(
     settled, left_out, repeated = _settled(rows, keep)
     place = np.searchsorted(table.column("row").to_numpy(), rows.row)
     given = frozenset(name for name in _OF_BARS if name in target.kind.fields and not _is_empty(table.column(name)))
-    for start in range(0, len(settled), BLOCK_ROWS):
-        chosen = settled[start : start + BLOCK_ROWS]
+    for start in range(0, len(settled), block_rows):
+        chosen = settled[start : start + block_rows]
         part = table.take(pa.array(place[chosen], pa.int64()))
         columns: dict[str, ArrowColumn] = {name: part.column(name) for name in given}
         ts = rows.ts[chosen]
