@@ -242,9 +242,9 @@ def _table(
         name = field.name
         if name in columns:
             made.append(columns[name])
-        elif name == "ts_event" or name in target.what.same:
+        elif name in ("ts_event", "ts_recv") or name in target.what.same:  # when it was received nobody knows
             made.append(pa.array(ts_event))
-        elif name in ("ts_recv", "ts_pub"):
+        elif name == "ts_pub":
             made.append(now)
         elif name in alike:
             made.append(pa.repeat(pa.scalar(alike[name], field.type), count))

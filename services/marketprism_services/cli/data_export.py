@@ -16,7 +16,7 @@ import typer
 from marketprism_adapters.exports.registry import EXPORTS
 from marketprism_adapters.exports.series import Exported, ExportFormat, ExportSeries
 from marketprism_application.contracts.kinds import KINDS
-from marketprism_application.contracts.questions import Records, key_of, next_of
+from marketprism_application.contracts.questions import Records, next_of
 from marketprism_client import MarketClient
 from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_services.cli.clocks import Tz, zone_of_symbol
@@ -89,8 +89,6 @@ async def _pages(
     while True:
         page: pa.Table = await market.ask(question)
         after = next_of(page)
-        if after is None and page.num_rows >= limit:
-            after = key_of(kind, page)
         yield page.filter(page.column("closed")) if "closed" in kind.fields else page
         if after is None:
             return

@@ -61,10 +61,11 @@ async def test_what_is_exported_is_there_when_it_is_imported_again(side: Side, t
 
 
 async def test_klines_by_pages_and_in_a_range(side: Side, tmp_path: Path) -> None:
-    await side.imported(str(archive(tmp_path, [kline(n) for n in range(21_000)])))
+    # As many as a page has: behind it lies nothing, which is no error.
+    await side.imported(str(archive(tmp_path, [kline(n) for n in range(20_000)])))
     whole = await exported(side, "BTC-USDT", "--kind", "kline", "--out", str(tmp_path / "all"))
-    assert whole["rows"] == {"kline": 21_000}
-    assert len(whole["files"]) == 15
+    assert whole["rows"] == {"kline": 20_000}
+    assert len(whole["files"]) == 14
     part = await exported(
         side,
         *("BTC-USDT", "--kind", "kline", "--format", "lean", "--out", str(tmp_path / "lean")),

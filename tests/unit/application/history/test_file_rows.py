@@ -43,7 +43,8 @@ def test_a_bar_has_the_bounds_and_the_day_that_the_calendar_gives_it(tmp_path: P
     rows = part.table.to_pylist()
     assert [row["trading_day"] for row in rows] == ["20190507"] * 4
     assert {row["ts_close"] - row["ts_open"] for row in rows} == {MINUTE}
-    assert all(row["ts_event"] == row["ts_close"] for row in rows)
+    assert all(row["ts_event"] == row["ts_recv"] == row["ts_close"] for row in rows)
+    assert {row["ts_pub"] for row in rows} == {LATER.now_ns}
     assert (rows[0]["turnover"], rows[0]["open_interest"], rows[0]["source"]) == (0, None, "import:table")
     assert part.given == {"open", "high", "low", "close", "volume"}
     assert part.row.tolist() == [2, 3, 4, 5]
