@@ -28,6 +28,7 @@ def recognise(sample: Sample) -> Layout | None:
             dense=own_bars,
             stamped="open",
             own_bars=own_bars,
+            own_names=True,
             zone="UTC",
         )
     if not at.keys() >= _KEYS:
@@ -36,7 +37,13 @@ def recognise(sample: Sample) -> Layout | None:
         if at.keys() >= set(needed):
             read = [name for name in (*needed, *more) if name in at and name in _READ[kind]]
             fields = {"ts_event": "ts_event", **{name: name for name in read}}
-            return Layout("marketprism", kind, sample.names, fields, symbols="symbol", venues="venue", zone="UTC")
+            return Layout(
+                *("marketprism", kind, sample.names, fields),
+                symbols="symbol",
+                venues="venue",
+                own_names=True,
+                zone="UTC",
+            )
     return None
 
 

@@ -154,7 +154,9 @@ class TableFile:
         market = market_called(cells[layout.venues], by_tardis=layout.format == "tardis") if layout.venues else ""
         market = market or layout.venue
         given = market_called(venue_named(hints.venue)) if hints.venue else ""
-        if native and (given or market):
+        if layout.own_names:
+            named = InstrumentNamed(given or market, native)
+        elif native and (given or market):
             named = self._of_market(given or market, native)
         elif native:
             named = instrument_written(native)
