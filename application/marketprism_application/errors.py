@@ -20,6 +20,8 @@ ApplicationError
 ├── NotificationError    a channel did not take a message
 │   ├── NotificationRefused      it says no: sending the same again is of no use
 │   └── NotificationUnavailable  it is away or too busy: later
+├── ImportTaken      somebody else imports rows of the same series
+├── StorageSilent    the storage takes no rows of the past
 ├── DefinitionError  a job or another thing that somebody defined cannot be (the caller's mistake)
 ├── OrderError       an order that cannot be calculated, or may not be (the caller's mistake)
 └── QueryError       a question that cannot be answered as asked (the caller's mistake)
@@ -157,6 +159,18 @@ class NotificationUnavailable(NotificationError):
     def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(message, retryable=True)
         self.retry_after_s = retry_after_s
+
+
+class ImportTaken(ApplicationError):
+    """Two imports of one series at a time would each take what the other has sent for missing."""
+
+    code = Code.CONFLICT
+
+
+class StorageSilent(ApplicationError):
+    """What was sent is in the stream and not in the store: the storage is away, or cannot write."""
+
+    code = Code.UNAVAILABLE
 
 
 class DefinitionError(ApplicationError):

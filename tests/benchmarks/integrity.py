@@ -11,12 +11,16 @@ import numpy as np
 import pyarrow as pa
 
 from marketprism_adapters.imports.registry import open_rows_file
+from marketprism_application.contracts.history import encode_block
+from marketprism_application.history.file_rows import rows_of
+from marketprism_application.history.targets import target_of
 from marketprism_application.integrity.bar_check import check_bars, report_of
 from marketprism_application.integrity.bar_rows import BarRows
 from marketprism_application.integrity.expected_grid import Grid
+from marketprism_application.integrity.file_check import CheckAsked
 from marketprism_application.integrity.inputs import Inputs, TermPeriod
 from tests.benchmarks.stages import median_seconds
-from tests.support.bar_series import TERMS, clean, expected, numbers
+from tests.support.bar_series import CALENDAR, TERMS, clean, expected, numbers
 
 KLINES = AGG_TRADES = 500_000
 
@@ -40,6 +44,10 @@ def measure_integrity() -> dict[str, float]:
         result["klines_per_s"] = KLINES / median_seconds(lambda: _read(klines))
         result["klines_to_columns_per_s"] = KLINES / median_seconds(lambda: _columns(klines))
         result["agg_trades_per_s"] = AGG_TRADES / median_seconds(lambda: _read(trades))
+        result["klines_to_records_per_s"] = KLINES / median_seconds(lambda: _records(klines))
+        result["agg_trades_to_records_per_s"] = AGG_TRADES / median_seconds(lambda: _records(trades))
+        result["klines_to_blocks_per_s"] = KLINES / median_seconds(lambda: _records(klines, as_blocks=True))
+        result["agg_trades_to_blocks_per_s"] = AGG_TRADES / median_seconds(lambda: _records(trades, as_blocks=True))
     result["grid_bars_per_s"] = len(rows) / median_seconds(lambda: Grid.of(expectation))
     return result
 
@@ -80,6 +88,18 @@ def _read(path: Path) -> None:
 def _columns(path: Path) -> None:
     file = open_rows_file(path)
     assert sum(len(BarRows.of(batch)) for batch in file.batches(file.facts.series[0])) == KLINES
+
+
+def _records(path: Path, *, as_blocks: bool = False) -> None:
+    """A file as an import reads it: records of a kind, and the blocks in which they travel."""
+    file = open_rows_file(path)
+    (series,) = file.facts.series
+    count = 0
+    for part in rows_of(file, series, target_of(file.facts, series), CALENDAR, CheckAsked(2 * 10**18)):
+        count += part.table.num_rows
+        if as_blocks:
+            encode_block(part.table, replaces=False)
+    assert count == KLINES == AGG_TRADES
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from tests.support.import_files import (
     klines_in_us,
     lean,
     metrics,
+    own_parquet,
+    own_trades,
     packed_in_xz,
     rates,
     single,
@@ -63,7 +65,11 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, FileSeries]] = {
     ),
     "metrics": (metrics, "binance-vision", COIN._replace(kind="open_interest", interval="", symbol="BTC-USDT-PERP")),
     "tardis trades": (tardis_trades, "tardis", FileSeries("trade", "binance", "BTC-USDT-PERP", "", "BTCUSDT")),
-    "tardis quotes": (tardis_quotes, "tardis", FileSeries("book_top", "okx", "BTC-USDT-PERP", "", "BTC-USDT-SWAP")),
+    "tardis quotes": (
+        tardis_quotes,
+        "tardis",
+        FileSeries("book_top", "okx", "BTC-USDT-PERP", "", "BTC-USDT-SWAP", in_contracts=True),
+    ),
     "tardis books": (tardis_book, "tardis", FileSeries("orderbook", "deribit", "BTC-USD-PERP", "", "BTC-PERPETUAL")),
     "tardis tickers": (tardis_ticker, "tardis", FileSeries("open_interest", "bybit", "BTC-USDT-PERP", "", "BTCUSDT")),
     "vnpy CSV": (vnpy_csv, "vnpy", OURS._replace(native="rb2405")),
@@ -71,6 +77,8 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, FileSeries]] = {
     "tqsdk": (tqsdk, "tqsdk", OURS._replace(native="SHFE.rb2405")),
     "freqtrade": (freqtrade_feather, "freqtrade", FileSeries("bar", "", "BTC-USDT", "1m")),
     "lean": (lean, "lean", FileSeries("bar", "", "BTC-USDT", "1m", "BTCUSDT")),
+    "our Parquet": (own_parquet, "marketprism", COIN._replace(native="BTC-USDT")),
+    "our CSV of trades": (own_trades, "marketprism", FileSeries("trade", "binance", "BTC-USDT", "", "BTC-USDT")),
     "any Parquet": (any_parquet, "table", FileSeries("bar", "", "BTC-USDT", "1m")),
     "Chinese names": (chinese_csv, "table", OURS),
     "packed in xz": (packed_in_xz, "vnpy", OURS._replace(native="rb2405")),
@@ -123,7 +131,7 @@ def _lines(path: Path) -> str:
 
 
 def test_every_format_is_tried() -> None:
-    assert {form for _, form, _ in CASES.values()} == {form.name for form in FORMATS}
+    assert {form for _, form, _ in CASES.values()} | {"databento"} == {form.name for form in FORMATS}
 
 
 def test_rows_that_are_in_memory_are_a_file_too(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import pyarrow as pa
 import pytest
 from chdb import session
 
@@ -78,6 +79,10 @@ class Failing:
     ) -> int:
         self._fail("insert_encoded", [row for group in groups for row in group.rows])
         return await self.store.insert_encoded(kind, groups, covered, epoch)
+
+    async def insert_columns(self, kind: DataKind, rows: pa.Table, seq: int, covered: StreamRange, epoch: int) -> int:
+        self._fail("insert_columns", rows.to_pylist())
+        return await self.store.insert_columns(kind, rows, seq, covered, epoch)
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         self._fail("bury", dead)

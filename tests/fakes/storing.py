@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
 from marketprism_adapters.memory.store import MemoryStore
@@ -142,6 +144,12 @@ class World(WriterHooks):
     ) -> int:
         del kind, groups, covered, epoch
         raise RowError("looked at one by one here")
+
+    async def insert_columns(self, kind: DataKind, rows: pa.Table, seq: int, covered: StreamRange, epoch: int) -> int:
+        self.call()
+        done = await self.store.insert_columns(kind, rows, seq, covered, epoch)
+        self.step()
+        return done
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         self.call()

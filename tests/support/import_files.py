@@ -14,6 +14,11 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as parquet
 
+from marketprism_application.contracts.kinds import KINDS
+from marketprism_application.queries.arrow_tables import table_of
+from marketprism_application.queries.export import render
+from tests.contract.test_codec import SAMPLES
+
 T0 = 1_704_067_200_000  # 2024-01-01T00:00Z in milliseconds
 MINUTE = 60_000
 
@@ -199,4 +204,41 @@ def chinese_csv(folder: Path) -> Path:
 def packed_in_xz(folder: Path) -> Path:
     path = folder / "no_ending"
     path.write_bytes(lzma.compress(vnpy_csv(folder).read_bytes()))
+    return path
+
+
+def own_parquet(folder: Path) -> Path:
+    """As `marketprism data export` writes klines."""
+    rows = [
+        SAMPLES["kline"]._replace(
+            venue="binance",
+            symbol="BTC-USDT",
+            interval="1m",
+            ts_open=(T0 + n * MINUTE) * 10**6,
+            ts_close=(T0 + (n + 1) * MINUTE) * 10**6,
+            open=Decimal("42000.1"),
+            volume=Decimal(f"{n + 1}.125"),
+        )
+        for n in range(3)
+    ]
+    path = folder / "binance.BTC-USDT.1m.parquet"
+    parquet.write_table(table_of(KINDS["kline"], rows), path)
+    return path
+
+
+def own_trades(folder: Path) -> Path:
+    """As `marketprism` writes trades as CSV."""
+    rows = [
+        SAMPLES["trade"]._replace(
+            venue="binance",
+            symbol="BTC-USDT",
+            trade_id=str(900 + n),
+            ts_event=(T0 + n) * 10**6,
+            price=Decimal("42000.5"),
+            side="sell",
+        )
+        for n in range(3)
+    ]
+    path = folder / "trades.csv"
+    path.write_bytes(render(table_of(KINDS["trade"], rows), "csv"))
     return path

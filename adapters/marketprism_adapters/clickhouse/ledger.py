@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.topology import DATABASE
+from marketprism_application.contracts.history import REPLACING
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.ports.storage import StoreMark
 from marketprism_application.storage.stream_gaps import RowsEnd, RowsNext
@@ -69,7 +70,8 @@ class SqlLedger:
             f"SELECT venue, symbol, argMax(source, t.ts_event) AS source, {day} AS trading_day, "
             "toUnixTimestamp64Nano(max(t.ts_event)) AS ts_event, toUnixTimestamp64Nano(max(t.ts_pub)) AS ts_pub "
             f"FROM {DATABASE}.{kind.table} AS t "
-            f"WHERE t.ts_pub >= (SELECT max(ts_pub) FROM {DATABASE}.{kind.table}) - {_ACTIVE} GROUP BY venue, symbol"
+            f"WHERE t.ts_pub >= (SELECT max(ts_pub) FROM {DATABASE}.{kind.table}) - {_ACTIVE} "
+            f"AND t.stream_seq BETWEEN 1 AND {REPLACING - 1} GROUP BY venue, symbol"
         )
         return [RowsEnd(**row) for row in found.to_pylist()]
 
@@ -78,7 +80,8 @@ class SqlLedger:
         found = await self._engine.fetch(
             "SELECT venue, symbol, toUnixTimestamp64Nano(min(t.ts_event)) AS ts_event "
             f"FROM {DATABASE}.{kind.table} AS t "
-            "WHERE t.stream_seq >= {first:UInt64} AND t.ts_pub > fromUnixTimestamp64Nano({ts_pub:Int64}, 'UTC') "
+            f"WHERE t.stream_seq < {REPLACING} AND t.stream_seq >= {{first:UInt64}} "
+            "AND t.ts_pub > fromUnixTimestamp64Nano({ts_pub:Int64}, 'UTC') "
             "GROUP BY venue, symbol",
             {"first": first, "ts_pub": ts_pub},
         )

@@ -11,9 +11,16 @@ import structlog
 
 from marketprism_adapters.clickhouse.dead_rows import SqlDeadRows
 from marketprism_adapters.clickhouse.migrations import LEDGER, Migration, pending
-from marketprism_adapters.clickhouse.sql.columns import columns_of, to_arrow
+from marketprism_adapters.clickhouse.sql.columns import columns_of, placed_columns, to_arrow
 from marketprism_adapters.clickhouse.sql.engine import Engine
-from marketprism_adapters.clickhouse.sql.schema import COLUMNS, CREATED, PROVENANCE, inserts, inserts_encoded
+from marketprism_adapters.clickhouse.sql.schema import (
+    COLUMNS,
+    CREATED,
+    PROVENANCE,
+    inserts,
+    inserts_columns,
+    inserts_encoded,
+)
 from marketprism_adapters.clickhouse.tiers import tier_statements
 from marketprism_adapters.clickhouse.topology import DATABASE, REVISIONS, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
@@ -22,7 +29,7 @@ from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPl
 from marketprism_sdk.errors import reason_of
 
 if TYPE_CHECKING:
-    pass
+    import pyarrow as pa
 
 log = structlog.get_logger()
 
@@ -142,6 +149,18 @@ class SqlStore:
         for what in inserts_encoded(kind, token, careful=True):
             await self._engine.insert_encoded(what, body)
         return rows
+
+    async def insert_columns(self, kind: DataKind, rows: pa.Table, seq: int, covered: StreamRange, epoch: int) -> int:
+        """Write rows once per (kind, range), as the columns that came."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+        try:
+            table = await asyncio.to_thread(placed_columns, kind, rows, seq, epoch)
+        except (ValueError, pa.ArrowException) as error:
+            raise RowError(f"{kind.table}: {reason_of(error)}") from error
+        for what in inserts_columns(kind, f"{covered.token}:{kind.name}"):
+            await self._engine.insert(what, table)
+        return rows.num_rows
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         """Set rows aside that no table can take."""

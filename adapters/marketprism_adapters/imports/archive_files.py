@@ -45,7 +45,17 @@ def _klines(sample: Sample, names: dict[str, int]) -> Layout | None:
         length = int(float(row[6])) - int(float(row[0])) + 1
         unit = 10**6 if len(row[0].strip()) <= 13 else 10**3
         interval = interval_of_ns(length * unit) or ""
-    return Layout(archive.NAME, "bar", columns, _BAR, header=bool(names), interval=interval, dense=True, stamped="open")
+    return Layout(
+        archive.NAME,
+        "bar",
+        columns,
+        _BAR,
+        header=bool(names),
+        interval=interval,
+        dense=True,
+        stamped="open",
+        own_bars=True,
+    )
 
 
 def _is_kline(row: tuple[str, ...]) -> bool:

@@ -28,6 +28,7 @@ _MAGIC = {
     b"ARROW1": "arrow",
     b"FEA1": "arrow",
     b"PAR1": "parquet",
+    b"DBN": "dbn",
 }
 HEAD_BYTES = 1 << 18
 _BUFFER = 1 << 20
@@ -37,7 +38,7 @@ class Packed(NamedTuple):
     """A file, how it is packed, and the member that it is read of, the file's own name without one."""
 
     path: Path
-    container: str  # text, zip, gzip, xz, bzip2, zstd, sqlite, arrow, parquet
+    container: str  # text, zip, gzip, xz, bzip2, zstd, sqlite, arrow, parquet, dbn
     member: str
 
 
@@ -60,6 +61,8 @@ def packed(path: Path) -> Packed:
         if container == "zip":
             with zipfile.ZipFile(path) as archive:
                 member = _only(path, archive).filename
+        if container == "zstd" and io.BufferedReader(_Unpacked(path)).peek(3).startswith(b"DBN"):
+            container = "dbn"
         return Packed(path, container, member)
 
 
@@ -82,7 +85,9 @@ def _stream(file: Packed) -> io.BufferedReader:
         return io.BufferedReader(lzma.LZMAFile(file.path), _BUFFER)
     if file.container == "bzip2":
         return io.BufferedReader(bz2.BZ2File(file.path), _BUFFER)
-    return io.BufferedReader(_Unpacked(file.path) if file.container == "zstd" else io.FileIO(file.path), _BUFFER)
+    with file.path.open("rb") as plain:
+        is_zstd = plain.read(4) == b"\x28\xb5\x2f\xfd"  # of Databento's files some are
+    return io.BufferedReader(_Unpacked(file.path) if is_zstd else io.FileIO(file.path), _BUFFER)
 
 
 class _Unpacked(io.RawIOBase):

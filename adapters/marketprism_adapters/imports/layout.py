@@ -55,6 +55,8 @@ class Layout:
     dense: bool | None = None
     stamped: str = ""
     guessed: bool = False
+    own_bars: bool = False  # the venue itself made them
+    own_names: bool = False  # instruments and venues are called as this product calls them
     checksum: bool = False  # the file's sum is published beside it
     zone: str = ""
     remarks: tuple[str, ...] = field(default=())

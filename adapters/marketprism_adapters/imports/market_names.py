@@ -62,6 +62,14 @@ def market_called(text: str, *, by_tardis: bool = False) -> str:
     return found or venue_of_code(word) or word
 
 
+def trades_in_contracts(market: str, symbol: str, *, by_tardis: bool) -> bool:
+    """Whether amounts of an instrument's files are numbers of contracts: of Binance's inverse ones, and of what venues
+    send as they send it, of OKX's contracts."""
+    if market == ARCHIVE_COIN:
+        return True
+    return by_tardis and market == "okx" and symbol.count("-") > 1
+
+
 def instrument_of(market: str, native: str) -> InstrumentNamed:
     """An instrument of a market by the venue's own name, `BTCUSDT` of the perpetuals BTC-USDT-PERP."""
     name = _SYMBOL.get(market)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from marketprism_adapters.imports import archive_files, bar_programs, guesses, tardis
+from marketprism_adapters.imports import archive_files, bar_programs, databento, guesses, own_files, tardis
 from marketprism_adapters.imports.containers import Packed, packed
 from marketprism_adapters.imports.csv_tables import TextTable
 from marketprism_adapters.imports.layout import Layout, Sample
@@ -60,6 +60,20 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("lean", bar_programs.lean, ("bar",), "zip of CSV", "milliseconds of the day that the member's name has"),
     Format(
+        databento.NAME,
+        lambda _: None,  # known by its container
+        ("bar", "trade"),
+        "DBN, plain or zstd",
+        "by the vendor's library, extra databento; prices to nine digits, times of the exchange",
+    ),
+    Format(
+        "marketprism",
+        own_files.recognise,
+        ("bar", "trade", "funding_rate", "open_interest"),
+        f"Parquet, Feather, Arrow, {_TEXT}",
+        "what this program exports",
+    ),
+    Format(
         "table",
         lambda sample: guesses.generic(sample, {}),
         ("bar", "trade"),
@@ -77,6 +91,9 @@ def open_rows_file(path: Path, hints: FileHints | None = None) -> RowsFile:
     """
     hints = hints or FileHints()
     file = packed(path)
+    if file.container == "dbn":
+        of_vendor = databento.DbnTable.of(file)
+        return TableFile(file, of_vendor, guesses.with_columns(of_vendor.layout, hints.columns), hints)
     table = _table(file)
     for each in FORMATS[:-1]:
         layout = each.recognise(table.sample)

@@ -20,6 +20,7 @@ from marketprism_adapters.imports.market_names import (
     instrument_of,
     instrument_written,
     market_called,
+    trades_in_contracts,
 )
 from marketprism_application.errors import SourceError
 from marketprism_application.files.digest import sha256_of
@@ -66,6 +67,7 @@ class TableFile:
             layout.dense,
             layout.stamped,
             layout.guessed,
+            layout.own_bars,
             tuple(self._remarks),
         )
 
@@ -152,7 +154,9 @@ class TableFile:
         market = market_called(cells[layout.venues], by_tardis=layout.format == "tardis") if layout.venues else ""
         market = market or layout.venue
         given = market_called(venue_named(hints.venue)) if hints.venue else ""
-        if native and (given or market):
+        if layout.own_names:
+            named = InstrumentNamed(given or market, native)
+        elif native and (given or market):
             named = self._of_market(given or market, native)
         elif native:
             named = instrument_written(native)
@@ -168,7 +172,9 @@ class TableFile:
         if layout.intervals:
             text = cells[layout.intervals].strip()
             interval = _OF_VNPY.get(text, text) or interval
-        return FileSeries(layout.kind, venue, named.symbol, interval, native)
+        market = given or market or named.venue
+        in_contracts = trades_in_contracts(market, named.symbol, by_tardis=layout.format == "tardis")
+        return FileSeries(layout.kind, venue, named.symbol, interval, native, in_contracts)
 
     @staticmethod
     def _of_market(market: str, native: str) -> InstrumentNamed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, localcontext
 from operator import attrgetter
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never, get_args
 
 import msgspec
 import pyarrow as pa
@@ -29,7 +29,7 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
-from marketprism_application.queries.arrow_tables import AUDIT, LISTING, NAMES, SYMBOLS, table_of
+from marketprism_application.queries.arrow_tables import AUDIT, LISTING, NAMES, SYMBOLS, schema_of, table_of
 from marketprism_application.queries.daily import COLUMNS as DAYS
 from marketprism_application.queries.statistics import COLUMNS as STATISTICS
 from marketprism_application.storage.redriving import LetterKey
@@ -95,6 +95,16 @@ class MemoryStore:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise RowError(f"{kind.table}: {error}") from error
         return await self.insert(kind, decoded, places, covered, epoch)
+
+    async def insert_columns(self, kind: DataKind, rows: pa.Table, seq: int, covered: StreamRange, epoch: int) -> int:
+        """Insert rows of columns; those that are no columns of the kind raise as in the real store."""
+        if rows.schema.remove_metadata() != schema_of(kind.name):
+            raise RowError(f"{kind.table}: expected the columns of a {kind.name}")
+        for name, hint in kind.types.items():
+            if rows.column(name).null_count and type(None) not in get_args(hint):
+                raise RowError(f"{kind.table}: {name}: expected a value in every row")
+        made = [kind.model(**row) for row in rows.to_pylist()]
+        return await self.insert(kind, made, [StreamPlace(seq, n) for n in range(len(made))], covered, epoch)
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         """Set rows aside by their places."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -29,9 +30,20 @@ _AGAIN_S = 0.5
 
 
 class BarTail:
-    """Keeps `recent` what it should be: bars above the store's watermark, and none below."""
+    """Keeps `recent` what it should be: bars above the store's watermark, and none below.
 
-    def __init__(self, connection: NatsConnection, recent: RecentBars, metrics: Metrics) -> None:
+    `on_history` hears that rows of the past are in the store, which no bar of the stream tells.
+    """
+
+    def __init__(
+        self,
+        connection: NatsConnection,
+        recent: RecentBars,
+        metrics: Metrics,
+        on_history: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_history = on_history
+        self._history = b""
         self._connection = connection
         self._recent = recent
         self._metrics = metrics
@@ -50,6 +62,7 @@ class BarTail:
         """Follow the stream until cancelled; starts again from the watermark when it fails or was made anew."""
         kv = NatsKeyValue.existing(self._connection, streams.STORE_RANGES)
         stop = await kv.watch(streams.BARS, self._moved)
+        stop_history = await kv.watch(streams.HISTORY, self._history_moved)
         try:
             while True:
                 try:
@@ -62,6 +75,13 @@ class BarTail:
                     await asyncio.sleep(_AGAIN_S)
         finally:
             await stop()
+            await stop_history()
+
+    def _history_moved(self, entry: KvEntry | None) -> None:
+        value = entry.value if entry is not None and not entry.deleted else b""
+        if value != self._history:
+            self._history = value
+            self._on_history()
 
     def _moved(self, entry: KvEntry) -> None:
         if entry.key != streams.BARS or entry.deleted:
@@ -113,6 +133,7 @@ class BarTail:
         entry = await kv.get(streams.BARS)
         if entry is not None:
             self._moved(entry)
+        self._history_moved(await kv.get(streams.HISTORY))
         self._metrics.gauge("tail_bars", len(self._recent))
         self._metrics.gauge("tail_dropped_bars", self._recent.dropped)
         return self._set_back or str((await stream_info(self._connection, streams.BARS))["created"]) != self._created

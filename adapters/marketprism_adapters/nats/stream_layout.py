@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from marketprism_application.contracts.history import STREAM
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Bounds, check_bounds
 from marketprism_sdk.errors import ConfigurationError
@@ -19,6 +20,7 @@ TICKS = "MARKET_TICKS"
 BARS = "MARKET_BARS"
 EVENTS = "MARKET_EVENTS"
 DATA = "MARKET_DATA"
+HISTORY = STREAM
 
 SCHEMA = 1  # of what is written into the market streams; a program writes no stream of a later one
 HASH = "fnv1a-32"  # how an instrument finds its partition
@@ -58,7 +60,8 @@ class StreamSettings:
     """How many partitions there are, and how long and how large the market streams may be.
 
     Every service needs the same; `partitions` of the raw log are for the life of the streams. `reserve` is the share of
-    JetStream's limit that the market streams leave to everything else. A message that is sent again within
+    JetStream's limit that the market streams leave to everything else, `history` among it: it holds what is on its way
+    from files into the store. A message that is sent again within
     `duplicate_window_s` is known. `lower` allows limits of streams that are there to be made smaller.
 
     Raises:
@@ -82,17 +85,26 @@ class StreamSettings:
     bars: StreamLimits = StreamLimits(7 * _DAY_S, 0.08)
     events: StreamLimits = StreamLimits(7 * _DAY_S, 0.02)
     data: StreamLimits = StreamLimits(_DAY_S, 0.20)
+    history: StreamLimits = StreamLimits(_DAY_S, 0.02)
 
     def __post_init__(self) -> None:
         check_bounds(self, self.BOUNDS)
-        total = sum(limits.share for limits in self.limits.values() if not limits.max_mb)
+        others = (limits for stream, limits in self.limits.items() if stream != HISTORY)
+        total = sum(limits.share for limits in others if not limits.max_mb)
         if total > 1 + 1e-9:
             raise InvalidValue("streams", "shares of at most 1 together", round(total, 9))
 
     @property
     def limits(self) -> dict[str, StreamLimits]:
         """By the name of the stream."""
-        return {RAW: self.raw, TICKS: self.ticks, BARS: self.bars, EVENTS: self.events, DATA: self.data}
+        return {
+            RAW: self.raw,
+            TICKS: self.ticks,
+            BARS: self.bars,
+            EVENTS: self.events,
+            DATA: self.data,
+            HISTORY: self.history,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from marketprism_adapters.nats.stream_layout import (
     DATA,
     EVENTS,
     HASH,
+    HISTORY,
     MIN_STORE_BYTES,
     RAW,
     SCHEMA,
@@ -30,6 +31,7 @@ from marketprism_adapters.nats.stream_layout import (
     StreamLayout,
     store_limit,
 )
+from marketprism_application.contracts.history import PREFIX as HISTORY_PREFIX
 from marketprism_sdk.errors import ConfigurationError, StreamError, StreamMisconfigured, StreamMissing
 from marketprism_sdk.nats.api_errors import NAME_IN_USE, NO_ROOM
 from marketprism_sdk.nats.connection import NatsConnection
@@ -65,6 +67,7 @@ _SUBJECTS = {
     BARS: ["market.bar.>", "stage.aggregator.>"],
     EVENTS: ["market.gap.>", "market.quality.>", "market.event.>", "market.instrument.>"],
     DATA: [_DATA_FENCE],
+    HISTORY: [f"{HISTORY_PREFIX}>"],
 }
 MARKET_STREAMS = tuple(_SUBJECTS)
 
@@ -259,6 +262,7 @@ STORED: dict[str, tuple[str, ...]] = {
     BARS: ("market.bar.>",),
     EVENTS: ("market.gap.>", "market.quality.>", "market.event.>", "market.instrument.>"),
     DATA: ("market.>",),
+    HISTORY: (f"{HISTORY_PREFIX}>",),
 }
 
 __all__ = [
@@ -268,6 +272,7 @@ __all__ = [
     "DATA",
     "EVENTS",
     "GATEWAY_ORDERS",
+    "HISTORY",
     "LATEST_BARS",
     "LATEST_TICKS",
     "MARKET_STREAMS",

@@ -158,7 +158,7 @@ def _check_bar_file(
     series = series._replace(venue=venue)
     schedule = calendar.schedule(venue, series.symbol)
     rows = joined(_all(file, series if series in file.facts.series else _own(file, series), BarRows.of))
-    known = _opening(rows, series, schedule, asked, file.facts.stamped)
+    known = opened(rows, series, schedule, asked, file.facts.stamped).stamped
     bounds = bounds_of(known.rows, schedule, series.interval, asked)
     rows = _inside(known.rows, bounds, asked)
     if not len(rows):
@@ -182,7 +182,15 @@ def _check_bar_file(
     return replace(report, remarks=(*file.facts.remarks, *remarks, *bounds.remarks, *found_out, *report.remarks))
 
 
-def _opening(rows: BarRows, series: FileSeries, schedule: Schedule, asked: CheckAsked, stamped: str) -> Stamped:
+class Opened(NamedTuple):
+    """Rows at the times at which their bars open, the grid that they fit, and how its bars are counted."""
+
+    stamped: Stamped
+    grid: Grid
+    alignment: Alignment
+
+
+def opened(rows: BarRows, series: FileSeries, schedule: Schedule, asked: CheckAsked, stamped: str) -> Opened:
     """All rows at the times at which their bars open, whichever they bear: a range that is asked for is of those."""
     whole = bounds_of(rows, schedule, series.interval, replace(asked, ts_from=None, ts_to=None, confirmed=True))
     rules = ExpectationRules(True, asked.now_ns, asked.alignment or "session")
@@ -196,7 +204,7 @@ def _opening(rows: BarRows, series: FileSeries, schedule: Schedule, asked: Check
     at = grid.place(known.rows.ts)
     ts = known.rows.ts.copy()
     ts[at != NOWHERE] = grid.ts_open[at[at != NOWHERE]]
-    return known._replace(rows=known.rows.at(ts))
+    return Opened(known._replace(rows=known.rows.at(ts)), grid, expectation.alignment)
 
 
 def _own(file: RowsFile, series: FileSeries) -> FileSeries:

@@ -67,6 +67,7 @@ class FileSeries(NamedTuple):
     symbol: str = ""
     interval: str = ""
     native: str = ""  # the instrument as the file names it
+    in_contracts: bool = False  # its amounts are numbers of contracts
 
 
 class MappedColumn(NamedTuple):
@@ -89,6 +90,7 @@ class FileFacts:
 
     `dense`: whether its maker writes a bar for each minute, None where that differs. `stamped`: which time of a bar it
     bears, "open" or "close", "" where that differs. `guessed`: the columns were understood by their names alone.
+    `own_bars`: its bars are those that the venue itself made.
     """
 
     format: str
@@ -97,6 +99,7 @@ class FileFacts:
     dense: bool | None = None
     stamped: str = ""
     guessed: bool = False
+    own_bars: bool = False
     remarks: tuple[str, ...] = ()
 
 

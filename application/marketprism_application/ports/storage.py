@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
 from marketprism_application.contracts.kinds import DataKind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Encoded = bytes | msgspec.Raw  # one record in MessagePack
 NO_MESSAGE = -1  # in place of a time: there is no message at that sequence
@@ -79,6 +82,10 @@ class MarketStore(Protocol):
 
         What is no such array, or does not fit, is a RowError, and nothing is written.
         """
+        ...
+
+    async def insert_columns(self, kind: DataKind, rows: pa.Table, seq: int, covered: StreamRange, epoch: int) -> int:
+        """As `insert`, of rows in columns, each field of the kind as an answer has it; all are stored under `seq`."""
         ...
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:

@@ -34,6 +34,7 @@ class CachedReader:
         self._kept: OrderedDict[Records, pa.Table] = OrderedDict()
         self._by_key: dict[Key, set[Records]] = {}
         self._asking: dict[Key, list[list[Bar]]] = {}  # per question on its way: the bars that came meanwhile
+        self._epoch = 0  # of rows of the past: what was asked for before some came is not kept
         self.bytes = 0
         self.hits = 0
         self.misses = 0
@@ -45,6 +46,11 @@ class CachedReader:
             self._drop(query)
         for meanwhile in self._asking.get(key, ()):
             meanwhile.append(bar)
+
+    def on_history(self) -> None:
+        """Rows of the past came into the store, any of them: no answer is known to be right."""
+        self._epoch += 1
+        self.clear()
 
     def bound(self, max_bytes: int) -> None:
         """Keep so many bytes at most from now on."""
@@ -83,6 +89,7 @@ class CachedReader:
         self.misses += 1
         key = (query.symbol, str(query.interval))
         meanwhile: list[Bar] = []
+        epoch = self._epoch
         self._asking.setdefault(key, []).append(meanwhile)
         try:
             table = await self._reader.answer(query)
@@ -91,7 +98,7 @@ class CachedReader:
             asking[:] = [other for other in asking if other is not meanwhile]
             if not asking:
                 del self._asking[key]
-        if self._is_live() and not any(_holds(query, bar) for bar in meanwhile):
+        if self._is_live() and epoch == self._epoch and not any(_holds(query, bar) for bar in meanwhile):
             self._keep(query, table)
         return table
 

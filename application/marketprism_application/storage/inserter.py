@@ -9,6 +9,8 @@ from typing import TypeVar
 import msgspec
 
 from marketprism_application.contracts.codec import ContractError, decode_row, to_row
+from marketprism_application.contracts.history import PREFIX as HISTORY_PREFIX
+from marketprism_application.contracts.history import decode_block
 from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
 from marketprism_application.contracts.packed import split_packed
 from marketprism_application.errors import RowError, SchemaError, StoreError
@@ -34,7 +36,8 @@ T = TypeVar("T")
 class Inserter:
     """Inserts ranges of one stream.
 
-    `on_retry(attempt, pause_s, reason)` hears of each failed try, `on_back` of a success after some.
+    `on_retry(attempt, pause_s, reason)` hears of each failed try, `on_back` of a success after some. `turn` is waited
+    for before each block of history: what comes live goes first.
     """
 
     def __init__(
@@ -44,7 +47,9 @@ class Inserter:
         on_retry: Callable[[int, float, str], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         on_back: Callable[[], None] = lambda: None,
+        turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._turn = turn
         self._stream = stream
         self._store = store
         self._on_retry = on_retry
@@ -55,6 +60,10 @@ class Inserter:
     async def insert(self, messages: Sequence[RangeMessage], covered: StreamRange, epoch: int) -> tuple[int, int]:
         """Every row of the messages; returns how many rows there were and how many of them were set aside."""
         dead: list[DeadRow] = []
+        past = [message for message in messages if message.subject.startswith(HISTORY_PREFIX)]
+        if past:
+            messages = [message for message in messages if not message.subject.startswith(HISTORY_PREFIX)]
+        old = sum([await self._insert_block(message, covered, epoch, dead) for message in past])
         quick, others = await self._insert_encoded(messages, covered, epoch, dead)
         decoded = decode_messages(self._stream, others)
         dead += decoded.dead
@@ -63,7 +72,23 @@ class Inserter:
         if dead:
             await self.until_done(lambda: self._store.bury(dead), whatever=True)
         self._few = min(_FEW, self._few + (quick + decoded.total - len(dead)) * _BAD_SHARE)
-        return quick + decoded.total, len(dead)
+        return old + quick + decoded.total, len(dead)
+
+    async def _insert_block(self, message: RangeMessage, covered: StreamRange, epoch: int, dead: list[DeadRow]) -> int:
+        """The rows of a block of history, under a token of its own; one that no table takes is set aside whole, for its
+        rows were looked at before they were sent. Returns how many there were."""
+        name = f"{covered.created.partition('@')[0]}@{message.ts}"
+        own = StreamRange(covered.stream, name, message.seq, message.seq)
+        if self._turn is not None:
+            await self._turn()
+        try:
+            block = await asyncio.to_thread(decode_block, message.subject, message.data)
+            seq = block.stored_seq(message.seq)
+            insert = self._store.insert_columns
+            return await self.until_done(lambda: insert(block.kind, block.rows, seq, own, epoch))
+        except (ContractError, RowError) as error:
+            dead.append(DeadRow(self._stream, message.seq, 0, str(error), message.data, subject=message.subject))
+            return 1
 
     async def _insert_encoded(
         self, messages: Sequence[RangeMessage], covered: StreamRange, epoch: int, dead: list[DeadRow]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from marketprism_application.contracts.codec import ContractError, decode_row
+from marketprism_application.contracts.history import decode_block, kind_of_subject
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, MarketStore, RangeMessage, StreamPlace, StreamRange
@@ -78,6 +79,11 @@ async def redrive(
             whole = message or (_RowMessage(row.subject, row.seq, row.payload) if row.subject else None)
             if whole is None:
                 return "nothing says of what kind it is, and the stream does not hold its message any more"
+            if kind_of_subject(whole.subject) is not None:
+                block = decode_block(whole.subject, whole.data)
+                await store.insert_columns(block.kind, block.rows, block.stored_seq(row.seq), covered, epoch)
+                await letters.forget(row)
+                return ""
             decoded = decode_messages(row.stream, [whole])
             if decoded.dead:
                 return decoded.dead[0].reason

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from marketprism_application.contracts.history import PREFIX as HISTORY_PREFIX
 from marketprism_application.ports.storage import (
     NO_MESSAGE,
     MarketStore,
@@ -99,15 +100,18 @@ class StreamWriter:
         hooks: WriterHooks | None = None,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._stream = stream
         self._source = source
         self._progress = progress
         self._hooks = hooks or WriterHooks()
         self._ledger = ledger
-        self._inserter = Inserter(stream, store, self._hooks.retry, sleep, self._hooks.well)
+        self._inserter = Inserter(stream, store, self._hooks.retry, sleep, self._hooks.well, turn)
         self._settings = settings
         self._writing = False
+        self.idle = asyncio.Event()  # no row is on its way into the store
+        self.idle.set()
         self._held: list[RangeMessage] = []
         self._read_to = 0
         self._deleted = 0
@@ -141,11 +145,14 @@ class StreamWriter:
                 ahead = asyncio.ensure_future(self._batch())
                 if messages:
                     self._writing = True
+                    self.idle.clear()
                     await self._write(messages, messages[0].seq)
+                    self.idle.set()
                 elif settled is not None:
                     await self._done(settled.seq, settled)
                 self._caught_up(idle=not messages)
         finally:
+            self.idle.set()
             ahead.cancel()
             await asyncio.gather(ahead, return_exceptions=True)
 
@@ -302,7 +309,9 @@ class StreamWriter:
 
 
 def _rows_in(message: RangeMessage) -> int:
-    # A packed tick takes some 190 bytes; an estimate is enough to close a batch.
+    # A packed tick takes some 190 bytes, a row of history some 30; an estimate is enough to close a batch.
+    if message.subject.startswith(HISTORY_PREFIX):
+        return max(1, len(message.data) // 30)
     return max(1, len(message.data) // 190) if message.subject.startswith(PACKED_PREFIX) else 1
 
 

@@ -15,8 +15,8 @@ from marketprism_adapters.imports.registry import FORMATS, open_rows_file
 from marketprism_application.contracts.kinds import BAR, KINDS
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.overview_questions import Coverage
-from marketprism_application.contracts.questions import Names, Question
-from marketprism_application.errors import QueryError, SourceError, UnknownSymbolError
+from marketprism_application.contracts.questions import Question, Records
+from marketprism_application.errors import SourceError
 from marketprism_application.integrity.file_check import check_file
 from marketprism_application.integrity.rendering import plain_facts, plain_report
 from marketprism_application.integrity.stored_check import WITNESSES, StoredCheck, StoredSeries
@@ -25,12 +25,14 @@ from marketprism_application.queries.symbol_names import NameIndex, StoredName
 from marketprism_client import MarketClient
 from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_domain.instruments.names import base_of, product_of
-from marketprism_domain.instruments.written_names import venue_named
 from marketprism_domain.integrity.report import DayCoverage, IntegrityReport
 from marketprism_domain.sessions.exchange_hours import EXCHANGES
 from marketprism_services.cli.answers import emit
-from marketprism_services.cli.clocks import Tz, Zone, zone_named, zone_of_symbol, zone_of_venues
+from marketprism_services.cli.clocks import Tz, zone_of_symbol
 from marketprism_services.cli.data_download import download
+from marketprism_services.cli.data_export import export_files
+from marketprism_services.cli.data_files import ENDINGS, as_stops, stored_name, zone_name, zone_of
+from marketprism_services.cli.data_import import import_files
 from marketprism_services.cli.data_options import CheckOptions, check_options, columns_of, one_of
 from marketprism_services.cli.data_pages import written
 from marketprism_services.cli.data_recordings import bars_of_recordings
@@ -46,7 +48,6 @@ Symbol = Annotated[
     str, typer.Option(help="The instrument of a file that does not name it, or one of several in it: SHFE.cu1905.")
 ]
 Venue = Annotated[str, typer.Option(help="The exchange or the market, like shfe or binance-usdm.")]
-_ENDINGS = {".csv", ".tsv", ".gz", ".zip", ".xz", ".bz2", ".zst", ".feather", ".parquet", ".arrow", ".db", ".sqlite"}
 
 
 @data.command("check")
@@ -114,14 +115,14 @@ def check(
     )
     calendar = chinese_calendar_of_markets(settings_of(config).calendar)
     file: RowsFile | None = None
-    with _as_stops():
+    with as_stops():
         if path is not None:
             hints = FileHints(venue, symbol, interval, "", columns_of(columns or []))
             file, series = _opened(path, hints, tz, config)
             if file.facts.guessed and not as_json:
                 show_mapping(file.facts)
             witnesses = [_opened(Path(each), FileHints(venue, symbol or series.symbol), tz) for each in witness or []]
-            report = check_file(file, series, calendar, asked.of(_zone_of(series.venue, tz)), witnesses)
+            report = check_file(file, series, calendar, asked.of(zone_of(series.venue, tz)), witnesses)
         else:
             wrong = sorted(set(witness or []) - set(WITNESSES))
             if wrong:
@@ -129,14 +130,15 @@ def check(
             zone = zone_of_symbol(symbol or target, tz)
 
             async def stored(market: MarketClient) -> IntegrityReport:
-                name = await _stored_name(market, symbol or target, venue)
+                of = Records(kind, symbol or target, interval=(interval or "1m") if KINDS[kind].has_interval else None)
+                name = await stored_name(market, symbol or target, venue, [of])
                 wanted = StoredSeries(
                     kind, name.venue, name.symbol, (interval or "1m") if KINDS[kind].has_interval else ""
                 )
                 return await StoredCheck(_asking(market), wanted, calendar, asked.of(zone), witness or ()).report()
 
             report = ask(nats_of(data_dir, nats_url), stored)
-    zone = _zone_of(report.dataset.venue, tz)
+    zone = zone_of(report.dataset.venue, tz)
     for form, output in (("csv", csv_file), ("html", html), ("md", md)):
         if output is not None:
             emit(written(report, form, zone), output)
@@ -166,12 +168,12 @@ def coverage(
     """How much of each trading day is there: a sign a day, a line a month."""
     path = _file_of(target)
     check_options(interval, BAR.name, "", venue)
-    with _as_stops():
+    with as_stops():
         if path is not None:
             calendar = chinese_calendar_of_markets(settings_of(config).calendar)
             file, series = _opened(path, FileHints(venue, symbol, interval), tz, config)
             asked = CheckOptions(interval=interval, start=start, end=end, tz=tz)
-            report = check_file(file, series, calendar, asked.of(_zone_of(series.venue, tz)))
+            report = check_file(file, series, calendar, asked.of(zone_of(series.venue, tz)))
             found = {f"{report.dataset.venue}.{report.dataset.symbol} {report.dataset.interval}": report.coverage}
         else:
             ts_from, ts_to = zone_of_symbol(target, tz).range(start, end)
@@ -207,7 +209,7 @@ def _file_of(target: str) -> Path | None:
     path = Path(target)
     if path.exists():
         return path
-    if "/" in target or path.suffix.lower() in _ENDINGS:
+    if "/" in target or path.suffix.lower() in ENDINGS:
         raise Stop(Exit.INPUT, f"file {target}: expected a file, was none")
     return None
 
@@ -217,7 +219,7 @@ def _file(path: Path, hints: FileHints, tz: str | None, config: Path | None) -> 
     try:
         if path.is_dir():
             raise SourceError(f"file {path}: expected a file, was a folder")
-        return open_rows_file(path, FileHints(hints.venue, hints.symbol, hints.interval, _zone_name(tz), hints.columns))
+        return open_rows_file(path, FileHints(hints.venue, hints.symbol, hints.interval, zone_name(tz), hints.columns))
     except SourceError as error:
         calendar = chinese_calendar_of_markets(settings_of(config).calendar)
         try:
@@ -253,34 +255,6 @@ def _opened(path: Path, hints: FileHints, tz: str | None, config: Path | None = 
     return file, series
 
 
-def _zone_name(tz: str | None) -> str:
-    if tz is None:
-        return ""
-    name = zone_named(tz).name
-    return {"China time": "Asia/Shanghai"}.get(name, name)
-
-
-def _zone_of(venue: str, tz: str | None) -> Zone:
-    return zone_of_venues([venue or "other"], tz)
-
-
-async def _stored_name(market: MarketClient, text: str, venue: str) -> StoredName:
-    """The stored instrument that a name means.
-
-    Raises:
-        UnknownSymbolError: none, or several; names what is near.
-    """
-    table = await market.ask(Names())
-    columns = (table.column(name).to_pylist() for name in ("venue", "symbol", "stored"))
-    index = NameIndex(StoredName(*row) for row in zip(*columns, strict=True))
-    wanted = venue_named(venue).partition("-")[0] if venue else None
-    name = index.resolve(text, wanted)
-    venues = sorted({name.venue} - {""}) or sorted(index.venues_of(name.symbol))
-    if len(venues) > 1 and wanted is None:
-        raise QueryError(f"venue: expected one of {', '.join(venues)}, which all have {name.symbol}; give --venue")
-    return StoredName(wanted or venues[0], name.symbol)
-
-
 def _asking(market: MarketClient) -> Callable[[Question], Awaitable[pa.Table]]:
     return market.ask
 
@@ -293,14 +267,5 @@ def _days_by_name(table: pa.Table) -> dict[str, tuple[DayCoverage, ...]]:
     return {name: tuple(days) for name, days in found.items()}
 
 
-class _as_stops:  # noqa: N801 (it reads as a phrase)
-    """Errors of what was asked for end the command with one line."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, UnknownSymbolError):
-            raise Stop(Exit.FAILED, str(error)) from error
-        if isinstance(error, QueryError):
-            raise Stop(Exit.USAGE, str(error)) from error
+data.command("import")(import_files)
+data.command("export")(export_files)

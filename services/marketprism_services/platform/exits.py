@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from marketprism_application.errors import DataDirError, EmbeddedServerError, LocalServerError, SourceError, StoreError
+from marketprism_application.errors import (
+    DataDirError,
+    EmbeddedServerError,
+    ImportTaken,
+    LocalServerError,
+    SourceError,
+    StorageSilent,
+    StoreError,
+)
 from marketprism_sdk.errors import ConfigurationError, SdkError
 from marketprism_services.platform.data_dir_lock import DataDirInUse
 
@@ -42,6 +50,8 @@ CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (EmbeddedServerError, Exit.NATS),
     (LocalServerError, Exit.STORE),
     (StoreError, Exit.STORE),
+    (StorageSilent, Exit.STORE),
+    (ImportTaken, Exit.FAILED),
     (ConfigurationError, Exit.USAGE),
     (SdkError, Exit.FAILED),
     (OSError, Exit.FAILED),

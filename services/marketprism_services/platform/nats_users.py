@@ -15,6 +15,7 @@ from marketprism_adapters.nats.accounts import Accounts, Exports
 from marketprism_adapters.nats.config_log import CONFIG
 from marketprism_adapters.nats.market_rights import LEDGER, keeps_accounts
 from marketprism_adapters.nats.rights import Rights
+from marketprism_application.contracts.history import PREFIX as HISTORY_PREFIX
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_sdk.election import LEASES
 from marketprism_sdk.errors import InvalidSetting
@@ -106,6 +107,7 @@ def _operator() -> Rights:
     rights.reads(*streams.MARKET_STREAMS).makes(COMMANDS, DEAD_LETTERS).reads_buckets(*_BUCKETS)
     rights.publishes(f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTERS}", f"$JS.API.CONSUMER.INFO.{COMMANDS}.*")
     rights.publishes("job.storage.*").writes_bucket(JOB_CLAIMS)  # a run that a command waits for
+    rights.publishes(f"{HISTORY_PREFIX}>")  # rows of files
     rights.writes_bucket(streams.RULES).writes_bucket(LEASES).writes_bucket(CONTENTS)
     return keeps_accounts(rights)
 

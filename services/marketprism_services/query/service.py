@@ -84,7 +84,7 @@ class QueryService(Service):
         self._engine: Engine | None = None
         limits = limits or QuerySettings()
         self._recent = RecentBars()
-        self._tail = BarTail(connection, self._recent, self.metrics)
+        self._tail = BarTail(connection, self._recent, self.metrics, self._history_stored)
         self._cache_bytes = int(limits.cache_mb * _MEGABYTE)
         self._cache: CachedReader
         self._storage = LeaderClient(self.calls, "storage", known=self._storage_leader)
@@ -100,6 +100,9 @@ class QueryService(Service):
         self.metrics.watch("cache_misses_total", lambda: cached.misses)
         self.metrics.watch("cache_bytes", lambda: cached.bytes)
         return cached
+
+    def _history_stored(self) -> None:
+        self._cache.on_history()
 
     def bound_cache(self, cache_mb: float) -> None:
         """Keep so many megabytes of answers at most from now on."""

@@ -56,6 +56,7 @@ log = structlog.get_logger()
 _OPEN_ATTEMPTS = 100
 _OPEN_PAUSE_S = 0.2
 _AGAIN_S = 0.2
+_LIVE_FIRST_S = 0.5
 _ARCHIVE_S = 5.0  # for what is archived to be known before the first answer
 _FIRST_REST_S, _LONGEST_REST_S = 1.0, 30.0  # between attempts to open a store that cannot be opened
 
@@ -202,7 +203,8 @@ class StorageService(SingleActiveService):
             source = StreamRanges(self.connection, stream)
             hooks = StorageHooks(stream, self._state, self.metrics, self._tell, opened.holes, epoch, self._away(stream))
             progress = KvProgress(self._ranges, stream, partial(self._traced, source))
-            writer = StreamWriter(stream, source, progress, opened.store, opened.ledger, self._writer, hooks)
+            turn = self._live_first if stream == streams.HISTORY else None
+            writer = StreamWriter(stream, source, progress, opened.store, opened.ledger, self._writer, hooks, turn=turn)
             self._state.writers[stream] = writer
             try:
                 await writer.run(epoch)
@@ -217,6 +219,14 @@ class StorageService(SingleActiveService):
                 await asyncio.sleep(_AGAIN_S)
             finally:
                 await source.close()
+
+    async def _live_first(self) -> None:
+        """Until no live row is on its way into the store; where there always is one, for a moment only."""
+        live = [writer for stream, writer in self._state.writers.items() if stream != streams.HISTORY]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LIVE_FIRST_S):
+                for writer in live:
+                    await writer.idle.wait()
 
     async def _look_after(self, error: SdkError) -> None:
         """A stream or the bucket may be gone: whoever needs them makes them."""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_application.contracts.codec import decode
@@ -84,16 +85,20 @@ class Storage:
 
     async def seqs(self, kind: DataKind) -> list[int]:
         """What is stored of the instrument, none before the store is open."""
-        opened = self.service._open_store
-        if opened is None:
+        if not await self.is_open():
             return []
+        opened = self.service._open_store
+        assert opened is not None
         found = await opened.reader.answer(Records(kind.name, "rb2505", limit=10_000))
         return [int(seq) for seq in found.column("seq").to_pylist()]
 
+    async def is_open(self) -> bool:
+        """Whether it leads and has its store open."""
+        return self.service._open_store is not None
+
     async def dead(self) -> int:
         """Rows set aside."""
-        opened = self.service._open_store
-        return 0 if opened is None else await opened.letters.count()
+        return 0 if not await self.is_open() else int((await self.service.store_status(None))["dead_rows"])
 
     async def health(self) -> str:
         """Of its store, with the reason."""
@@ -102,8 +107,14 @@ class Storage:
 
     async def execute(self, statement: str) -> None:
         """Behind the service's back."""
-        assert self.service._engine is not None
-        await self.service._engine.execute(statement)
+        await self.engine.execute(statement)
+
+    @property
+    def engine(self) -> Engine:
+        """What the service has open."""
+        engine = self.service._engine
+        assert engine is not None
+        return engine
 
 
 @asynccontextmanager

@@ -190,7 +190,7 @@ def test_the_limit_is_the_accounts_where_it_has_one() -> None:
 
 async def test_a_profile_of_tiny_limits(small: NatsConnection, tmp_path: Path) -> None:
     tiny = {"age_s": 60, "share": 0.1, "max_mb": 2}
-    names = ("raw", "ticks", "bars", "events", "data")
+    names = ("raw", "ticks", "bars", "events", "data", "history")
     settings = settings_of(small, tmp_path, streams={"duplicate_window_s": 5, **dict.fromkeys(names, tiny)})
     service = Container(settings=settings, connection=small).service("gateway")
     await streams.ensure_streams(small, layout_of(service.settings))

@@ -122,6 +122,7 @@ _HOLDS = {
     streams.BARS: "bars and their revisions; checkpoints of the aggregators",
     streams.EVENTS: "gaps, quality reports, events, contract terms",
     streams.DATA: "trades, books, tickers and the rest, as a crypto venue sends them",
+    streams.HISTORY: "rows of files on their way into the store, in columns",
 }
 
 _INTERNAL = (
@@ -134,6 +135,11 @@ _INTERNAL = (
     ),
     ("fence.gateway.>", "gateway → itself", "fence of the raw log: who may write"),
     ("fence.data.>", "gateway → itself", "the same of `MARKET_DATA`"),
+    (
+        "history.rows.<kind>.<venue>.<symbol>",
+        "`marketprism data import` → storage",
+        "blocks of rows that are read from files, as Arrow streams",
+    ),
     (
         "cmd.<service>.<command>",
         "anybody → a service",

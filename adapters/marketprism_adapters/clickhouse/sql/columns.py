@@ -20,6 +20,8 @@ from marketprism_domain.values import BookLevel
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from marketprism_application.integrity.exact_numbers import ArrowColumn
+
 Values = Sequence[Any]
 
 
@@ -150,6 +152,39 @@ def to_arrow(kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace],
     arrays["stream_index"] = pa.array([place.offset for place in places], pa.uint32())
     arrays["writer_epoch"] = pa.array([epoch] * len(rows), pa.uint64())
     return pa.table(arrays)
+
+
+def placed_columns(kind: DataKind, rows: pa.Table, seq: int, epoch: int) -> pa.Table:
+    """Columns of a kind as an answer has them, made into those of its table; decimals stay what they are.
+
+    Raises:
+        ValueError: they are not the columns of the kind, or a field that is always there is empty.
+    """
+    import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+    import pyarrow.compute as pc  # noqa: PLC0415 (heavy: only who has a table)
+
+    from marketprism_application.queries.arrow_tables import schema_of  # noqa: PLC0415 (loads pyarrow)
+
+    if rows.schema.remove_metadata() != schema_of(kind.name):
+        raise ValueError(f"expected the columns of a {kind.name}")
+    arrays: dict[str, ArrowColumn] = {}
+    for name, columns in columns_of(kind.name):
+        given = rows.column(name)
+        if given.null_count and not columns[0].stored.startswith("Nullable"):
+            raise ValueError(f"{name}: expected a value in every row, was none in {given.null_count}")
+        if len(columns) == 1:
+            arrays[name] = given
+            continue
+        sides = _one_chunk(given)
+        for column, part in zip(columns, ("price", "quantity"), strict=True):
+            values = pc.cast(pc.struct_field(sides.flatten(), part), pa.string())
+            arrays[column.name] = pa.ListArray.from_arrays(sides.offsets, values)
+    count = rows.num_rows
+    arrays["stream_seq"] = pa.array(np.full(count, seq, dtype=np.uint64))
+    arrays["stream_index"] = pa.array(np.arange(count, dtype=np.uint32))
+    arrays["writer_epoch"] = pa.array(np.full(count, epoch, dtype=np.uint64))
+    return pa.table(list(arrays.values()), names=list(arrays))
 
 
 def from_engine(kind: DataKind, table: pa.Table) -> pa.Table:

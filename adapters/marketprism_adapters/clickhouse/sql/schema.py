@@ -67,6 +67,21 @@ def inserts(kind: DataKind, token: str) -> list[Insert]:
     return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
 
 
+def inserts_columns(kind: DataKind, token: str) -> list[Insert]:
+    """INSERTs from an Arrow table whose decimals are decimals, each once per token."""
+    columns = [column for _, group in columns_of(kind.name) for column in group]
+    exact = [column.stored if _is_decimal(column.stored) else column.incoming for column in columns]
+    incoming = [f"{column.name} {given}" for column, given in zip(columns, exact, strict=True)]
+    incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
+    values = [column.name if _is_decimal(column.stored) else column.insert for column in columns]
+    structure = ", ".join(incoming)
+    return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
+
+
+def _is_decimal(stored: str) -> bool:
+    return stored in ("Decimal(38, 18)", "Nullable(Decimal(38, 18))")
+
+
 def _inexact(text: str) -> str:
     """Whether digits of a number's text would be lost: more than 18 behind the point, exponent counted.
 

@@ -221,3 +221,25 @@ async def test_what_was_not_asked_for_the_longest_goes_first() -> None:
     await reader.answer(replace(ASKED, limit=50, ts_from=1))
     assert counting.asked == before + 1
     assert (await CachedReader(store, lambda: True, 0).answer(ASKED)).num_rows == 100
+
+
+async def test_an_answer_is_forgotten_when_rows_of_the_past_came_also_while_it_was_asked_for() -> None:
+    store = MemoryStore()
+    await put(store, 1, [bar(n) for n in range(10)])
+    reader, _ = cached(store, [True])
+    assert len(keys(await reader.answer(ASKED))) == 10
+    await put(store, 20, [bar(10)])
+    assert len(keys(await reader.answer(ASKED))) == 10
+    reader.on_history()
+    assert len(keys(await reader.answer(ASKED))) == 11
+
+    class Slow:
+        async def answer(self, question: StoreQuestion) -> pa.Table:
+            table = await store.answer(question)
+            late.on_history()  # behind the look, before the answer
+            return table
+
+    late = CachedReader(Slow(), lambda: True, 2**20)
+    await late.answer(ASKED)
+    await late.answer(ASKED)
+    assert (late.hits, late.misses) == (0, 2)

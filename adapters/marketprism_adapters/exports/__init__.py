@@ -1,0 +1,1 @@
+"""Stored rows as the files that other programs read; a module a program."""
