@@ -40,7 +40,7 @@ from marketprism_services.cli.data_view import show_calendar, show_formats, show
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, ask, nats_of, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 
-data = typer.Typer(help="What must be there of a series, and what is there: checks, coverage, downloads, formats.")
+data = typer.Typer(help="Series and files: checks, coverage, downloads, imports, exports, formats.")
 data.command("download")(download)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Target = Annotated[str, typer.Argument(help="A stored instrument, like ru1901, or a file of bars or trades.")]
