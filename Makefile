@@ -38,7 +38,7 @@ $(BIN)/python:
 
 $(RUN): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the services need into $(VENV), some 900 MB, once:"
-	@set -o pipefail; $(call PIP,install) --no-compile -c constraints.txt -e '.[server,embedded,plot]' | $(PROGRESS)
+	@set -o pipefail; $(call PIP,install) --no-compile -c constraints.txt -e '.[server,embedded,plot,backup]' | $(PROGRESS)
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
@@ -124,7 +124,7 @@ docs: $(DEV) ## Write the reference pages of docs/ (settings, metrics, subjects,
 	@$(BIN)/python -m tests.support.reference
 
 lock: $(RUN) ## Write requirements.lock: every package with the hashes of its files, for this Python and this machine
-	@$(BIN)/python tests/support/lock.py '.[server,embedded,plot]' > requirements.lock
+	@$(BIN)/python tests/support/lock.py '.[server,embedded,plot,backup]' > requirements.lock
 	@echo "requirements.lock: install from it with pip install --require-hashes -r requirements.lock"
 
 bench: $(DEV) ## Measure throughput and costs; results in tests/benchmarks/results

@@ -7,6 +7,11 @@ ApplicationError
 │   ├── RowError     a row that no table can take, whenever it is tried
 │   └── ColdAwayError    archived rows are needed, and their place does not give them
 ├── ColdStoreError   the place of archived files is away, full, or refuses
+├── BackupError      a backup that cannot be made or restored as asked
+│   ├── BackupMissing    there is no such set at the place
+│   ├── BackupDamaged    a set is not what was written: a byte, an object or its manifest
+│   ├── WrongKey         the identity is none of those for which it was encrypted
+│   └── TargetInUse      what is to be restored into holds something
 ├── VerifyError      what was read back of an archived unit is not what was written
 ├── EmbeddedServerError  the nats-server of this machine's own does not run
 ├── LocalServerError     the ClickHouse of this machine's own does not run
@@ -88,6 +93,28 @@ class ColdStoreError(ApplicationError):
     """The place of archived files does not do what was asked. The text names it, without secrets."""
 
     code = Code.STORE_ERROR
+
+
+class BackupError(ApplicationError):
+    """A backup cannot be made or restored as asked; nothing that was there before is changed."""
+
+    code = Code.STORE_ERROR
+
+
+class BackupMissing(BackupError):
+    """There is no such backup at the place; the text names both."""
+
+
+class BackupDamaged(BackupError):
+    """A backup is not what was written. The text names the manifest or the object."""
+
+
+class WrongKey(BackupError):
+    """No identity that was given is one of the recipients for whom a backup was encrypted."""
+
+
+class TargetInUse(BackupError):
+    """What a backup is to be restored into is not empty. The text says what is there."""
 
 
 class EmbeddedServerError(ApplicationError):

@@ -120,7 +120,7 @@ def test_a_name_says_its_unit_and_labels_are_few() -> None:
         *("interval", "cause", "result", "lease", "table", "disk", "question"),
         *("version", "dependency", "metric", "level"),
         *("method", "code", "command", "event", "bucket", "change", "replaced", "route", "status", "state"),
-        *("channel", "severity", "result", "job", "handler"),
+        *("channel", "severity", "result", "job", "handler", "server"),
     }
 
 

@@ -24,6 +24,7 @@ OF_ALL = {"kit", "live", "recordings", "simulator"}  # folders of the venues' co
 FOLDERS = {path.parent.name for path in VENUES.glob("*/__init__.py")} - OF_ALL
 NAMES = FOLDERS | set(EXCHANGES)
 REGISTRIES = {
+    "adapters/marketprism_adapters/imports/market_names.py",  # what others call markets
     "adapters/marketprism_adapters/venues/registry.py",
     "adapters/marketprism_adapters/venues/simulator/registry.py",
     "domain/marketprism_domain/instruments/exchange_codes.py",

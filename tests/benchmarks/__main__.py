@@ -21,6 +21,7 @@ from tests.benchmarks.archive import measure_archive
 from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.gateway import measure_gateway
+from tests.benchmarks.integrity import measure_integrity
 from tests.benchmarks.orders import measure_orders
 from tests.benchmarks.peers import vnpy_bars
 from tests.benchmarks.server import measure_server
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument(
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
-    parser.add_argument("--only", default="", help="venues, gateway, stream, console or orders: only that part")
+    parser.add_argument("--only", default="", help="venues, gateway, integrity, orders, stream or console: only that part")
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
     )
@@ -85,6 +86,9 @@ def main() -> None:
         return
     if arguments.only == "gateway":
         _write({"gateway": asyncio.run(measure_gateway(_source()))}, "gateway-")
+        return
+    if arguments.only == "integrity":
+        _write({"integrity": measure_integrity()}, "integrity-")
         return
     if arguments.only == "stream":
         _write({"stream": measure_fanout()}, "stream-")

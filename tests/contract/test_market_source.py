@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -280,18 +281,20 @@ async def test_a_live_source_knows_since_when_and_counts_what_it_subscribes(case
     async with case.opened(at) as source:
         live = live_source(source)
         assert live is not None
-        assert live.live_since == 0
+        assert (live.live_since, live.last_data_s) == (0, 0.0)
         assert await live.subscribe(("nothing of the kind",)) == (0, 0), "nothing is subscribed before it is open"
     async with case.opened(at) as source:
         live = live_source(source)
         assert live is not None
         await source.connect()
+        before = time.monotonic()
         listed = [each.symbol for each in await source.instruments()]
         counts: list[tuple[int, int]] = []
         stream = source.stream({})
         async for batch in stream:
             if batch.ticks:
                 assert live.live_since > 0
+                assert before < live.last_data_s <= time.monotonic()
                 counts = [await live.subscribe(symbols) for symbols in (listed[:1], listed, listed)]
                 break
         await stream.aclose()  # type: ignore[attr-defined]

@@ -27,9 +27,13 @@ def b64_hmac(key: bytes, text: bytes) -> str:
 
 
 class HttpPlace:
-    """An HTTP server. `mode`: ok, busy, broken, stall, page (the answer of a proxy)."""
+    """An HTTP server. `mode`: ok, busy, broken, stall, page (the answer of a proxy). It has taken what it is sent
+    `delay_s` before it answers."""
 
-    def __init__(self, answer: Callable[[web.Request, bytes], tuple[int, Any]], busy: tuple[int, Any]) -> None:
+    def __init__(
+        self, answer: Callable[[web.Request, bytes], tuple[int, Any]], busy: tuple[int, Any], delay_s: float = 0.0
+    ) -> None:
+        self.delay_s = delay_s
         self.mode = "ok"
         self.texts: list[str] = []
         self.requests: list[tuple[web.Request, bytes]] = []
@@ -64,6 +68,8 @@ class HttpPlace:
         said = content if isinstance(content, dict) else {}
         if status == 200 and not said.get("errcode") and not said.get("code"):
             self.texts.append(json.dumps(json.loads(body), ensure_ascii=False))
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
         headers = {"Retry-After": "7"} if status == 429 else {}
         if isinstance(content, str):
             return web.Response(status=status, text=content, headers=headers)

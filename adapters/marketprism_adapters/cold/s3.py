@@ -22,7 +22,8 @@ _PIECE = 1 << 20
 class S3Store:
     """Fulfils `ColdStore`. `endpoint` is http(s)://host:port, `prefix` a path within the bucket, empty for all of it.
 
-    A file is there once its upload was completed. A store that does not answer within `timeout_s` is away.
+    A file is there once its upload was completed. A store that does not answer within `timeout_s` is away;
+    `what` is what errors call it.
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class S3Store:
         *,
         region: str = "us-east-1",
         timeout_s: float = 20.0,
+        what: str = "archive",
     ) -> None:
+        self._what = what
         self._endpoint = endpoint.rstrip("/")
         self._bucket = bucket
         self._root = "/".join(filter(None, (bucket, prefix.strip("/"))))
@@ -135,7 +138,9 @@ class S3Store:
         try:
             return await asyncio.to_thread(work)
         except OSError as error:
-            raise ColdStoreError(f"archive {self.place}: {path}: {reason_of(error)[:300]}", retryable=True) from error
+            raise ColdStoreError(
+                f"{self._what} {self.place}: {path}: {reason_of(error)[:300]}", retryable=True
+            ) from error
 
 
 __all__ = ["S3Store"]

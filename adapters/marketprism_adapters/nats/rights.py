@@ -78,6 +78,12 @@ class Rights:
         self.subscribe.update(f"kv.{bucket}.>" for bucket in buckets)
         return self.reads(*(f"KV_{bucket}" for bucket in buckets))
 
+    def copies_streams(self) -> Self:
+        """May take a copy of every stream and bucket, and read what is in them to compare it."""
+        self.publish.update(f"{_API}.{name}.*" for name in ("STREAM.SNAPSHOT", "STREAM.INFO", "DIRECT.GET"))
+        self.publish.add("$JS.SNAPSHOT.ACK.>")  # each piece is asked for
+        return self
+
     def writes_bucket(self, bucket: str, *keys: str) -> Self:
         """May write keys (all without any) of a bucket, which it makes where it is not there."""
         self.publish.update(f"$KV.{bucket}.{key}" for key in keys or (">",))

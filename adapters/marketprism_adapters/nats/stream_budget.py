@@ -20,7 +20,8 @@ _STORAGE = "JetStream"
 @dataclass(frozen=True, slots=True)
 class StreamFill:
     """`bytes` of `limit` (0: no bound). `held_s` is the age of the oldest message, `wanted_s` what one may reach;
-    `replicas_behind` are those that do not have everything, or are not there."""
+    `replicas_behind` are those that do not have everything, or are not there; `replica_lag` is what the slowest of them
+    lacks, in operations of the cluster's log. `reserved` are bytes that streams were promised."""
 
     name: str
     bytes: int
@@ -30,6 +31,8 @@ class StreamFill:
     messages: int = 0
     consumers: int = 0
     replicas_behind: int = 0
+    replica_lag: int = 0
+    reserved: int = 0
 
     @property
     def share(self) -> float:
@@ -74,7 +77,9 @@ class StreamBudgets:
                 continue  # nobody has made it yet
         info = await answered(lambda: api(connection, "INFO"), _STORAGE, 0)
         tier = (info.get("tiers") or {}).get(f"R{self._layout.replicas}") or info
-        found.append(StreamFill(_STORAGE, int(tier.get("storage", 0)), store_limit(info, self._layout)))
+        reserved = int(tier.get("reserved_storage", 0))
+        limit = store_limit(info, self._layout)
+        found.append(StreamFill(_STORAGE, int(tier.get("storage", 0)), limit, reserved=reserved))
         return found
 
 
@@ -93,6 +98,7 @@ def _fill_of(name: str, info: dict[str, Any]) -> StreamFill:
         int(state["messages"]),
         int(state.get("consumer_count", 0)),
         sum(1 for each in replicas if each.get("offline") or not each.get("current", True)),
+        max((int(each.get("lag", 0)) for each in replicas), default=0),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -15,11 +15,12 @@ import msgspec
 
 from marketprism_application.archiving.digests import of_files
 from marketprism_application.archiving.layout import MANIFEST, file_of, folder_of
-from marketprism_application.archiving.second_reading import differences, read, sha256_of
+from marketprism_application.archiving.second_reading import differences, read
 from marketprism_application.archiving.slices import slices_of
 from marketprism_application.archiving.units import KnownUnits
 from marketprism_application.contracts.archive_records import ColdCopy, ColdFile, Manifest, UnitRecord, UnitState
 from marketprism_application.errors import VerifyError
+from marketprism_application.files.digest import sha256_of
 from marketprism_application.ports.archive import ColdStore, HotStore, UnitLog
 
 _ATTEMPTS = 3  # at a unit to which rows come while it is exported
@@ -78,20 +79,41 @@ class Mover:
         self._revisions: dict[tuple[str, str], int] = {}
 
     async def load(self) -> None:
-        """The records as they are written; where there are none, as the manifests at the place have them."""
+        """The records as they are written; where there are none, as the manifests at the place have them.
+
+        Raises:
+            VerifyError: a manifest is none.
+        """
         found = await self._log.all()
-        if not found:
-            for stored in await self._cold.names():
-                if stored.path.endswith(f"/{MANIFEST}"):
-                    await self._adopt(stored.path)
+        if not found or any(record.adopted for record, _ in found):
+            await self._adopt({record.key for record, _ in found})
             found = await self._log.all()
         self._revisions = {record.key: revision for record, revision in found}
         self._known.load({record.key: record for record, _ in found})
 
-    async def _adopt(self, path: str) -> None:
-        manifest = msgspec.json.decode(await self._cold.read(path), type=Manifest)
-        record = UnitRecord(manifest.table, manifest.partition, UnitState.COLD, manifest.cold, hold=manifest.hold)
-        await self._log.write(record, 0)
+    async def _adopt(self, known: Collection[tuple[str, str]]) -> None:
+        """Records of every manifest. Until all are there each says so: whoever was interrupted begins again."""
+        for stored in await self._cold.names():
+            if not stored.path.endswith(f"/{MANIFEST}"):
+                continue
+            manifest = await self._manifest(stored.path)
+            record = UnitRecord(
+                manifest.table, manifest.partition, UnitState.COLD, manifest.cold, hold=manifest.hold, adopted=True
+            )
+            if record.key not in known:
+                await self._log.write(record, 0)
+        for record, revision in await self._log.all():
+            if record.adopted:
+                await self._log.write(msgspec.structs.replace(record, adopted=False), revision)
+
+    async def _manifest(self, path: str) -> Manifest:
+        data = await self._cold.read(path)
+        try:
+            return msgspec.json.decode(data, type=Manifest)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise VerifyError(
+                f"{self._cold.place}: {path}: expected the manifest of a unit, was {len(data)} bytes: {error}"
+            ) from error
 
     async def move(self, table: str, partition: str, hot_bytes: int = 0) -> UnitRecord:
         """Bring a unit to `dropped`, from wherever it stands."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 from marketprism_application.archiving.layout import kind_of
 from marketprism_application.contracts.archive_records import ColdFile
-
-_PIECE = 1 << 20
+from marketprism_application.files.digest import sha256_of
 
 
 class Read(NamedTuple):
@@ -21,15 +19,6 @@ class Read(NamedTuple):
     first: str
     last: str
     columns: tuple[str, ...]
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def read(table: str, path: Path) -> Read:
@@ -70,4 +59,4 @@ def differences(file: ColdFile, columns: tuple[str, ...], path: Path, found: Rea
     return wrong
 
 
-__all__ = ["Read", "differences", "read", "sha256_of"]
+__all__ = ["Read", "differences", "read"]

@@ -83,7 +83,7 @@ class ColdCopy(msgspec.Struct, frozen=True):
 class UnitRecord(msgspec.Struct, frozen=True):
     """A unit whose move has begun. `cold` is the copy that readers take, None before the first is verified; `coming`
     the one that is being made. `hold` is why it may not be deleted, empty where it may. A restored one stays hot until
-    `until`."""
+    `until`. `adopted`: it was made of its manifest, and others may be missing yet."""
 
     table: str
     partition: str
@@ -95,6 +95,7 @@ class UnitRecord(msgspec.Struct, frozen=True):
     changed_at: int = 0
     epoch: int = 0
     until: int = 0
+    adopted: bool = False
 
     @property
     def served(self) -> ColdCopy | None:

@@ -77,8 +77,10 @@ class GatewaySession:
 
     def expected(self, ts: int) -> bool:
         """Whether data are to flow at an instant (ns UTC): connected, and what it has trades, or always does."""
-        if self.gateway.state != GatewayState.SUBSCRIBED:
-            return False
+        return self.gateway.state == GatewayState.SUBSCRIBED and self.trading(ts)
+
+    def trading(self, ts: int) -> bool:
+        """Whether what it has trades at an instant (ns UTC); what no table knows always does."""
         return not self._bell.products or self._bell.trading_at(ts) > 0
 
     @property

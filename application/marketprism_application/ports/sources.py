@@ -115,12 +115,17 @@ class LiveSource(NamedSource, Protocol):
     """What a source offers besides when it is live.
 
     `skipped` counts by reason what was no tick, `dropped` what found no room, `deepest` is the most that ever waited.
+    `last_data_s` is when it last brought data of an instrument, by `time.monotonic`, 0.0 before; that a book is lost,
+    which it says by itself, is none.
     """
 
     @property
     def live_since(self) -> int:
         """When it was there, nanoseconds UTC, 0 before: nothing from before can be had again by reading it anew."""
         ...
+
+    @property
+    def last_data_s(self) -> float: ...
 
     @property
     def skipped(self) -> Mapping[str, int]: ...

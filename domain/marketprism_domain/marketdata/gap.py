@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 MISSING_TRADES = "missing_trades"  # the venue numbers its trades, and some did not come
+# Causes of which somebody has to know. The others mark where data begin and end, and what was left out on purpose.
+LOSSES: Final = (
+    "silence",
+    "disconnected",
+    "interrupted",
+    "restart",
+    "sequence",
+    "reported",
+    "truncated",
+    "queue_full",
+    "overflow",
+    MISSING_TRADES,
+)
 
 
 class Gap(NamedTuple):

@@ -114,6 +114,9 @@ COMMANDS = {
         "replay_command",
         "Publish stored data again, in order and with its times, on subjects of its own.",
     ),
+    "data": CommandRow(
+        "data", "data", "What must be there of a series, and what is there: checks, coverage, formats of files."
+    ),
     "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
     "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),
     "chaos": CommandRow("chaos", "chaos", "Break real processes and see what happens."),
@@ -122,6 +125,9 @@ COMMANDS = {
     ),
     "archive": CommandRow(
         "archive", "archive", "Old rows in files: what is archived, moved, checked, restored and held."
+    ),
+    "backup": CommandRow(
+        "backup", "backup", "Encrypted copies of everything: made, listed, checked, restored and drilled."
     ),
     "access": CommandRow("access", "access", "Users, keys, roles and sessions of the API gateway, and its audit log."),
     "rules": CommandRow(

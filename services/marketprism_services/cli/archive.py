@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import secrets
-import time
 from typing import Annotated
 
 import msgspec
 import typer
 
-from marketprism_sdk.errors import SdkError
-from marketprism_sdk.messaging import ClaimStatus, JobClaim, JobClaims, JobRun, submit_run
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.cli.jobs_of_storage import done_by_storage
 from marketprism_services.cli.options import DataDir, NatsUrl, connected, nats_of, out, storage_leader
 from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
 
-_ANSWER_S, _HOLD_S, _LOOK_S = 20.0, 120.0, 0.2
-_BEGUN_S = 20.0  # within which the storage leader begins a run
-_RUN_S = 86_400.0
+_ANSWER_S, _HOLD_S = 20.0, 120.0
 
 archive = typer.Typer(
     help="Old rows in files: what is archived, moved, checked, restored and held.", no_args_is_help=True
@@ -158,26 +151,7 @@ def _held(body: dict[str, object], data_dir: DataDir, nats_url: NatsUrl) -> None
 
 
 def _done(handler: str, body: dict[str, object], data_dir: DataDir, nats_url: NatsUrl) -> None:
-    """Give the storage leader a run, wait until it has ended, and show what came out."""
-
-    async def give(connection: NatsConnection) -> JobClaim:
-        claims = await JobClaims.open(connection)
-        key = f"archive-{handler}.{secrets.token_hex(8)}"
-        run_of = JobRun(key, f"archive-{handler}", handler, time.time_ns(), 1, body, _RUN_S)
-        await submit_run(connection, "storage", run_of)
-        begun = time.monotonic()
-        while (claim := await claims.get(key)) is None or not claim.is_final:
-            if claim is None and time.monotonic() - begun > _BEGUN_S:
-                await claims.give_up(key, ClaimStatus.TIMED_OUT, "nobody began it")
-                raise SdkError("storage: expected a leader that has an archive (archive.place), none began the run")
-            await asyncio.sleep(_LOOK_S)
-        return claim
-
-    claim = connected(nats_of(data_dir, nats_url), give)
-    if claim.output is not None:
-        print(json.dumps(claim.output, indent=1, ensure_ascii=False, default=str))
-    if claim.status is not ClaimStatus.SUCCEEDED:
-        raise Stop(Exit.USAGE if claim.status is ClaimStatus.REFUSED else Exit.FAILED, claim.reason)
+    done_by_storage(handler, body, data_dir, nats_url, "an archive (archive.place)")
 
 
 __all__ = ["archive"]

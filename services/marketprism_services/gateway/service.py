@@ -41,7 +41,7 @@ from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, 
 from marketprism_sdk.values import read_or_none
 from marketprism_services.gateway.commands import OperatorCommands, gateway_named
 from marketprism_services.gateway.instrument_answers import InstrumentAnswers
-from marketprism_services.gateway.session_watch import RegistryStatus, SessionWatch
+from marketprism_services.gateway.session_watch import RegistryStatus, SessionWatch, SourceSilence
 from marketprism_services.gateway.source_metrics import BookAnswers, streams_of, watch_source
 from marketprism_services.stages.calendar_watch import LOOK_S, CalendarWatch
 
@@ -134,9 +134,10 @@ class GatewayService(SingleActiveService):
             self._follow(stored)
         await self._orders.watch(self.group, self._order_changed)
         watch_source(self.metrics, self._source, self._tap)
-        if self._live is not None:
+        if (live := self._live) is not None:
+            silence = SourceSilence()
             self.metrics.watch("source_expected", lambda: float(self.session.expected(self._now_ns())))
-            self.metrics.watch("source_quiet_seconds", lambda: observer.quiet_s)
+            self.metrics.watch("source_quiet_seconds", lambda: silence.seconds(live.last_data_s, due=self._is_due()))
         self.metrics.watch("source_connected", lambda: float(self._gateway.state == GatewayState.SUBSCRIBED))
         if self._tap is not None:
             self.http.check("capture", self._capture_health)
@@ -146,6 +147,10 @@ class GatewayService(SingleActiveService):
         keep_streams(self, layout_of(self.settings), writes=writes, buckets=_BUCKETS)
         await super().on_start()
         self.spawn(self._watch_calendar(), "calendar")  # asks the election, which is there from here on
+
+    def _is_due(self) -> bool:
+        """Whether data are to come, be it connected or not."""
+        return self.election.is_leader() and self._schedule.wanted() and self.session.trading(self._now_ns())
 
     def _status(self) -> dict[str, Any]:
         return {

@@ -21,25 +21,34 @@ class Announce(Protocol):
     def __call__(self, status: str, **metadata: Any) -> Awaitable[None]: ...
 
 
+class SourceSilence:
+    """For how long a source brings nothing that is to come. Trying to connect again ends no silence."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._due_since: float | None = None
+        self._due = False
+
+    def seconds(self, last_data_s: float, *, due: bool) -> float:
+        """Since the last data, or since they are `due`: a morning does not count from the evening before, and a source
+        that never brings anything is silent too. 0 before they are due for the first time."""
+        now = self._clock()
+        if due and not self._due:
+            self._due_since = now
+        self._due = due
+        return 0.0 if self._due_since is None else max(0.0, now - max(self._due_since, last_data_s))
+
+
 class SessionWatch:
     """Fulfils `SessionObserver`: metrics, and lines of the log."""
 
-    def __init__(self, metrics: Metrics, venue: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, metrics: Metrics, venue: str) -> None:
         self._metrics = metrics
         self._venue = venue
-        self._clock = clock
-        self._received_at: float | None = None
         metrics.begin("messages_received_total", "ticks_received_total")
         metrics.begin("events_not_published_total", "source_retries_total")
 
-    @property
-    def quiet_s(self) -> float:
-        """Since when the source has brought nothing, in seconds; 0 before it has brought anything."""
-        return 0.0 if self._received_at is None else self._clock() - self._received_at
-
     def received(self, messages: int, ticks: int) -> None:
-        if messages:
-            self._received_at = self._clock()
         self._metrics.count("messages_received_total", messages)
         self._metrics.count("ticks_received_total", ticks)
 
@@ -95,4 +104,4 @@ class RegistryStatus:
         await self._announce("failed", error=str(error))
 
 
-__all__ = ["RegistryStatus", "SessionWatch"]
+__all__ = ["RegistryStatus", "SessionWatch", "SourceSilence"]

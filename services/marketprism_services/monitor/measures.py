@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from marketprism_adapters.nats.broker_load import ServerLoad
 from marketprism_adapters.nats.leader_watch import Leader
 from marketprism_adapters.nats.pipeline_probe import Progress
 from marketprism_adapters.nats.stream_budget import StreamFill
@@ -17,6 +18,12 @@ class MonitorMeasures:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._loads: Sequence[ServerLoad] = ()
+        slow = self._counted(lambda load: load.slow_consumers)
+        received, sent = self._counted(lambda load: load.received), self._counted(lambda load: load.sent)
+        metrics.watch_each("broker_slow_consumers_total", "server", slow)
+        metrics.watch_each("broker_received_messages_total", "server", received)
+        metrics.watch_each("broker_sent_messages_total", "server", sent)
 
     def instances(self, records: Iterable[InstanceRecord]) -> None:
         """How many there are by service and status."""
@@ -30,7 +37,7 @@ class MonitorMeasures:
         epochs: dict[tuple[str, ...], float] = {(key,): float(each.epoch) for key, each in leaders.items()}
         self._metrics.gauges("lease_epoch_held", ("lease",), epochs)
 
-    def streams(self, fills: Iterable[StreamFill]) -> None:
+    def streams(self, fills: Sequence[StreamFill]) -> None:
         """What each stream holds, and of how much."""
         for fill in fills:
             self._metrics.gauge("stream_bytes", fill.bytes, stream=fill.name)
@@ -39,6 +46,21 @@ class MonitorMeasures:
             self._metrics.gauge("stream_oldest_seconds", fill.held_s, stream=fill.name)
             self._metrics.gauge("stream_consumers", fill.consumers, stream=fill.name)
             self._metrics.gauge("stream_replicas_behind", fill.replicas_behind, stream=fill.name)
+            self._metrics.gauge("stream_replica_lag", fill.replica_lag, stream=fill.name)
+        self._metrics.gauge("broker_storage_reserved_bytes", max((fill.reserved for fill in fills), default=0))
+
+    def servers(self, loads: Sequence[ServerLoad]) -> None:
+        """What each NATS server says of our account; one that is away is taken out."""
+        self._loads = loads
+        self._metrics.gauge("broker_servers", len(loads))
+        connections: dict[tuple[str, ...], float] = {(load.name,): float(load.connections) for load in loads}
+        self._metrics.gauges("broker_connections", ("server",), connections)
+        subscriptions: dict[tuple[str, ...], float] = {(load.name,): float(load.subscriptions) for load in loads}
+        self._metrics.gauges("broker_subscriptions", ("server",), subscriptions)
+
+    def _counted(self, of: Callable[[ServerLoad], int]) -> Callable[[], dict[str, float]]:
+        """A count that each server keeps by itself, and begins anew when it is started."""
+        return lambda: {load.name: float(of(load)) for load in self._loads}
 
     def progress(self, progress: Progress) -> None:
         """How far each stage and the store are behind, in messages and in seconds."""

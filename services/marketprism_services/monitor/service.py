@@ -13,6 +13,7 @@ from aiohttp import web
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.broker_load import server_loads
 from marketprism_adapters.nats.config_log import ConfigLog
 from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.leader_watch import leaders_of
@@ -46,6 +47,7 @@ from marketprism_services.monitor.targets import ScrapeTargets
 log = structlog.get_logger()
 
 _LOOK_S = 2.0
+_SERVERS_S = 5.0
 _BLIND_S = 10.0  # for so long nothing may be readable before that is a fault of its own
 
 
@@ -110,6 +112,7 @@ class MonitorService(Service):
         self.http.check("pipeline", self._pipeline_health)
         self.http.check("streams", self._streams_health)
         self.http.status(self._snapshot)
+        self.spawn(self._watch_servers(), "servers")
 
     async def _tell_of_change(self, event: ConfigurationChanged) -> None:
         await self._events.publish_soon([event])
@@ -207,6 +210,15 @@ class MonitorService(Service):
         self._measures.streams(self._fills)
         for fill in self._fills:
             await self._edge(f"stream:{fill.name}", fill.filling, fill.event)
+
+    async def _watch_servers(self) -> None:
+        """What the servers say of themselves, until cancelled."""
+        while True:
+            try:
+                self._measures.servers(await server_loads(self.connection))
+            except SdkError as error:
+                log.warning("servers.not_readable", error=reason_of(error))
+            await asyncio.sleep(_SERVERS_S)
 
     async def _streams_health(self) -> str:
         full = ", ".join(f"{fill.name} {fill.share:.0%}" for fill in self._fills if fill.filling)

@@ -15,10 +15,12 @@ def _mutes(source: str, target: str, *equal: str) -> Value:
 
 def configuration(at: Addresses = USUAL) -> str:
     """`alertmanager.yml` of Alertmanager 0.25."""
+    bearer: Value = {"type": "Bearer", "credentials_file": "secrets/notifier-token"}
+    http: dict[str, Value] = {"authorization": bearer} | at.tls()
     webhook: dict[str, Value] = {
-        "url": f"http://{at.webhook}/alerts",
+        "url": f"{at.scheme}://{at.webhook}/alerts",
         "send_resolved": True,
-        "http_config": {"authorization": {"type": "Bearer", "credentials_file": "secrets/notifier-token"}},
+        "http_config": http,
     }
     steady: dict[str, Value] = {
         "receiver": "notifier",

@@ -3,6 +3,9 @@
 For each there are the ratio of the bad over seven windows (`slo:<name>:error_ratio_rate5m` and so on), and four alerts
 of two windows each: the long one says that it matters, the short one that it still goes on (the multi-window burn rates
 of Google's SRE workbook, chapter 5). Long windows are averages of the recorded rates of 5 minutes: they cost 1/60.
+
+A window of which less is known than it is long counts as that part of it: two bad seconds of the first two minutes have
+not used up what six hours may.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from typing import NamedTuple
 from marketprism_services.monitoring.alert import Alert, Runbook, Scene, Severity
 
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+RECORD_S = 30  # between two recorded ratios
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 PERIOD_DAYS = 28
 
 
@@ -68,7 +73,13 @@ class Objective:
         yield self.ratio_of("5m"), f"{errors} / ({total} > 0)"
         for window in WINDOWS[1:]:
             mean = f"avg_over_time({total}[{window}])"
-            yield self.ratio_of(window), f"avg_over_time({errors}[{window}]) / ({mean} > 0)"
+            ratio = f"avg_over_time({errors}[{window}]) / ({mean} > 0)"
+            yield self.ratio_of(window), f"{ratio} * {self.known_of(window)}"
+
+    def known_of(self, window: str) -> str:
+        """The part of a window that is known, 0 to 1."""
+        most = int(window[:-1]) * _UNITS[window[-1]] // RECORD_S
+        return f"clamp_max(count_over_time(slo:{self.name}:total_rate5m[{window}]) / {most}, 1)"
 
     def alerts(self) -> Iterator[Alert]:
         """Its alerts, one for each burn rate."""
@@ -252,4 +263,4 @@ OBJECTIVES = (
 
 BURN_ALERTS: tuple[Alert, ...] = tuple(alert for each in OBJECTIVES for alert in each.alerts())
 
-__all__ = ["BURNS", "BURN_ALERTS", "OBJECTIVES", "PERIOD_DAYS", "WINDOWS", "Burn", "Objective"]
+__all__ = ["BURNS", "BURN_ALERTS", "OBJECTIVES", "PERIOD_DAYS", "RECORD_S", "WINDOWS", "Burn", "Objective"]

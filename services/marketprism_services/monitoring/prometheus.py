@@ -7,24 +7,47 @@ from typing import NamedTuple
 
 from marketprism_services.monitoring.alert import Alert
 from marketprism_services.monitoring.alerts import ALERTS
-from marketprism_services.monitoring.objectives import BURN_ALERTS, OBJECTIVES
+from marketprism_services.monitoring.objectives import BURN_ALERTS, OBJECTIVES, RECORD_S
 from marketprism_services.monitoring.yaml_text import Value, yaml_of
 from marketprism_services.settings.services import SERVICES
 
 GENERATED = "Made of services/marketprism_services/monitoring by `make docs`: alter it there."
 SCRAPE = "5s"
-_RECORD_EVERY = "30s"
 _DOOR = "api"  # the one service that asks who scrapes it
 _PORTS = {row.name: row.port for row in SERVICES}
 
 
+class Trust(NamedTuple):
+    """Whom to take for a service that speaks HTTPS: a file of certificates, and the name that its certificate is of,
+    empty for the host that is asked."""
+
+    ca_file: str
+    server_name: str = ""
+
+    def tls_config(self) -> dict[str, Value]:
+        """The section of that name, of Prometheus and of Alertmanager alike."""
+        named: dict[str, Value] = {"server_name": self.server_name} if self.server_name else {}
+        return {"ca_file": self.ca_file} | named
+
+
 class Addresses(NamedTuple):
-    """Where servers and services listen, `host:port`; by default where they do as a rule."""
+    """Where servers and services listen, `host:port`; by default where they do as a rule. With `trust` services speak
+    HTTPS."""
 
     discovery: str = f"127.0.0.1:{_PORTS['monitor']}"
     webhook: str = f"127.0.0.1:{_PORTS['notifier']}"
     prometheus: str = "127.0.0.1:9090"
     alertmanager: str = "127.0.0.1:9093"
+    trust: Trust | None = None
+
+    @property
+    def scheme(self) -> str:
+        """How services are asked."""
+        return "http" if self.trust is None else "https"
+
+    def tls(self) -> dict[str, Value]:
+        """What a section about services adds."""
+        return {} if self.trust is None else {"tls_config": self.trust.tls_config()}
 
 
 USUAL = Addresses()
@@ -67,7 +90,7 @@ def records_file() -> str:
     groups: list[Value] = [
         {
             "name": f"marketprism-objective-{objective.name}",
-            "interval": _RECORD_EVERY,
+            "interval": f"{RECORD_S}s",
             "rules": [{"record": name, "expr": expr} for name, expr in objective.records()],
         }
         for objective in OBJECTIVES
@@ -75,12 +98,14 @@ def records_file() -> str:
     return yaml_of({"groups": groups}, GENERATED)
 
 
-def _job(name: str, monitor: str, action: str, **more: Value) -> dict[str, Value]:
-    discovery: dict[str, Value] = {"url": f"http://{monitor}/sd", "refresh_interval": "10s"}
+def _job(name: str, at: Addresses, action: str, **more: Value) -> dict[str, Value]:
+    found: dict[str, Value] = {"url": f"{at.scheme}://{at.discovery}/sd", "refresh_interval": "10s"}
+    discovery = found | at.tls()
     return {
         "job_name": name,
         "honor_labels": True,
         **more,
+        **at.tls(),  # which targets speak HTTPS is found with them
         "http_sd_configs": [discovery],
         "relabel_configs": [{"source_labels": ["service"], "regex": _DOOR, "action": action}],
     }
@@ -95,8 +120,8 @@ def configuration(at: Addresses = USUAL) -> str:
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [managers]},
         "scrape_configs": [
-            _job("marketprism", at.discovery, "drop"),
-            _job(f"marketprism-{_DOOR}", at.discovery, "keep", authorization=key),
+            _job("marketprism", at, "drop"),
+            _job(f"marketprism-{_DOOR}", at, "keep", authorization=key),
             {"job_name": "prometheus", "static_configs": [{"targets": [at.prometheus]}]},
         ],
     }
@@ -113,4 +138,15 @@ def files(at: Addresses = USUAL) -> dict[str, str]:
     return {"prometheus.yml": configuration(at), "rules/objectives.yml": records_file(), **rules}
 
 
-__all__ = ["GENERATED", "SCRAPE", "USUAL", "Addresses", "areas", "files", "records_file", "rule_of", "rules_file"]
+__all__ = [
+    "GENERATED",
+    "SCRAPE",
+    "USUAL",
+    "Addresses",
+    "Trust",
+    "areas",
+    "files",
+    "records_file",
+    "rule_of",
+    "rules_file",
+]

@@ -7,6 +7,7 @@ read.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 REAL, SIMULATED = "real", "simulated"
 BUCKET, KEY = "pipeline_contents", "data"
 _FILE = "contents.json"
+UNFINISHED = "restoring"  # a file that a restore leaves there until it has ended
 _SIM = "sim"
 _CAPTURE = "capture"
 _CHDB = "chdb"
@@ -143,10 +145,15 @@ def check_directory(settings: Settings) -> dict[str, str]:
 
     Raises:
         OtherContents: it holds something else.
-        DataDirError: the file cannot be read.
+        DataDirError: the file cannot be read, or a restore into the directory was broken off.
         SourceError: the settings do not say of which kind their data are.
     """
     folder, data, engine = settings.data_dir, data_of(settings), engine_of(settings)
+    if (folder / UNFINISHED).exists():
+        raise DataDirError(
+            f"data directory {folder}: expected a whole one, was one whose restore was broken off; "
+            "delete it, and restore it again"
+        )
     there = read(folder)
     if data is not None and there.get("data", data) != data:
         raise OtherContents(_other_data(folder, data, settings.source.spec.partition(":")[0]))
@@ -175,6 +182,15 @@ def claim_directory(settings: Settings, data: str | None) -> None:
         raise DataDirError.of(folder, error) from error
     if new and there and data is not None:
         log.warning("contents.assumed", where=f"data directory {folder}", data=data)
+
+
+async def remember_restored(connection: NatsConnection, settings: Settings) -> None:
+    """Remember what a directory holds whose streams were restored: what these say. Raises SdkError, OSError."""
+    entry = await NatsKeyValue.existing(connection, BUCKET).get(KEY)
+    data = entry.value.decode(errors="replace") if entry is not None else ""
+    if data in (REAL, SIMULATED):
+        text = json.dumps({"engine": engine_of(settings), "data": data}, indent=1) + "\n"
+        await asyncio.to_thread(write_private, settings.data_dir / _FILE, text)
 
 
 def _other_data(folder: Path, data: str, name: str) -> str:

@@ -14,7 +14,7 @@ from marketprism_adapters.prometheus.local_server import ALERTMANAGER, PROMETHEU
 from marketprism_application.errors import LocalServerError
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_services.monitoring import alertmanager, prometheus
-from marketprism_services.monitoring.prometheus import USUAL, Addresses
+from marketprism_services.monitoring.prometheus import USUAL, Addresses, Trust
 from marketprism_services.platform.local_servers import ServerWatch, held_port
 from marketprism_services.settings.settings import Settings
 
@@ -33,8 +33,14 @@ class Monitoring:
     alertmanager: str | None
 
 
-async def check() -> None:
-    """Before anything is started. Raises LocalServerError: this machine has none of them."""
+async def check(settings: Settings) -> None:
+    """Before anything is started. Raises LocalServerError: this machine has none of them, or services would not let
+    them in."""
+    if settings.http.tls.client_ca is not None:
+        raise LocalServerError(
+            "--monitoring: expected http.tls without client_ca, Prometheus has no certificate to show; run one of your "
+            "own with docs/monitoring.md"
+        )
     if await asyncio.to_thread(PROMETHEUS.find) is None:
         raise LocalServerError(
             "--monitoring: expected prometheus on PATH, there is none; Debian has it in the packages prometheus and "
@@ -59,6 +65,7 @@ async def start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Event
         f"127.0.0.1:{settings.http.port_of(NOTIFIER)}",
         f"127.0.0.1:{_free(USUAL.prometheus, stack)}",
         f"127.0.0.1:{_free(USUAL.alertmanager, stack)}",
+        await asyncio.to_thread(_trust, settings),
     )
     folder = settings.data_dir / "monitoring"
     await asyncio.to_thread(_write, folder, at, settings)
@@ -83,6 +90,27 @@ async def _started(
     await watch.start()
     await asyncio.to_thread(write_private, folder / name / "url", server.url)
     return server
+
+
+def _trust(settings: Settings) -> Trust | None:
+    """The services' own certificate, whoever signed it: Prometheus reads the file anew when it is renewed."""
+    cert = settings.http.tls.cert
+    return None if cert is None else Trust(str(cert.absolute()), _name_of(cert))
+
+
+def _name_of(cert: Path) -> str:
+    """The first name that it is of, a certificate may well be of none of this machine; empty where that is unknown."""
+    try:
+        from cryptography import x509  # noqa: PLC0415 (of the extra `server`)
+    except ImportError:
+        return ""
+    try:
+        leaf = x509.load_pem_x509_certificates(cert.read_bytes())[0]
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, IndexError, x509.ExtensionNotFound):
+        return ""  # services say why they cannot use it
+    found = names.get_values_for_type(x509.DNSName) + [str(at) for at in names.get_values_for_type(x509.IPAddress)]
+    return found[0].replace("*", "any", 1) if found else ""
 
 
 def _write(folder: Path, at: Addresses, settings: Settings) -> None:

@@ -172,7 +172,7 @@ async def _with_monitoring(settings: Settings, stack: AsyncExitStack) -> Setting
     """The settings with the ports that its servers have to know. Raises LocalServerError: this machine has none."""
     from marketprism_services.platform import local_monitoring  # noqa: PLC0415 (loads aiohttp)
 
-    await local_monitoring.check()
+    await local_monitoring.check(settings)
     return local_monitoring.with_known_ports(settings, stack)
 
 

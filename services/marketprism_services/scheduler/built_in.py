@@ -1,4 +1,5 @@
-"""Jobs that every installation has; `marketprism jobs` pauses, changes or removes them."""
+"""Jobs that every installation has, and those of what it has set up; `marketprism jobs` pauses, changes or removes
+them."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from marketprism_application.contracts.schedule_records import JobDocument
+from marketprism_services.settings.settings import Settings
 
 BUILT_IN_JOBS: Mapping[str, JobDocument] = MappingProxyType(
     {
@@ -51,4 +53,71 @@ BUILT_IN_JOBS: Mapping[str, JobDocument] = MappingProxyType(
     }
 )
 
-__all__ = ["BUILT_IN_JOBS"]
+ARCHIVE_JOBS: Mapping[str, JobDocument] = MappingProxyType(
+    {
+        "archive": JobDocument(
+            "cron 30 4 * * * Asia/Shanghai",
+            "storage.archive",
+            timeout="6h",
+            note="Partitions that are old enough are moved to the archive.",
+        ),
+        "archive-retain": JobDocument(
+            "after",
+            "storage.retain",
+            after=["archive"],
+            timeout="1h",
+            note="Archived partitions that are too old are deleted, but for those that are held.",
+        ),
+    }
+)
+BACKUP_JOBS: Mapping[str, JobDocument] = MappingProxyType(
+    {
+        "backup": JobDocument(
+            "cron 10 5 * * * Asia/Shanghai",
+            "storage.backup",
+            attempts=3,
+            retry_pause="10m",
+            timeout="12h",
+            note="The store, streams, buckets and settings are copied, encrypted.",
+        ),
+        "backup-prune": JobDocument(
+            "after",
+            "storage.prune_backups",
+            after=["backup"],
+            timeout="1h",
+            note="Backups that are not to stay are deleted, the newest never.",
+        ),
+        "backup-verify": JobDocument(
+            "after",
+            "storage.verify_backup",
+            after=["backup-prune"],
+            timeout="6h",
+            note="Every object of the newest backup is read back.",
+        ),
+    }
+)
+DRILL_JOBS: Mapping[str, JobDocument] = MappingProxyType(
+    {
+        "restore-drill": JobDocument(
+            "cron 30 12 * * 6 Asia/Shanghai",
+            "storage.restore_drill",
+            timeout="12h",
+            note="The newest backup is restored into a scratch folder, and everything in it compared.",
+        ),
+    }
+)
+
+
+def built_in_jobs(settings: Settings) -> Mapping[str, JobDocument]:
+    """The jobs of an installation with these settings: those of the archive where it has a place, those of backups
+    where they have one, the drill where the key is known too."""
+    jobs = dict(BUILT_IN_JOBS)
+    if settings.archive.place:
+        jobs |= ARCHIVE_JOBS
+    if settings.backup.place:
+        jobs |= BACKUP_JOBS
+        jobs |= DRILL_JOBS if settings.backup.identity else {}
+    return jobs
+
+
+__all__ = ["ARCHIVE_JOBS", "BACKUP_JOBS", "BUILT_IN_JOBS", "DRILL_JOBS", "built_in_jobs"]

@@ -11,7 +11,7 @@ from marketprism_application.errors import DefinitionError
 from marketprism_application.scheduling.definitions import read_file
 from marketprism_sdk.errors import ConfigurationError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.scheduler.built_in import BUILT_IN_JOBS
+from marketprism_services.scheduler.built_in import built_in_jobs
 from marketprism_services.scheduler.service import SchedulerService
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.services import service_settings_of
@@ -28,7 +28,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Sch
     service = SchedulerService(
         connection,
         shared.calendar,
-        built_in=BUILT_IN_JOBS if jobs.built_in else {},
+        built_in=built_in_jobs(settings) if jobs.built_in else {},
         file={} if jobs.file is None else jobs_of(jobs.file.expanduser()),
         funding_hours=FUNDING_HOURS,
         most_running=jobs.most_running,

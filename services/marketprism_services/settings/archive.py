@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from marketprism_application.archiving.layout import ARCHIVABLE
 from marketprism_application.archiving.planning import LEAST_DAYS
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Bounds, check_bounds
-from marketprism_sdk.urls import Secret
+from marketprism_services.settings.place import PlaceSettings
 
 _PATTERN = frozenset("*?{}[]")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArchiveSettings:
+class ArchiveSettings(PlaceSettings):
     """The archive: `place` is a folder that is there, or the http(s) URL of a bucket of an S3-compatible store with a
     path below it; empty: nothing is archived. Rows of a table are moved once their day or month is so many `days` old.
 
@@ -34,14 +33,9 @@ class ArchiveSettings:
         "row_group_rows": (1_000, 10_000_000),
         "zstd_level": (1, 19),
         "drop_grace_s": (0, 3_600),
-        "place_timeout_s": (0.1, 600),
+        **PlaceSettings.PLACE_BOUNDS,
     }
 
-    place: str = ""
-    access_key: str = ""
-    secret_key: Secret = field(default=Secret(""))
-    region: str = "us-east-1"
-    place_timeout_s: float = 5.0
     days: Mapping[str, int] = field(default_factory=dict)
     retain_days: int = 0
     slice_rows: int = 1_000_000
@@ -58,17 +52,9 @@ class ArchiveSettings:
                 raise InvalidValue(f"archive.days.{table}", f"at least {LEAST_DAYS}", days)
         if _PATTERN & set(self.place):
             raise InvalidValue("archive.place", "a path without any of * ? { } [ ]", self.place)
-        if self.is_s3 and not urlsplit(self.place).path.strip("/"):
-            raise InvalidValue("archive.place", "a URL with a bucket, http://host:port/bucket", self.place)
-        if self.is_s3 and not self.access_key:
-            raise InvalidValue("archive.access_key", "the key of a user of the store", self.access_key)
+        self.check_place("archive")
         if self.retain_days and self.days and self.retain_days <= max(self.days.values()):
             raise InvalidValue("archive.retain_days", f"more than {max(self.days.values())}, or 0", self.retain_days)
-
-    @property
-    def is_s3(self) -> bool:
-        """Whether the place is a bucket."""
-        return self.place.startswith(("http://", "https://"))
 
 
 __all__ = ["ArchiveSettings"]

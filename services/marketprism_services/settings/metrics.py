@@ -16,6 +16,14 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Changes of the central configuration: changed, rolled_back, refused, conflict.",
         ("result",),
     ),
+    # monitor, of NATS
+    (
+        "broker_slow_consumers_total",
+        "Connections of our account that a NATS server cut because they did not read what they were sent.",
+        ("server",),
+    ),
+    ("broker_received_messages_total", "Messages that a NATS server got from our account.", ("server",)),
+    ("broker_sent_messages_total", "Messages that a NATS server handed to our account.", ("server",)),
     # notifier
     ("alerts_received_total", "Alerts that were reported over HTTP, repeated ones too.", ("severity", "status")),
     ("alerts_refused_total", "Requests with alerts that were refused, by reason: token, body.", ("reason",)),
@@ -71,6 +79,12 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("table",),
     ),
     ("archive_units_read_total", "Archived partitions that answers took rows from.", ()),
+    # storage: encrypted copies of everything
+    ("backup_rows_total", "Rows that were written to backups; what an earlier one has is not written again.", ()),
+    ("backup_bytes_total", "Bytes that were written to the place of backups, encrypted.", ()),
+    ("backup_failures_total", "Backups that were begun and not finished.", ()),
+    ("backup_verify_failures_total", "Backups of which an object was not what was written.", ()),
+    ("restore_drill_failures_total", "Drills after which something was not as it had been.", ()),
     # validator, aggregator
     ("malformed_messages_total", "Messages of the input stream that could not be decoded; each is a dead letter.", ()),
     ("input_cuts_total", "Times at which the input stream began later than where the stage had ended.", ("replaced",)),
@@ -138,6 +152,19 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("schedule_waiting", "Runs of jobs that are to begin, and have not.", ()),
     # storage: the archive
     ("archive_units", "Archived partitions, by the state of their move.", ("state",)),
+    # storage: encrypted copies of everything
+    ("backup_last_success_seconds", "When the newest backup was finished, seconds since 1970; 0 without one.", ()),
+    ("backup_duration_seconds", "How long the newest backup took, in seconds.", ()),
+    ("backup_size_bytes", "Bytes of everything that the newest backup needs.", ()),
+    ("backup_rows", "Rows in the newest backup.", ()),
+    ("backup_sets", "Backups that are finished and there.", ()),
+    (
+        "restore_drill_last_success_seconds",
+        "When a backup was last restored in a drill and found to be as it was, seconds since 1970; 0 without one.",
+        (),
+    ),
+    ("restore_drill_seconds", "How long the last drill took from its begin to a store that answers, in seconds.", ()),
+    ("restore_drill_behind_seconds", "How old the backup was that the last drill restored, in seconds.", ()),
     # notifier
     ("notifications_waiting", "Notices that wait for a channel.", ()),
     # gateway
@@ -212,6 +239,11 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("stream_oldest_seconds", "Age of the oldest message of a stream, in seconds.", _STREAM),
     ("stream_consumers", "Consumers of a stream.", _STREAM),
     ("stream_replicas_behind", "Replicas of a stream that lack something or are not there.", _STREAM),
+    ("stream_replica_lag", "What the slowest replica of a stream lacks, in operations of the cluster's log.", _STREAM),
+    ("broker_storage_reserved_bytes", "Bytes that JetStream has promised to streams, used or not.", ()),
+    ("broker_servers", "NATS servers that answer.", ()),
+    ("broker_connections", "Connections of our account at a NATS server.", ("server",)),
+    ("broker_subscriptions", "Subscriptions of our account at a NATS server.", ("server",)),
     # api: the live stream
     ("stream_connections", "Connections to the live stream, WebSockets and server-sent events.", ()),
     ("stream_channels", "Channels of all connections to the live stream.", ()),

@@ -63,6 +63,7 @@ FIXED: Mapping[str, str] = {
     "store.quorum": _DATA,
     "store.partition_by": _DATA,
     "store.tls": _DATA,
+    "backup": "whoever says for whom backups are encrypted can read everything; set it where storage is started",
     "api.auth": _DOOR,
     "api.insecure": _DOOR,
     "api.trusted_proxies": _DOOR,

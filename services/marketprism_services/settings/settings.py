@@ -24,6 +24,7 @@ from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.urls import HIDDEN, hide
 from marketprism_services.settings.api import ApiSettings
 from marketprism_services.settings.archive import ArchiveSettings
+from marketprism_services.settings.backup import BackupSettings
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.loading import from_environment, from_file, merge
 from marketprism_services.settings.notify import NotifySettings
@@ -66,6 +67,7 @@ class Settings(Section):
     calendar: CalendarSettings = CalendarSettings()
     store: StoreSettings = StoreSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    backup: BackupSettings = BackupSettings()
     query: QuerySettings = QuerySettings()
     api: ApiSettings = ApiSettings()
     notify: NotifySettings = NotifySettings()

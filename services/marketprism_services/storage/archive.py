@@ -118,11 +118,11 @@ class OpenArchive:
 
     async def load(self) -> None:
         """Know what is cold, before anything is answered; for as long as that takes."""
-        await asyncio.to_thread(self._make_staging)
         while True:
             try:
+                await asyncio.to_thread(self._make_staging)
                 await self.mover.load()
-            except (ApplicationError, SdkError) as error:
+            except (ApplicationError, SdkError, OSError) as error:
                 log.warning("archive.not_known", place=self._wiring.place.place, error=reason_of(error))
                 await asyncio.sleep(_AGAIN_S)
             else:
@@ -133,6 +133,10 @@ class OpenArchive:
     def has(self, table: str) -> bool:
         """Whether rows of a table are archived."""
         return any(key[0] == table and record.served is not None for key, record in self.known.records.items())
+
+    def records(self) -> list[UnitRecord]:
+        """Every unit whose rows are in files now."""
+        return [record for record in self.known.records.values() if record.served is not None]
 
     def _make_staging(self) -> None:
         self._wiring.staging.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from marketprism_services.storage.store_health import StoreState
 
 log = structlog.get_logger()
 
-_EVERY_S = 30.0
+_EVERY_S = 15.0
 _UP = {"healthy": 1.0, "degraded": 0.5}
 
 

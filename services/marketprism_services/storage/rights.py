@@ -9,6 +9,7 @@ from marketprism_adapters.nats.rights import Rights
 
 
 def grant(rights: Rights) -> Rights:
-    """Reads every market stream into the store, names what is missing, and archives what is old."""
+    """Reads every market stream into the store, names what is missing, archives what is old, and makes backups."""
     leads(makes_market(rights), "storage").publishes(*LEDGER)
+    rights.copies_streams()
     return rights.consumes(*streams.MARKET_STREAMS).writes_bucket(streams.STORE_RANGES).writes_bucket(ARCHIVE)

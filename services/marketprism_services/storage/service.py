@@ -42,11 +42,13 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, rpc
 from marketprism_services.storage.archive import ArchiveDesk, OpenArchive
+from marketprism_services.storage.backup import BackupDesk, OpenBackups
 from marketprism_services.storage.dead_rows import Letters, LettersRequest
 from marketprism_services.storage.measures import measure_store, watch_store
 from marketprism_services.storage.store_health import OPENING, StoreState
 from marketprism_services.storage.writer_hooks import OnRetry, StorageHooks
 from marketprism_services.wiring.archive import ArchiveWiring
+from marketprism_services.wiring.backup import BackupWiring
 from marketprism_services.wiring.store import EngineSource
 
 log = structlog.get_logger()
@@ -80,6 +82,7 @@ class StorageService(SingleActiveService):
         topology: Topology | None = None,
         *,
         archive: ArchiveWiring | None = None,
+        backup: BackupWiring | None = None,
         lease: LeaseSettings | None = None,
         version: str = "0",
         settings: ServiceSettings | None = None,
@@ -90,6 +93,7 @@ class StorageService(SingleActiveService):
         self._topology = topology
         replicas = self.settings.replicas
         self._archive = ArchiveDesk(archive, connection, self.metrics, replicas) if archive is not None else None
+        self._backup = BackupDesk(backup, connection, self.metrics, version) if backup is not None else None
         self._engine: Engine | None = None
         self._open_store: OpenStore | None = None
         self._state = StoreState()
@@ -110,6 +114,9 @@ class StorageService(SingleActiveService):
         if (archive := self._archive) is not None:
             self.mount(archive)
             self.http.status(lambda: {"archive": archive.status()})
+        if (backup := self._backup) is not None:
+            self.mount(backup)
+            self.http.status(lambda: {"backup": backup.status()})
         buckets = {streams.STORE_RANGES: None, LEASES: None}
         keep_streams(self, layout_of(self.settings), writes=(streams.EVENTS,), reads=streams.STORED, buckets=buckets)
         await super().on_start()
@@ -149,6 +156,7 @@ class StorageService(SingleActiveService):
         holes = HoleNamer(self.connection, ledger)
         self._open_store = OpenStore(store, ledger, reader, letters, holes, identity)
         log.info("store.opened", store=identity, epoch=epoch)
+        self._open_backups(engine, identity, archive)
         self._write_all(self._open_store, epoch)
         self._running.append(self.spawn(measure_store(engine, self.metrics), "measures"))
 
@@ -163,6 +171,13 @@ class StorageService(SingleActiveService):
             async with asyncio.timeout(_ARCHIVE_S):
                 await opened.loaded.wait()
         return opened
+
+    def _open_backups(self, engine: Engine, identity: str, archive: OpenArchive | None) -> None:
+        if (desk := self._backup) is None:
+            return
+        desk.election = self.election
+        desk.current = OpenBackups(engine, identity, lambda: archive.records() if archive is not None else ())
+        self._running.append(self.spawn(desk.know(), "backups"))
 
     def _write_all(self, opened: OpenStore, epoch: int) -> None:
         for stream in streams.STORED:
@@ -305,6 +320,8 @@ class StorageService(SingleActiveService):
         opened, self._open_store = self._open_store, None
         if self._archive is not None:
             await self._archive.close()
+        if self._backup is not None:
+            self._backup.current = None
         engine, self._engine = self._engine, None
         self._state.clear()
         if opened is not None:

@@ -6,6 +6,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.settings.settings import Settings
 from marketprism_services.storage.service import StorageService
 from marketprism_services.wiring.archive import archive_of
+from marketprism_services.wiring.backup import backup_of
 from marketprism_services.wiring.services import service_settings_of
 from marketprism_services.wiring.shared import Shared
 from marketprism_services.wiring.store import engines_of
@@ -23,6 +24,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Sto
         settings.store,
         settings.store,
         archive=archive_of(settings),
+        backup=backup_of(settings),
         lease=settings.lease,
         version=shared.version,
         settings=service_settings_of(settings, "storage"),

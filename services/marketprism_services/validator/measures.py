@@ -6,6 +6,7 @@ from collections import Counter
 
 from marketprism_application.contracts.packed import Packed
 from marketprism_application.validation.message_pass import ValidationOutput
+from marketprism_domain.marketdata.gap import LOSSES
 from marketprism_sdk.observability import Metrics
 
 _NANOS = 1_000_000_000
@@ -17,6 +18,10 @@ class ValidatorMeasures:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         metrics.begin("malformed_messages_total", "rules_refused_total")
+        for cause in LOSSES:  # forty may be lost at once, and never again: a rise from nothing is none to Prometheus
+            metrics.count("gaps_total", 0, cause=cause)
+        for result in ("accepted", "not_accepted"):
+            metrics.count("ticks_validated_total", 0, result=result)
 
     def malformed(self) -> None:
         """A message that could not be decoded."""

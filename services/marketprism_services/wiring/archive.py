@@ -11,6 +11,7 @@ from marketprism_adapters.cold.s3 import S3Store
 from marketprism_application.ports.archive import ColdStore
 from marketprism_services.settings.archive import ArchiveSettings
 from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.place import PlaceSettings
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.store import EngineSource, archive_engines_of
 
@@ -55,10 +56,10 @@ def archive_of(settings: Settings) -> ArchiveWiring | None:
     return ArchiveWiring(archive, place_of(archive), staging, hot_days, archive_engines_of(settings))
 
 
-def place_of(archive: ArchiveSettings) -> ColdStore:
-    """The place of the settings, not asked yet."""
+def place_of(archive: PlaceSettings, what: str = "archive") -> ColdStore:
+    """The place of the settings, not asked yet; `what` is what errors call it."""
     if not archive.is_s3:
-        return FolderStore(Path(archive.place).expanduser().absolute())
+        return FolderStore(Path(archive.place).expanduser().absolute(), what)
     parts = urlsplit(archive.place)
     bucket, _, prefix = parts.path.strip("/").partition("/")
     return S3Store(
@@ -69,6 +70,7 @@ def place_of(archive: ArchiveSettings) -> ColdStore:
         archive.secret_key.reveal(),
         region=archive.region,
         timeout_s=archive.place_timeout_s,
+        what=what,
     )
 
 

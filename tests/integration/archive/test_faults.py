@@ -18,7 +18,9 @@ import pytest
 
 from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.cold.folder import FolderStore
+from marketprism_application.archiving.mover import Mover
 from marketprism_application.archiving.planning import plan_deletions, plan_moves
+from marketprism_application.archiving.units import KnownUnits
 from marketprism_application.contracts.archive_records import UnitRecord, UnitState
 from marketprism_application.contracts.kinds import BAR, GAP, TICK
 from marketprism_application.contracts.questions import Records, Statistics, Symbols
@@ -241,6 +243,51 @@ async def test_what_is_archived_is_known_again_from_the_manifests(scene: Scene, 
     await asyncio.to_thread((tmp_path / "cold").rename, tmp_path / "away")
     with pytest.raises(ColdStoreError, match="expected a folder that is there"):
         await scene.mover.load()
+
+
+@pytest.mark.parametrize("writes", [1, 2, 4])
+async def test_what_was_known_again_in_part_is_known_again_whole(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """Whoever is ended while he reads the manifests leaves records of some units: without the others, rows would lack."""
+    for unit in [each for each in await scene.hot.partitions() if each.table == UNIT[0]][:3]:
+        await scene.mover.move(unit.table, unit.partition)
+    before, log = await scene.reader.answer(ALL), scene.log
+    log.records.clear()
+    left = writes
+
+    async def write(record: UnitRecord, revision: int) -> int:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise RuntimeError("ended")
+        return await MemoryLog.write(log, record, revision)
+
+    monkeypatch.setattr(log, "write", write)
+    with pytest.raises(RuntimeError, match="ended"):
+        await scene.mover.load()
+    monkeypatch.undo()
+    assert log.records
+    await scene.mover.load()
+    assert (await scene.reader.answer(ALL)).equals(before)
+    assert len(scene.known.records) == 3
+    assert not any(record.adopted for record in scene.known.records.values())
+
+
+async def test_a_manifest_that_is_none_is_named_and_nothing_is_answered_without_it(
+    scene: Scene, tmp_path: Path
+) -> None:
+    await scene.mover.move(*UNIT)
+    manifest = tmp_path / "cold" / "table=market_ticks" / "day=2025-03-30" / "manifest.json"
+    await asyncio.to_thread(manifest.write_bytes, b'{"table": "market_ticks"')
+    scene.log.records.clear()
+    known = KnownUnits()
+    mover = Mover(scene.hot, scene.cold, scene.log, known, tmp_path / "staging", scene.noted)
+    with pytest.raises(
+        VerifyError, match=r"day=2025-03-30/manifest.json: expected the manifest of a unit, was 24 bytes"
+    ):
+        await mover.load()
+    assert not known.complete
 
 
 @pytest.mark.parametrize("state", [UnitState.EXPORTING, UnitState.EXPORTED, UnitState.VERIFIED, UnitState.COLD])

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from marketprism_adapters.nats.local_server import choose_port
 from marketprism_adapters.prometheus.local_server import (
@@ -22,8 +23,10 @@ from marketprism_adapters.prometheus.local_server import (
 from marketprism_application.errors import LocalServerError
 from marketprism_services.platform import local_monitoring
 from marketprism_services.settings.settings import Settings
+from tests.support.certificates import Authority
 from tests.support.prometheus import tools
 
+pytestmark = pytest.mark.xdist_group("prometheus")  # two pipelines at once may choose the same usual port
 CONFIGS = {"Prometheus": "scrape_configs: []\n", "Alertmanager": "route: {receiver: x}\nreceivers: [{name: x}]\n"}
 
 
@@ -104,7 +107,46 @@ async def test_a_pipeline_gets_both_with_files_of_its_own_addresses(tmp_path: Pa
     assert (token.read_text(), token.stat().st_mode & 0o077) == ("nt-7", 0)
 
 
+async def test_services_that_speak_https_are_asked_so_and_known_by_their_certificate(tmp_path: Path) -> None:
+    tools()
+    cert, key = Authority(tmp_path / "tls").issue("desk")
+    http: dict[str, Any] = {"monitor": 0, "notifier": 0, "tls": {"cert": str(cert), "key": str(key)}}
+    settings = Settings.model_validate({"data_dir": str(tmp_path), "http": http})
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def discover(_: web.Request) -> web.Response:
+        await asked.put("asked")
+        return web.json_response([])
+
+    app = web.Application()
+    app.router.add_get("/sd", discover)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        settings = local_monitoring.with_known_ports(settings, stack)
+        context = await asyncio.to_thread(settings.http.tls.context)
+        await web.TCPSite(runner, "127.0.0.1", settings.http.port_of("monitor"), ssl_context=context).start()
+        await local_monitoring.start(settings, stack, None)
+        async with asyncio.timeout(30):
+            assert await asked.get() == "asked", "by HTTPS, and the certificate was believed"
+    folder = tmp_path / "monitoring"
+    for name in ("prometheus/prometheus.yml", "alertmanager/alertmanager.yml"):
+        text = (folder / name).read_text()
+        assert f"ca_file: {cert}" in text.replace('"', "")
+        assert "server_name: localhost" in text.replace('"', "")
+    assert f"https://127.0.0.1:{settings.http.port_of('notifier')}/alerts" in text
+
+
+async def test_who_wants_a_certificate_of_prometheus_is_told(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "tls")
+    cert, key = authority.issue("desk")
+    tls = {"cert": str(cert), "key": str(key), "client_ca": str(authority.file)}
+    with pytest.raises(LocalServerError, match=r"--monitoring: expected http\.tls without client_ca"):
+        await local_monitoring.check(Settings.model_validate({"http": {"tls": tls}}))
+
+
 async def test_a_machine_without_prometheus_is_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(LocalServerError, match="--monitoring: expected prometheus on PATH, there is none"):
-        await local_monitoring.check()
+        await local_monitoring.check(Settings())

@@ -29,6 +29,7 @@ EMPTY = (
     ),
     (r"source_(holes|instruments|clock_skew|trades|ticks_dropped|messages_skipped)\w*", "of live venues"),
     (r"cache_(hits|misses)_total", "nobody asks for bars"),
+    (r"(backup|restore_drill)_\w+", "there is no place for backups"),
     (r"log_lines_total", "tests log errors alone"),
     (r"source_(expected|quiet_seconds|queue_deepest)", "of live sources: the simulated day is a recording of its own"),
     (

@@ -21,6 +21,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.storage.service import StorageService
+from marketprism_services.wiring.backup import BackupWiring
 from marketprism_services.wiring.store import EmbeddedEngines
 from tests.fakes.ticks import at, tick
 
@@ -40,6 +41,10 @@ class Market:
         self.connection = connection
         self._next = 1
         self.last = 0
+
+    def go_on(self, number: int) -> None:
+        """The next tick has this number."""
+        self._next = number
 
     async def publish(self, ticks: int, *, per_message: int = 5) -> int:
         """So many more ticks; the sequence of the last message."""
@@ -115,10 +120,10 @@ async def market_of(folder: Path) -> AsyncIterator[Market]:
 
 
 @asynccontextmanager
-async def storage_of(market: Market, folder: Path) -> AsyncIterator[Storage]:
-    """A storage with chDB in a folder."""
+async def storage_of(market: Market, folder: Path, backup: BackupWiring | None = None) -> AsyncIterator[Storage]:
+    """A storage with chDB in a folder, which may make backups."""
     connection = await NatsConnection.open(market.connection.url, name="storage")
-    service = StorageService(connection, EmbeddedEngines(folder), WriterSettings(batch_ms=50))
+    service = StorageService(connection, EmbeddedEngines(folder), WriterSettings(batch_ms=50), backup=backup)
     stop = asyncio.Event()
     running = asyncio.create_task(service.run(stop))
     try:

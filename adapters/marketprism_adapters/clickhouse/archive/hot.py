@@ -42,13 +42,16 @@ async def columns_of_tables(engine: Engine) -> dict[str, Columns]:
     return {table: tuple(columns) for table, columns in found.items()}
 
 
+def patience(timeout_s: float) -> dict[str, str]:
+    """Settings with which an engine gives a store of files up that does not answer so long; by itself it tries 500
+    times, and everybody else waits meanwhile."""
+    limit_ms = str(max(1, int(timeout_s * 1000)))
+    return {"s3_retry_attempts": "1", "s3_request_timeout_ms": limit_ms, "s3_connect_timeout_ms": limit_ms}
+
+
 async def wait_no_longer(engine: Engine, timeout_s: float) -> None:
-    """From now on the engine gives a store of files up that does not answer so long; by itself it tries 500 times, and
-    everybody else waits meanwhile. Raises StoreError."""
-    limit_ms = max(1, int(timeout_s * 1000))
-    await engine.execute(
-        f"SET s3_retry_attempts = 1, s3_request_timeout_ms = {limit_ms}, s3_connect_timeout_ms = {limit_ms}"
-    )
+    """From now on the session of an engine has this patience. Raises StoreError."""
+    await engine.execute("SET " + ", ".join(f"{name} = {value}" for name, value in patience(timeout_s).items()))
 
 
 async def hot_partitions(engine: Engine) -> list[HotPartition]:
@@ -221,4 +224,4 @@ def _slice(part: Slice) -> Params:
     return {"slice_first": parameter(part.first), "slice_last": parameter(part.last)}
 
 
-__all__ = ["SqlHotStore", "columns_of_tables", "hot_partitions", "wait_no_longer"]
+__all__ = ["SqlHotStore", "columns_of_tables", "hot_partitions", "patience", "wait_no_longer"]

@@ -84,6 +84,7 @@ class CtpSource:
         self._statuses = Statuses(self._calendar, self._skip)
         self._losses = Losses(self._calendar, counter.name)
         self._heartbeat_at = 0
+        self.last_data_s = 0.0
         self._ended: set[int] = set()
         self._events: list[object] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -148,6 +149,7 @@ class CtpSource:
                 if callback.name != "depth":
                     self._on_callback(callback, batch)
                     continue
+                self.last_data_s = time.monotonic()
                 clock = max(clock, callback.ts_recv)
                 seq = max(seq + 1, callback.ts_recv)
                 tick = self._tick(reader, merge, callback, seq)

@@ -73,6 +73,7 @@ class FrameIntake:
         self.skipped: dict[str, int] = {}
         self.waiting = self.dropped = self.deepest = 0
         self.live_since = 0
+        self.last_data_s = 0.0
         self._overflow_from = 0
         self._down_at: dict[int, int] = {}
         self.delays = Delays()
@@ -263,8 +264,9 @@ class FrameIntake:
         kind = ITEM_KINDS.get(type(item))
         if kind is not None:
             seen: Any = item
+            self.last_data_s = time.monotonic()
             interval = getattr(item, "interval", "")
-            self.health.seen(StreamKey(kind, seen.symbol, interval), time.monotonic(), seen.ts_event)
+            self.health.seen(StreamKey(kind, seen.symbol, interval), self.last_data_s, seen.ts_event)
             if kind in _NUMBERED:
                 self.delays.add(seen.ts_event, seen.ts_recv)
 

@@ -214,6 +214,11 @@ class VenueSource:
         return self.desk.live_since
 
     @property
+    def last_data_s(self) -> float:
+        """When data of an instrument came last, by the monotonic clock."""
+        return self.desk.last_data_s
+
+    @property
     def skipped(self) -> dict[str, int]:
         """Frames that were no messages, by reason."""
         return self.desk.skipped

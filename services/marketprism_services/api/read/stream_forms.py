@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from marketprism_adapters.http.envelope import Stamp, count_of
+from marketprism_application.files.chunks import Chunks
 from marketprism_application.queries.export import csv_part, json_rows, lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from _typeshed import ReadableBuffer
 
 CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -163,30 +162,3 @@ _FORMS: dict[str, type[CsvForm | LinesForm | ArrowForm | ParquetForm | MapsForm]
     "parquet": ParquetForm,
     "msgpack": MapsForm,
 }
-
-
-class Chunks(io.RawIOBase):
-    """A file that is written and taken away piece by piece."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._parts: list[bytes] = []
-        self._written = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        """Bytes so far, those that were taken away too."""
-        return self._written
-
-    def write(self, data: ReadableBuffer) -> int:
-        """The number of bytes taken; `take` gives them on."""
-        self._parts.append(bytes(data))
-        self._written += len(self._parts[-1])
-        return len(self._parts[-1])
-
-    def take(self) -> bytes:
-        """What was written since."""
-        parts, self._parts = self._parts, []
-        return b"".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marketprism_services.monitoring.alert import Alert
+from marketprism_services.monitoring.alerts.backups import BACKUPS
 from marketprism_services.monitoring.alerts.broker import BROKER
 from marketprism_services.monitoring.alerts.feeds import FEEDS
 from marketprism_services.monitoring.alerts.jobs import JOBS
@@ -12,6 +13,6 @@ from marketprism_services.monitoring.alerts.process import PROCESS
 from marketprism_services.monitoring.alerts.reading import READING
 from marketprism_services.monitoring.alerts.storing import STORING
 
-ALERTS: tuple[Alert, ...] = (*PROCESS, *BROKER, *LEADERSHIP, *FEEDS, *PIPELINE, *STORING, *READING, *JOBS)
+ALERTS: tuple[Alert, ...] = (*PROCESS, *BROKER, *LEADERSHIP, *FEEDS, *PIPELINE, *STORING, *BACKUPS, *READING, *JOBS)
 
 __all__ = ["ALERTS"]

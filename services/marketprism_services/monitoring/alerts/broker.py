@@ -8,7 +8,57 @@ _PAGE, _TICKET = Severity.PAGE, Severity.TICKET
 _WHO = 'service="validator",instance="validator-1"'
 _OTHER = 'service="storage",instance="storage-1"'
 _CONNECTED = "marketprism_nats_connected"
+_MONITOR = 'service="monitor",instance="monitor-1"'
 _ROOM = '{stream="JetStream"}'  # of all streams together
+
+
+def _near_limit(severity: Severity, share: float, lasts: str) -> Alert:
+    return Alert(
+        "JetStreamNearLimit",
+        severity,
+        f"max(marketprism_stream_bytes{_ROOM} / (marketprism_stream_bytes_limit{_ROOM} > 0)) > {share:g}",
+        lasts,
+        "JetStream holds {{ $value | humanizePercentage }} of the bytes that it may",
+        Runbook(
+            "The room of all streams together is nearly used up; then nothing more is taken, and the pipeline stands.",
+            (
+                "Console page Streams, dashboard Broker: which stream holds most, and which grew.",
+                "A stream that is full of its own bytes alone is no fault: it drops its oldest, which are stored.",
+            ),
+            (
+                "Lower the age or the bytes of the largest streams, or give nats-server more room ([sizing](../sizing.md)).",
+            ),
+        ),
+        (
+            Scene(
+                {
+                    f"marketprism_stream_bytes{_ROOM}": "98x60",
+                    f"marketprism_stream_bytes_limit{_ROOM}": "100x60",
+                },
+                "8m",
+            ),
+            Scene(
+                {
+                    f"marketprism_stream_bytes{_ROOM}": f"{share * 90:g}x60",
+                    f"marketprism_stream_bytes_limit{_ROOM}": "100x60",
+                    'marketprism_stream_bytes{stream="MARKET_RAW"}': "9x60",
+                    'marketprism_stream_bytes_limit{stream="MARKET_RAW"}': "9x60",
+                },
+                "8m",
+                0,
+            ),
+            Scene(
+                {
+                    f"marketprism_stream_bytes{_ROOM}": "98x60",
+                    f"marketprism_stream_bytes_limit{_ROOM}": "0x60",
+                },
+                "8m",
+                0,
+            ),
+        ),
+        "broker",
+    )
+
 
 BROKER = (
     Alert(
@@ -88,50 +138,24 @@ BROKER = (
         "broker",
     ),
     Alert(
-        "JetStreamNearLimit",
+        "SlowConsumers",
         _TICKET,
-        f"max(marketprism_stream_bytes{_ROOM} / (marketprism_stream_bytes_limit{_ROOM} > 0)) > 0.8",
-        "5m",
-        "JetStream holds {{ $value | humanizePercentage }} of the bytes that it may",
+        risen("marketprism_broker_slow_consumers_total", "15m"),
+        "0s",
+        "NATS server {{ $labels.server }} cut off who did not read what it was sent",
         Runbook(
-            "The room of all streams together is nearly used up; then nothing more is taken, and the pipeline stands.",
+            "A connection was sent more than it read, and the server closed it. A service connects again and reads its streams where it was; who only listens has missed something.",
             (
-                "Console page Streams, dashboard Broker: which stream holds most, and which grew.",
-                "A stream that is full of its own bytes alone is no fault: it drops its oldest, which are stored.",
+                "Log of that nats-server: `Slow Consumer Detected` with the connection; its name is that of a service, or of somebody's program.",
+                "Dashboard Runtime: processor and event loop of that service. `BusMessagesDropped`, `LoopStalled`.",
             ),
-            (
-                "Lower the age or the bytes of the largest streams, or give nats-server more room ([sizing](../sizing.md)).",
-            ),
+            ("Give it a core, or a faster line; somebody's program: fewer subjects, or the live stream of the API.",),
         ),
-        (
-            Scene(
-                {
-                    f"marketprism_stream_bytes{_ROOM}": "9x60",
-                    f"marketprism_stream_bytes_limit{_ROOM}": "10x60",
-                },
-                "8m",
-            ),
-            Scene(
-                {
-                    f"marketprism_stream_bytes{_ROOM}": "7x60",
-                    f"marketprism_stream_bytes_limit{_ROOM}": "10x60",
-                    'marketprism_stream_bytes{stream="MARKET_RAW"}': "9x60",
-                    'marketprism_stream_bytes_limit{stream="MARKET_RAW"}': "9x60",
-                },
-                "8m",
-                0,
-            ),
-            Scene(
-                {
-                    f"marketprism_stream_bytes{_ROOM}": "9x60",
-                    f"marketprism_stream_bytes_limit{_ROOM}": "0x60",
-                },
-                "8m",
-                0,
-            ),
-        ),
+        rising("marketprism_broker_slow_consumers_total", f'{_MONITOR},server="n1"'),
         "broker",
     ),
+    _near_limit(_PAGE, 0.95, "15s"),
+    _near_limit(_TICKET, 0.8, "5m"),
     Alert(
         "ReplicaBehind",
         _TICKET,

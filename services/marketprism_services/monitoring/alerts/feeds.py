@@ -12,8 +12,8 @@ FEEDS = (
     Alert(
         "FeedSilentInSession",
         _PAGE,
-        "marketprism_source_quiet_seconds > 60 and marketprism_source_expected == 1",
-        "15s",
+        "marketprism_source_quiet_seconds > 30 and marketprism_source_expected == 1",
+        "10s",  # how long it has been silent is counted already
         "{{ $labels.instance }} has brought nothing for {{ $value | humanizeDuration }}, in the session",
         Runbook(
             "A source is connected, the calendar says that its instruments trade, and nothing comes. Nights and holidays are silent by themselves.",
@@ -27,7 +27,7 @@ FEEDS = (
         (
             Scene({_QUIET: "0x4 61+15x40", _EXPECTED: "1x60"}, "3m"),
             Scene({_QUIET: "0x4 61+15x40", _EXPECTED: "0x60"}, "3m", 0),
-            Scene({_QUIET: "30x60", _EXPECTED: "1x60"}, "3m", 0),
+            Scene({_QUIET: "20x60", _EXPECTED: "1x60"}, "3m", 0),
         ),
         "feeds",
         needs_broker=True,
@@ -165,8 +165,9 @@ FEEDS = (
     Alert(
         "GapRateHigh",
         _TICKET,
-        "sum by (cause) (rate(marketprism_gaps_total[5m])) * 60 > 6",
-        "2m",
+        # Who joins in the middle, and what is left out on purpose, is marked by a gap too: nobody lost anything.
+        'sum by (cause) (rate(marketprism_gaps_total{cause!~"joined|excluded|recording_end"}[5m])) * 60 > 6',
+        "15s",  # five minutes are looked at as it is
         "{{ $value | humanize }} gaps a minute by {{ $labels.cause }}",
         Runbook(
             "Data are missing, and named as missing, more often than six times a minute.",
@@ -185,6 +186,17 @@ FEEDS = (
                     'marketprism_gaps_total{service="validator",instance="validator-1",cause="connection_lost"}': "0+1x60"
                 },
                 "9m",
+                0,
+            ),
+            Scene(  # the connection of forty instruments broke once
+                {
+                    'marketprism_gaps_total{service="validator",instance="validator-1",cause="disconnected"}': "0x8 40x60"
+                },
+                "3m",
+            ),
+            Scene(
+                {'marketprism_gaps_total{service="validator",instance="validator-1",cause="joined"}': "0x8 40x60"},
+                "3m",
                 0,
             ),
         ),

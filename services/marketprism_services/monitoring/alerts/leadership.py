@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from marketprism_application.contracts.partitions import PARTITIONS
 from marketprism_services.monitoring.alert import Alert, Runbook, Scene, Severity
 
@@ -10,6 +12,24 @@ _A = 'service="gateway",group="sim",instance="gateway-1"'
 _B = 'service="gateway",group="sim",instance="gateway-2"'
 _C = 'service="validator",instance="validator-1"'
 _D = 'service="validator",instance="validator-2"'
+
+_NUMBER = "(marketprism_leader == 1) * on (service, group, instance) marketprism_lease_epoch"
+
+
+def _leading(by_instance: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """Whether each says that it leads, and in which leadership."""
+    leads = {f"marketprism_leader{{{who}}}": leader for who, (leader, _) in by_instance.items()}
+    return leads | {f"marketprism_lease_epoch{{{who}}}": epoch for who, (_, epoch) in by_instance.items()}
+
+
+# A leader is killed every 15 s; the last word of each is still there when its successor leads.
+_STORM = {
+    f'service="gateway",group="sim",instance="gateway-{n}"': (
+        f"_x{n} 1 1 stale" if n else "1 1 stale",
+        f"_x{n} {n + 1} {n + 1} stale" if n else "1 1 stale",
+    )
+    for n in range(20)
+}
 
 LEADERSHIP = (
     Alert(
@@ -41,17 +61,22 @@ LEADERSHIP = (
     Alert(
         "TwoLeaders",
         _PAGE,
-        "sum by (service, group) (marketprism_leader) > 1",
+        # The number of a leadership decides, not how many there are: of a leader that was killed its last word stands
+        # until the next scrape, beside its successor's. Each is counted by itself, so that one such word after another,
+        # as in a storm of kills, is no lasting state.
+        f"{_NUMBER} < on (service, group) group_left () max by (service, group) ({_NUMBER})",
         "15s",
-        "{{ $value }} instances of {{ $labels.service }} {{ $labels.group }} say that they lead",
+        "{{ $labels.service }} {{ $labels.group }} {{ $labels.instance }} says that it leads, in leadership {{ $value }}; there is a later one",
         Runbook(
             "Two instances take themselves for the leader. What the older one writes is refused by its epoch (fencing), so data are safe; it does no work that counts.",
             ("`marketprism status`: which has the lower epoch? Its log, its clock, its connection.",),
             ("Stop the one with the lower epoch, keep its log and report it.",),
         ),
         (
-            Scene({f"marketprism_leader{{{_A}}}": "1x40", f"marketprism_leader{{{_B}}}": "0x4 1x40"}, "3m"),
-            Scene({f"marketprism_leader{{{_A}}}": "1x4 0x40", f"marketprism_leader{{{_B}}}": "0x4 1x40"}, "3m", 0),
+            Scene(_leading({_A: ("1x40", "7x40"), _B: ("0x4 1x40", "0x4 8x40")}), "3m"),
+            Scene(_leading({_A: ("1x4 0x40", "7x40"), _B: ("0x4 1x40", "0x4 8x40")}), "3m", 0),
+            Scene(_leading({_A: ("1x40", "7x40"), _B: ("0x40", "9x40")}), "3m", 0),  # who led last leads no more
+            *(Scene(_leading(_STORM), at, 0) for at in ("2m", "150s", "3m")),
         ),
         "leadership",
     ),

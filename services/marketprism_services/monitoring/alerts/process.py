@@ -28,7 +28,7 @@ def _certificate(severity: Severity, days: int) -> Alert:
         "CertificateExpires",
         severity,
         f"(marketprism_http_certificate_not_after_seconds > 0) - time() < {seconds}",
-        "1m",
+        "15s",
         "The certificate of {{ $labels.service }} ends in {{ $value | humanizeDuration }}",
         _CERTIFICATE,
         (

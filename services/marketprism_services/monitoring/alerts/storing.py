@@ -8,6 +8,29 @@ _PAGE, _TICKET = Severity.PAGE, Severity.TICKET
 _WHO = 'service="storage",instance="storage-1"'
 _FREE, _SIZE = (f'marketprism_store_disk_{what}bytes{{{_WHO},disk="default"}}' for what in ("free_", ""))
 
+_DISK = Runbook(
+    "Less than a tenth of the store's disk is free, and merges need room too; below three hundredths inserts fail soon.",
+    ("Dashboard Storage and query: bytes by table. What else writes to that disk?",),
+    ("As for DiskFullIn4h; a ticket can wait until tomorrow, a page cannot.",),
+)
+
+
+def _disk(severity: Severity, free: float, lasts: str) -> Alert:
+    return Alert(
+        "DiskAlmostFull",
+        severity,
+        f"marketprism_store_disk_free_bytes / marketprism_store_disk_bytes < {free:g}",
+        lasts,
+        "Disk {{ $labels.disk }} of the store has {{ $value | humanizePercentage }} free",
+        _DISK,
+        (
+            Scene({_FREE: f"{free / 2 * 1e9:g}x60", _SIZE: "1e9x60"}, "8m"),
+            Scene({_FREE: f"{free * 3 * 1e9:g}x60", _SIZE: "1e9x60"}, "8m", 0),
+        ),
+        "storage",
+    )
+
+
 STORING = (
     Alert(
         "StoreDown",
@@ -30,7 +53,7 @@ STORING = (
         "StoreBehind",
         _PAGE,
         "max by (stream) (marketprism_store_lag_seconds) > 30",
-        "30s",
+        "10s",  # how late it is, is counted already
         "{{ $labels.stream }} is stored {{ $value | humanizeDuration }} late",
         Runbook(
             "Rows reach the store late or not at all. Queries of the newest data read the streams, so few notice at first.",
@@ -67,23 +90,8 @@ STORING = (
         ),
         "storage",
     ),
-    Alert(
-        "DiskAlmostFull",
-        _TICKET,
-        "marketprism_store_disk_free_bytes / marketprism_store_disk_bytes < 0.1",
-        "5m",
-        "Disk {{ $labels.disk }} of the store has {{ $value | humanizePercentage }} free",
-        Runbook(
-            "Less than a tenth of the store's disk is free; merges need room too.",
-            ("Dashboard Storage and query: bytes by table.",),
-            ("As for DiskFullIn4h, without haste.",),
-        ),
-        (
-            Scene({_FREE: "5e7x60", _SIZE: "1e9x60"}, "8m"),
-            Scene({_FREE: "3e8x60", _SIZE: "1e9x60"}, "8m", 0),
-        ),
-        "storage",
-    ),
+    _disk(_PAGE, 0.03, "15s"),
+    _disk(_TICKET, 0.1, "2m"),
     Alert(
         "DeadRows",
         _TICKET,

@@ -53,6 +53,12 @@ BROKER = Dashboard(
             worse_above=1,
         ),
         Panel(
+            "Connections by server",
+            "Connections at each NATS server; one that is away has no line.",
+            "short",
+            (("max by (server) (marketprism_broker_connections)", "{{server}}"),),
+        ),
+        Panel(
             "Connected",
             "1 while an instance has a connection to NATS.",
             "short",

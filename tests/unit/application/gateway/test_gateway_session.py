@@ -71,6 +71,7 @@ class Live(Recording):
     source = "test"
     dropped = deepest = 0
     live_since = 7
+    last_data_s = 0.0
 
     def __init__(self, *batches: SourceBatch | Exception) -> None:
         super().__init__(*batches)

@@ -63,7 +63,10 @@ def test_the_modules_of_commands_are_those_of_the_list() -> None:
         "access_roles",
         "answers",
         "app",
+        "backup_place",
+        "backup_restore",
         "clocks",
+        "jobs_of_storage",
         "days",
         "notices",
         "options",
@@ -71,7 +74,18 @@ def test_the_modules_of_commands_are_those_of_the_list() -> None:
         "tables",
         "words",
     }
-    shared |= {"config_view", "inspect_counters", "jobs_view", "up_problems", "up_stored", "up_view"}
+    shared |= {
+        "config_view",
+        "data_options",
+        "data_pages",
+        "data_recordings",
+        "data_view",
+        "inspect_counters",
+        "jobs_view",
+        "up_problems",
+        "up_stored",
+        "up_view",
+    }
     assert {path.stem for path in FOLDER.glob("*.py")} - shared == {row.module for row in program.COMMANDS.values()}
 
 

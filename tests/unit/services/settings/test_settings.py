@@ -89,6 +89,7 @@ def test_a_setting_has_one_owner() -> None:
         "instruments": ["CounterSettings", "VenueSettings"],  # two sources, each with a list of its own
         "intervals": ["BarSettings", "VenueSettings"],  # bars that are counted, and bars that a venue sends
         "key": ["ClientTls", "HttpTls"],
+        "recipients": ["BackupSettings", "MailSettings"],  # public keys, and addresses
         "password": ["Account", "NatsAccess"],  # of a broker's account, and of a user of NATS
         "user": ["Account", "NatsAccess"],
     }
@@ -136,6 +137,8 @@ def test_a_text_is_split_where_the_setting_is_a_list(monkeypatch: pytest.MonkeyP
         "api.oidc.login_scopes",
         "api.oidc.role_map",
         "api.trusted_proxies",
+        "backup.recipients",
+        "backup.streams",
         "bars.intervals",
         "venue.instruments",
         "venue.kinds",

@@ -1,0 +1,1 @@
+"""Backups: made, found again, thinned out, checked and restored."""

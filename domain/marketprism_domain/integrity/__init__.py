@@ -1,0 +1,1 @@
+"""What must be there of a series, and what was found of it."""
