@@ -1,0 +1,262 @@
+"""Orders of a run: taken or refused by the market's rules, filled by a mode's matching, booked in the account."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+from marketprism_application.backtesting.account import Account, margin_at
+from marketprism_application.backtesting.clock import Clock
+from marketprism_application.backtesting.columns import CLOSED, CONTINUOUS, NO_PRICE
+from marketprism_application.backtesting.forced import refresh_guard
+from marketprism_application.backtesting.market import Market
+from marketprism_application.backtesting.orders import (
+    ENDED,
+    Evidence,
+    Fill,
+    Order,
+    OrderKind,
+    OrderState,
+    TimeInForce,
+)
+from marketprism_application.backtesting.settings import NANOS_PER_MINUTE, RunSettings
+from marketprism_application.backtesting.strategy import Strategy, overridden
+from marketprism_domain.trading.arithmetic import ZERO
+
+
+class Wanted(NamedTuple):
+    """An order as a strategy asks for it: prices in units on the tick, quantity in steps."""
+
+    market: Market
+    sign: int
+    steps: int
+    kind: OrderKind = OrderKind.MARKET
+    limit: int | None = None
+    stop: int | None = None
+    trail: int | None = None
+    tif: TimeInForce = TimeInForce.GFD
+    tag: str = ""
+    bracket: tuple[int | None, int | None] | None = None
+    of_target: bool = False
+    forced: bool = False
+    refusal: str = ""
+
+
+class Decision(NamedTuple):
+    """What a strategy called: when, on which instrument (its rank), and what, as one line of text."""
+
+    ts: int
+    rank: int
+    text: str
+
+
+class Desk:
+    """Every order of a run."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        account: Account,
+        markets: list[Market],
+        strategy: Strategy,
+        lookback_ns: int,
+        clock: Clock,
+    ) -> None:
+        self._clock = clock
+        self.settings, self.account, self.markets, self.strategy = settings, account, markets, strategy
+        self.orders: list[Order] = []
+        self.fills: list[Fill] = []
+        self.decisions: list[Decision] = []
+        self.counts: Counter[str] = Counter()  # refusals and roundings by code
+        self.lookback_ns = lookback_ns
+        self.holdings: list[tuple[int, int, int, Decimal]] = []  # ts, rank, steps held since, cash since
+        self.notify: Callable[[str, object], None] = lambda _name, _what: None
+        self._on_order = overridden(strategy, "on_order")
+        self._on_fill = overridden(strategy, "on_fill")
+
+    @property
+    def now(self) -> int:
+        """The time of the event, nanoseconds UTC."""
+        return self._clock.now
+
+    def decide(self, market: Market, text: str) -> None:
+        """Write down what the strategy called."""
+        self.decisions.append(Decision(self.now, market.rank, text))
+
+    def submit(self, wanted: Wanted) -> Order:
+        """Take an order, or refuse it: then its state says so and `code` why."""
+        market = wanted.market
+        order = Order(len(self.orders) + 1, market, wanted.sign, wanted.kind, wanted.steps, wanted.tif, self.now)
+        order.limit_ticks, order.stop_ticks, order.trail_ticks = wanted.limit, wanted.stop, wanted.trail
+        order.tag, order.bracket, order.of_target = wanted.tag, wanted.bracket, wanted.of_target
+        order.ts_active = self.now + self.settings.latency_ns
+        self.orders.append(order)
+        code = wanted.refusal or ("" if wanted.forced else self._refusal(order))
+        if code:
+            self.end(order, OrderState.REJECTED, code)
+        elif market.phase == CLOSED and order.tif is not TimeInForce.GTC and not wanted.forced:
+            self.end(order, OrderState.EXPIRED, "DAY_ENDED")
+        else:
+            market.working.append(order)
+        return order
+
+    def _refusal(self, order: Order) -> str:
+        """Why an order is not taken, empty where it is."""
+        market = order.market
+        if order.quantity_steps <= 0:
+            return "QUANTITY_NOT_POSITIVE"
+        if order.quantity_steps % market.order_step:
+            return "OFF_STEP"
+        price = order.limit_ticks
+        if price is not None and market.limit_up != NO_PRICE and price > market.limit_up:
+            return "ABOVE_LIMIT"
+        if price is not None and market.limit_down != NO_PRICE and price < market.limit_down:
+            return "BELOW_LIMIT"
+        opening = self._opening(order)
+        if not opening:
+            return ""
+        policy = self.settings.gap_policy
+        hole = market.hole
+        if policy.kind == "no_entry" and hole is not None:
+            reach = policy.minutes * NANOS_PER_MINUTE or self.lookback_ns
+            if self.now - hole.ts_to < reach:
+                return "IN_GAP"
+        at = price if price is not None else market.last
+        if at == NO_PRICE:
+            return ""
+        needed = margin_at(market, opening, at)
+        if not needed:
+            return ""
+        money = market.price(at)
+        needed += market.instrument.taker.open.fee(market.instrument.terms, market.quantity(opening), money)
+        free = self.account.equity(self.markets) - self.account.margin(self.markets)
+        released = self.account.margin_of(market) if market.held * order.sign < 0 else ZERO
+        return "INSUFFICIENT_MARGIN" if needed > free + released else ""
+
+    @staticmethod
+    def _opening(order: Order) -> int:
+        """Steps by which an order makes a position larger."""
+        held = order.market.held
+        return order.quantity_steps if held * order.sign >= 0 else max(0, order.quantity_steps - abs(held))
+
+    def end(self, order: Order, state: OrderState, code: str = "") -> None:
+        """An order is over without more fills; its rivals and waiting exits are too where nothing was filled."""
+        if order.state in ENDED:
+            return
+        order.state, order.code, order.ts_done = state, code, self.now
+        if order in order.market.working:
+            order.market.working.remove(order)
+        if state is OrderState.REJECTED:
+            self.counts[code] += 1
+        if self._on_order:
+            self.notify("on_order", order)
+
+    def fill(
+        self, order: Order, steps: int, price: int, ts: int, *, taker: bool, evidence: Evidence, known: int | None = None
+    ) -> None:
+        """Part of an order is filled at a price in units; `ts` may lie before the event that tells of it."""
+        market = order.market
+        rule = market.instrument.taker if taker else market.instrument.maker
+        applied = self.account.apply(market, order.sign, steps, price, ts, rule=rule)
+        order.filled += steps
+        if order.filled == order.quantity_steps:
+            order.state, order.ts_done = OrderState.FILLED, self.now
+            if order in market.working:
+                market.working.remove(order)
+        else:
+            order.state = OrderState.WORKING
+        self.holdings.append((self.now if known is None else known, market.rank, market.held, self._cash()))
+        done = Fill(
+            len(self.fills) + 1,
+            order.number,
+            ts,
+            self.now,
+            str(market.day),
+            market.venue,
+            market.symbol,
+            order.side,
+            market.quantity(steps),
+            market.price(price),
+            applied.fee,
+            applied.profit,
+            taker,
+            order.tag,
+            self._gap(market, ts),
+            market.quantity(market.held),
+            evidence,
+        )
+        self.fills.append(done)
+        refresh_guard(self.account, self.markets, market)
+        for rival in order.rivals:
+            self.end(rival, OrderState.CANCELLED, "RIVAL_FILLED")
+        if order.bracket is not None and order.state is OrderState.FILLED:
+            self._exits(order, ts)
+        if self._on_fill:
+            self.notify("on_fill", done)
+
+    def _exits(self, entry: Order, ts: int) -> None:
+        """The stop and the take of an entry that is filled: whichever is filled first ends the other."""
+        assert entry.bracket is not None  # noqa: S101 (asked by the caller)
+        stop, take = entry.bracket
+        exits = []
+        for kind, price in ((OrderKind.STOP, stop), (OrderKind.LIMIT, take)):
+            if price is None:
+                continue
+            order = Order(
+                len(self.orders) + 1, entry.market, -entry.sign, kind, entry.filled, TimeInForce.GTC, self.now
+            )
+            if kind is OrderKind.STOP:
+                order.stop_ticks = price
+            else:
+                order.limit_ticks = price
+            order.parent, order.tag, order.ts_active = entry.number, entry.tag, ts
+            self.orders.append(order)
+            entry.market.working.append(order)
+            exits.append(order)
+        for order in exits:
+            order.rivals = tuple(other for other in exits if other is not order)
+
+    def expire_day(self, market: Market) -> None:
+        """The trading day is over: orders of the day end with it, and so do targets that were sent."""
+        for order in tuple(market.working):
+            if order.tif is not TimeInForce.GTC and order.ts_created <= market.day_end:
+                self.end(order, OrderState.EXPIRED, "DAY_ENDED")
+
+    def target(self, market: Market, steps: int) -> None:
+        """Send what lacks of a wanted position; while the market is closed it waits for the next opening."""
+        if market.phase == CLOSED:
+            market.wanted = steps
+            return
+        market.wanted = None
+        coming = sum(order.sign * order.left for order in market.working if order.of_target)
+        lacking = steps - market.held - coming
+        if lacking:
+            sign = 1 if lacking > 0 else -1
+            self.submit(Wanted(market, sign, abs(lacking), of_target=True, tag="target"))
+
+    def force_close(self, market: Market, tag: str) -> Order:
+        """A market order for all that is held, which nothing refuses."""
+        for order in tuple(market.working):
+            self.end(order, OrderState.CANCELLED, "FORCED")
+        sign = -1 if market.held > 0 else 1
+        return self.submit(
+            Wanted(market, sign, abs(market.held), tif=TimeInForce.GTC, tag=tag, forced=True)
+        )
+
+    def is_open(self, market: Market) -> bool:
+        """Whether the market trades continuously now."""
+        return market.phase == CONTINUOUS
+
+    def _cash(self) -> Decimal:
+        return sum(self.account.cash.values(), ZERO)
+
+    @staticmethod
+    def _gap(market: Market, ts: int) -> str:
+        hole = market.hole
+        if hole is None:
+            return "none"
+        if hole.ts_from <= ts < hole.ts_to:
+            return "inside"
+        return f"after({(ts - hole.ts_to) // 1_000_000_000} s)"
