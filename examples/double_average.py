@@ -24,6 +24,7 @@ class DoubleAverage(Strategy):
         super().__init__(params)
         self._fast: deque[int] = deque([0] * self.params.fast)
         self._slow: deque[int] = deque([0] * self.params.slow)
+        self._lengths = self.params.fast, self.params.slow
         self._fast_sum = self._slow_sum = self._seen = 0
         self._side = 0
         self._of_ticks = False
@@ -48,16 +49,16 @@ class DoubleAverage(Strategy):
 
     def _on_price(self, ctx: Context, symbol: str, price: int) -> None:
         """Sums of whole numbers are exact, and compared without a division."""
-        fast, slow = self._fast, self._slow
+        fast, slow, (short, long) = self._fast, self._slow, self._lengths
         fast.append(price)
         slow.append(price)
-        self._fast_sum += price - fast.popleft()
-        self._slow_sum += price - slow.popleft()
+        self._fast_sum = of_fast = self._fast_sum + price - fast.popleft()
+        self._slow_sum = of_slow = self._slow_sum + price - slow.popleft()
         self._seen += 1
-        if self._seen < self.params.slow:
+        if self._seen < long:
             return
-        above = self._fast_sum * self.params.slow - self._slow_sum * self.params.fast
-        side = (above > 0) - (above < 0)
-        if side and side != self._side:
+        above = of_fast * long - of_slow * short
+        side = 1 if above > 0 else -1
+        if above and side != self._side:
             self._side = side
             ctx.target(symbol, side * self.params.lots)

@@ -36,6 +36,7 @@ class Position:
     market: Market
     lots: list[Lot] = field(default_factory=list)
     paid: int = 0  # signed steps x price of the lots: what the position is worth at its opening
+    margin: Decimal = ZERO
 
     @property
     def steps(self) -> int:
@@ -64,6 +65,11 @@ class Position:
     def settle(self, mark: int) -> None:
         """A trading day has ended: from now on margin is counted at its settlement."""
         self.lots = [lot._replace(base=mark) for lot in self.lots]
+        self.count_margin()
+
+    def count_margin(self) -> None:
+        """Count the margin of the lots again, which have changed."""
+        self.margin = sum((margin_at(self.market, abs(lot.steps), lot.base) for lot in self.lots), ZERO)
 
 
 class Applied(NamedTuple):
@@ -118,6 +124,7 @@ class Account:
             position.lots.append(Lot(sign * opening, price, market.day, ts, price))
             position.paid += sign * opening * price
         market.held = held + sign * steps
+        position.count_margin()
         self._book(market, profit - fee)
         self.fees += fee
         self.realised += profit
@@ -142,10 +149,7 @@ class Account:
 
     def margin_of(self, market: Market) -> Decimal:
         """Margin of one position: by the rates of a Chinese future, else its value through the leverage."""
-        return sum(
-            (margin_at(market, abs(lot.steps), lot.base) for lot in self.position(market).lots),
-            ZERO,
-        )
+        return self.position(market).margin
 
     def _book(self, market: Market, amount: Decimal) -> None:
         currency = market.instrument.terms.settle or self.currency

@@ -33,10 +33,9 @@ class Context:
         history: History,
         seed: int,
         timers: Callable[[int, str], None],
-        lookback: timedelta,
     ) -> None:
         self._desk, self._markets, self._history, self._timers = desk, markets, history, timers
-        self._lookback = lookback
+        self.lookback = timedelta(0)
         self._nonsense = 0
         self._refusal = ""  # of the order that is being put together
         self.random = random_module.Random(seed)
@@ -105,9 +104,9 @@ class Context:
             LookbackExceeded: more than the strategy's `lookback`.
         """
         reach = count * Interval.parse(interval).nanos
-        if reach > self._lookback // timedelta(microseconds=1) * 1_000:
+        if reach > self.lookback // timedelta(microseconds=1) * 1_000:
             raise LookbackExceeded(
-                f"lookback: expected at least {count} bars of {interval}, was {self._lookback}"
+                f"lookback: expected at least {count} bars of {interval}, was {self.lookback}"
             )
         return self._history.bars(self._market(symbol), interval, count)
 

@@ -52,6 +52,16 @@ class Decision(NamedTuple):
     text: str
 
 
+class Holding(NamedTuple):
+    """What is held of an instrument since an instant: steps, what they were paid (steps x units), and all cash."""
+
+    ts: int
+    rank: int
+    held: int
+    paid: int
+    cash: Decimal
+
+
 class Desk:
     """Every order of a run."""
 
@@ -61,7 +71,6 @@ class Desk:
         account: Account,
         markets: list[Market],
         strategy: Strategy,
-        lookback_ns: int,
         clock: Clock,
     ) -> None:
         self._clock = clock
@@ -70,8 +79,8 @@ class Desk:
         self.fills: list[Fill] = []
         self.decisions: list[Decision] = []
         self.counts: Counter[str] = Counter()  # refusals and roundings by code
-        self.lookback_ns = lookback_ns
-        self.holdings: list[tuple[int, int, int, Decimal]] = []  # ts, rank, steps held since, cash since
+        self.lookback_ns = 0
+        self.holdings: list[Holding] = []
         self.notify: Callable[[str, object], None] = lambda _name, _what: None
         self._on_order = overridden(strategy, "on_order")
         self._on_fill = overridden(strategy, "on_fill")
@@ -154,7 +163,7 @@ class Desk:
             self.notify("on_order", order)
 
     def fill(
-        self, order: Order, steps: int, price: int, ts: int, *, taker: bool, evidence: Evidence, known: int | None = None
+        self, order: Order, steps: int, price: int, ts: int, *, taker: bool, evidence: Evidence
     ) -> None:
         """Part of an order is filled at a price in units; `ts` may lie before the event that tells of it."""
         market = order.market
@@ -167,7 +176,7 @@ class Desk:
                 market.working.remove(order)
         else:
             order.state = OrderState.WORKING
-        self.holdings.append((self.now if known is None else known, market.rank, market.held, self._cash()))
+        self.note(market)
         done = Fill(
             len(self.fills) + 1,
             order.number,
@@ -195,6 +204,11 @@ class Desk:
             self._exits(order, ts)
         if self._on_fill:
             self.notify("on_fill", done)
+
+    def note(self, market: Market) -> None:
+        """Write down what is held and what cash there is, from now on."""
+        position = self.account.position(market)
+        self.holdings.append(Holding(self.now, market.rank, market.held, position.paid, self._cash()))
 
     def _exits(self, entry: Order, ts: int) -> None:
         """The stop and the take of an entry that is filled: whichever is filled first ends the other."""

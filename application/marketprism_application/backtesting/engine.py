@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -22,11 +22,9 @@ from marketprism_application.backtesting.bar_fills import BarFills
 from marketprism_application.backtesting.clock import FAR_AWAY, Clock
 from marketprism_application.backtesting.columns import (
     CLOSED,
-    CONTINUOUS,
     PHASES,
     FundingRow,
     Hole,
-    InstrumentData,
     Roll,
     Selection,
 )
@@ -73,27 +71,27 @@ class Engine:
         by_symbol = {market.symbol: market for market in self.markets}
         if len(by_symbol) < len(self.markets):
             raise BacktestError("symbol: expected each once, was one at several venues")
-        reach = strategy.lookback // timedelta(microseconds=1) * 1_000
-        self.desk = Desk(settings, self.account, self.markets, strategy, reach, self.clock)
+        self.desk = Desk(settings, self.account, self.markets, strategy, self.clock)
         self.history = History()
-        self.context = Context(self.desk, by_symbol, self.history, settings.seed, self._set_timer, strategy.lookback)
+        self.context = Context(self.desk, by_symbol, self.history, settings.seed, self._set_timer)
         self.desk.notify = self._notify
+        self.is_running = False
         self.stopped = ""  # why the run ended before its data
         self._by_symbol = by_symbol
-        self._feeds = self._all_feeds(keeps=reach > 0)
+        self._feeds = self._all_feeds()
         if not self._feeds:
             raise NoDataError(f"data: expected rows that fill {settings.fill.value} orders, was none")
 
     # Before the first row
 
-    def _all_feeds(self, *, keeps: bool) -> list[Feed]:
+    def _all_feeds(self) -> list[Feed]:
         fills = _Feeds(BarFills(self.desk), QuoteFills(self.desk), TradeFills(self.desk), QueueFills(self.desk))
         found: list[Feed] = []
         for market in self.markets:
-            found += self._feeds_of(market, fills, keeps=keeps)
+            found += self._feeds_of(market, fills)
         return found
 
-    def _feeds_of(self, market: Market, fills: _Feeds, *, keeps: bool) -> Iterator[Feed]:
+    def _feeds_of(self, market: Market, fills: _Feeds) -> Iterator[Feed]:
         data, mode, strategy, ctx = market.data, self.settings.fill, self.strategy, self.context
         wants = {name: overridden(strategy, name) for name in ("on_bar", "on_tick", "on_trade")}
         finest = next(iter(data.bars), None)
@@ -143,7 +141,7 @@ class Engine:
                     deliver=strategy.on_bar if wants["on_bar"] else None,
                     ctx=ctx,
                     guard=self._guard,
-                    history=self.history if keeps else None,
+                    progress=self.history.of(market, interval),
                     new_day=self._new_day,
                 )
 
@@ -168,6 +166,11 @@ class Engine:
             market = self._by_symbol[roll.leaves]
             self.agenda.add(roll.ts, ROLL_RANK, market.rank, lambda roll=roll: self._roll(roll))
 
+    def _look_back(self) -> None:
+        """How far the strategy looks back, known when it has begun."""
+        self.context.lookback = self.strategy.lookback
+        self.desk.lookback_ns = self.strategy.lookback // timedelta(microseconds=1) * 1_000
+
     def _due(self, ts: int, rank: int, market: Market, work: Callable[[Market, object], None], what: object) -> None:
         self.agenda.add(ts, rank, market.rank, lambda: work(market, what))
 
@@ -175,10 +178,18 @@ class Engine:
 
     def run(self, until: int = FAR_AWAY) -> None:
         """Deliver every row that is due before `until`. A callback's error comes out of here as it was raised."""
+        self.is_running = True
+        try:
+            self._run(until)
+        finally:
+            self.is_running = False
+
+    def _run(self, until: int) -> None:
         first = min(feed.head for feed in self._feeds)
         self.clock.now = first if first < FAR_AWAY else 0
         self._plan()
         self.strategy.on_start(self.context)
+        self._look_back()
         feeds, agenda, clock = self._feeds, self.agenda, self.clock
         while not self.stopped:
             feed = min(feeds, key=lambda each: (each.head, each.rank, each.market.rank))
@@ -260,8 +271,7 @@ class Engine:
                 sign, quantity = (1 if lot.steps > 0 else -1), market.quantity(abs(lot.steps))
                 amount = funding_payment(instrument.terms, sign, quantity, row.mark, row.rate)
                 self.account.pay(market, amount)
-                cash = sum(self.account.cash.values())
-                self.desk.holdings.append((row.ts, market.rank, market.held, cash))
+                self.desk.note(market)
         self.strategy.on_funding(self.context, row)
 
     def _roll(self, roll: Roll) -> None:
@@ -286,10 +296,8 @@ class Engine:
 
         self.agenda.add(ts, TIMER_RANK, 0, ring)
 
-    def _guard(self, market: Market, low: int, high: int, ts: int) -> None:
+    def _guard(self, market: Market, ts: int) -> None:
         """A row has a price at which the position is closed by force."""
-        if not (low <= market.liquidated_below or high >= market.liquidated_above):
-            return
         found = forced_end(self.account, self.markets, market)
         if found is None:
             return
@@ -309,9 +317,4 @@ class Engine:
         getattr(self.strategy, name)(self.context, what)
 
 
-def interval_order(data: InstrumentData) -> Mapping[str, int]:
-    """Intervals of an instrument with their number of bars, the one that fills orders first."""
-    return {name: len(columns) for name, columns in data.bars.items()}
-
-
-__all__ = ["CONTINUOUS", "Engine"]
+__all__ = ["Engine"]

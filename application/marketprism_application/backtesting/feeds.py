@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Protocol
 
 from marketprism_application.backtesting.bar_fills import BarRow
@@ -10,7 +11,7 @@ from marketprism_application.backtesting.clock import FAR_AWAY, Clock
 from marketprism_application.backtesting.columns import CHUNK, NO_PRICE, BarColumns, Ints, TickColumns, TradeColumns
 from marketprism_application.backtesting.context import Context
 from marketprism_application.backtesting.cursors import BarView, TickView, TradeView
-from marketprism_application.backtesting.history import History
+from marketprism_application.backtesting.history import Progress
 from marketprism_application.backtesting.market import Market
 
 TRADE_RANK, TICK_RANK, BAR_RANK = 5, 6, 7
@@ -32,33 +33,12 @@ class Feed(Protocol):
         ...
 
 
-def _chunks(columns: tuple[Ints, ...]) -> Iterator[Iterator[tuple[int, ...]]]:
-    for start in range(0, len(columns[0]), CHUNK):
-        yield zip(*(column[start : start + CHUNK].tolist() for column in columns), strict=True)
-
-
-class _Rows:
-    """Rows of columns one by one, with the time of the next one known before it is read."""
-
-    __slots__ = ("_chunks", "_rows", "row")
-
-    def __init__(self, columns: tuple[Ints, ...]) -> None:
-        self._chunks = _chunks(columns)
-        self._rows: Iterator[tuple[int, ...]] = iter(())
-        self.row: tuple[int, ...] | None = None
-        self.advance()
-
-    def advance(self) -> tuple[int, ...] | None:
-        """The next row, None behind the last one."""
-        row = next(self._rows, None)
-        while row is None:
-            rows = next(self._chunks, None)
-            if rows is None:
-                break
-            self._rows = rows
-            row = next(rows, None)
-        self.row = row
-        return row
+def _rows(columns: tuple[Ints, ...]) -> Iterator[tuple[int, ...]]:
+    """Rows of columns as plain numbers, a chunk at a time."""
+    return chain.from_iterable(
+        zip(*(column[start : start + CHUNK].tolist() for column in columns), strict=True)
+        for start in range(0, len(columns[0]), CHUNK)
+    )
 
 
 class BarFeed:
@@ -76,15 +56,15 @@ class BarFeed:
         match: Callable[[Market, BarRow], None] | None,
         deliver: Callable[[Context, BarView], None] | None,
         ctx: Context,
-        guard: Callable[[Market, int, int, int], None],
-        history: History | None,
+        guard: Callable[[Market, int], None],
+        progress: Progress,
         new_day: Callable[[Market, int], None],
     ) -> None:
         self._ctx = ctx
         self.market, self._clock, self._columns, self._delay = market, clock, columns, delay
-        self._match, self._deliver, self._guard, self._history, self._new_day = match, deliver, guard, history, new_day
-        self._view, self._done = BarView(market, columns.interval), 0
-        self._rows = _Rows(
+        self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
+        self._view, self._progress = BarView(market, columns.interval), progress
+        self._rows = _rows(
             (
                 columns.ts_close,
                 columns.ts_open,
@@ -97,20 +77,20 @@ class BarFeed:
                 columns.gap,
             )
         )
+        self._next = next(self._rows, None)
 
     @property
     def head(self) -> int:
         """When the next bar is there: at its end, and the time until it is published."""
-        row = self._rows.row
+        row = self._next
         return FAR_AWAY if row is None else row[0] + self._delay
 
     def drive(self) -> None:
         """Deliver the next bar, and those after it that are due before the clock's limit."""
         clock, market, view, rows, delay = self._clock, self.market, self._view, self._rows, self._delay
-        match, deliver, columns, history = self._match, self._deliver, self._columns, self._history
-        ctx = self._ctx
-        sets_price, working, day, done = match is not None, market.working, market.day, self._done
-        row, advance = rows.row, rows.advance
+        match, deliver, columns, ctx, progress = self._match, self._deliver, self._columns, self._ctx, self._progress
+        sets_price, working, day = match is not None, market.working, market.day
+        row = self._next
         while row is not None:
             end, start, row_day, first, high, low, last, volume, gap = row
             clock.now = end + delay
@@ -120,20 +100,18 @@ class BarFeed:
             if working and match is not None:
                 match(market, BarRow(columns.interval, start, end, first, high, low, last, volume))
             if sets_price:
-                if market.guarded:
-                    self._guard(market, low, high, start)
+                if market.guarded and (low <= market.liquidated_below or high >= market.liquidated_above):
+                    self._guard(market, start)
                 market.last = last
-            done += 1
+            progress.rows += 1
             if deliver is not None:
                 view.ts_open, view.ts_close, view.volume_steps, view.gap = start, end, volume, gap
                 view.open_ticks, view.high_ticks, view.low_ticks, view.close_ticks = first, high, low, last
-                if history is not None:
-                    history.deliver(market, columns, done)
                 deliver(ctx, view)
-            row = advance()
+            row = next(rows, None)
             if row is None or row[0] + delay >= clock.limit:
                 break
-        self._done = done
+        self._next = row
 
 
 class TickFeed:
@@ -152,7 +130,7 @@ class TickFeed:
         match: Callable[[Market, TickView], None] | None,
         deliver: Callable[[Context, TickView], None] | None,
         ctx: Context,
-        guard: Callable[[Market, int, int, int], None],
+        guard: Callable[[Market, int], None],
         new_day: Callable[[Market, int], None],
     ) -> None:
         self.market, self._clock, self._ctx = market, clock, ctx
@@ -161,12 +139,13 @@ class TickFeed:
         names = ("ts", "seq", "day", "last", "bid", "bid_size", "ask", "ask_size", "volume", "turnover")
         more = ("limit_up", "limit_down", "phase")
         time = columns.ts_recv if received else columns.ts
-        self._rows = _Rows((time, *(getattr(columns, name) for name in (*names, *more))))
+        self._rows = _rows((time, *(getattr(columns, name) for name in (*names, *more))))
+        self._next = next(self._rows, None)
 
     @property
     def head(self) -> int:
         """When the next row is there, by the clock of the run."""
-        row = self._rows.row
+        row = self._next
         return FAR_AWAY if row is None else row[0]
 
     def drive(self) -> None:
@@ -174,12 +153,25 @@ class TickFeed:
         clock, market, rows = self._clock, self.market, self._rows
         view, match, deliver, ctx = market.view, self._match, self._deliver, self._ctx
         working, day, every = market.working, market.day, self._every
-        row, advance = rows.row, rows.advance
+        row = self._next
         while row is not None:
-            clock.now, view.ts, view.seq, row_day, last, bid, bid_size, ask, ask_size, volume, turnover, *rest = row
-            upper, lower, phase = rest
-            view.last_ticks, view.bid_ticks, view.bid_size, view.ask_ticks = last, bid, bid_size, ask
-            view.ask_size, view.volume_steps, view.turnover_units, view.phase_code = ask_size, volume, turnover, phase
+            (
+                clock.now,
+                view.ts,
+                view.seq,
+                row_day,
+                last,
+                view.bid_ticks,
+                view.bid_size,
+                view.ask_ticks,
+                view.ask_size,
+                view.volume_steps,
+                view.turnover_units,
+                upper,
+                lower,
+                view.phase_code,
+            ) = row
+            view.last_ticks = last
             if row_day != day:
                 self._new_day(market, row_day)
                 day = row_day
@@ -190,13 +182,14 @@ class TickFeed:
                 match(market, view)
             if last != NO_PRICE:
                 market.last = last
-                if market.guarded:
-                    self._guard(market, last, last, view.ts)
+                if market.guarded and not market.liquidated_below < last < market.liquidated_above:
+                    self._guard(market, view.ts)
             if deliver is not None:
                 deliver(ctx, view)
-            row = advance()
+            row = next(rows, None)
             if row is None or row[0] >= clock.limit:
                 break
+        self._next = row
 
 
 class TradeFeed:
@@ -213,23 +206,24 @@ class TradeFeed:
         match: Callable[[Market, TradeView], None] | None,
         deliver: Callable[[Context, TradeView], None] | None,
         ctx: Context,
-        guard: Callable[[Market, int, int, int], None],
+        guard: Callable[[Market, int], None],
         new_day: Callable[[Market, int], None],
     ) -> None:
         self.market, self._clock, self._ctx, self._view = market, clock, ctx, TradeView(market)
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
-        self._rows = _Rows((columns.ts, columns.seq, columns.day, columns.price, columns.quantity, columns.taker))
+        self._rows = _rows((columns.ts, columns.seq, columns.day, columns.price, columns.quantity, columns.taker))
+        self._next = next(self._rows, None)
 
     @property
     def head(self) -> int:
         """When the next trade is there."""
-        row = self._rows.row
+        row = self._next
         return FAR_AWAY if row is None else row[0]
 
     def drive(self) -> None:
         """Deliver the next trade, and those after it that are due before the clock's limit."""
         clock, market, rows, view = self._clock, self.market, self._rows, self._view
-        row, advance = rows.row, rows.advance
+        row = self._next
         while row is not None:
             clock.now, view.seq, day, view.price_ticks, view.quantity_steps, view.taker = row
             view.ts = clock.now
@@ -238,13 +232,14 @@ class TradeFeed:
             if market.working and self._match is not None:
                 self._match(market, view)
             market.last = view.price_ticks
-            if market.guarded:
-                self._guard(market, market.last, market.last, clock.now)
+            if market.guarded and not market.liquidated_below < market.last < market.liquidated_above:
+                self._guard(market, clock.now)
             if self._deliver is not None:
                 self._deliver(self._ctx, view)
-            row = advance()
+            row = next(rows, None)
             if row is None or row[0] >= clock.limit:
                 break
+        self._next = row
 
 
 __all__ = ["BarFeed", "Feed", "TickFeed", "TradeFeed"]

@@ -23,22 +23,32 @@ class ClosedBar(NamedTuple):
     gap: bool
 
 
-class History:
-    """How many rows of each series of bars a run has delivered, and those rows."""
+class Progress:
+    """How many rows of a series a run has delivered; its feed counts them."""
+
+    __slots__ = ("rows",)
 
     def __init__(self) -> None:
-        self._delivered: dict[tuple[int, str], tuple[BarColumns, int]] = {}
+        self.rows = 0
 
-    def deliver(self, market: Market, columns: BarColumns, rows: int) -> None:
-        """So many rows of a series have been there by now."""
-        self._delivered[market.rank, columns.interval] = (columns, rows)
+
+class History:
+    """Series of bars, and how far each was delivered."""
+
+    def __init__(self) -> None:
+        self._progress: dict[tuple[int, str], Progress] = {}
+
+    def of(self, market: Market, interval: str) -> Progress:
+        """The count of a series, for its feed."""
+        return self._progress.setdefault((market.rank, interval), Progress())
 
     def bars(self, market: Market, interval: str, count: int) -> list[ClosedBar]:
         """The last bars of a series, the oldest first. Raises BacktestError: the run has no such series."""
-        if interval not in market.data.bars:
+        columns = market.data.bars.get(interval)
+        if columns is None:
             known = ", ".join(market.data.bars) or "none"
             raise BacktestError(f"interval: expected one of the run's ({known}), was {interval!r}")
-        columns, rows = self._delivered.get((market.rank, interval), (market.data.bars[interval], 0))
+        rows = self.of(market, interval).rows
         return [self._bar(market, columns, row) for row in range(max(0, rows - count), rows)]
 
     @staticmethod

@@ -117,6 +117,11 @@ COMMANDS = {
     "data": CommandRow(
         "data", "data", "What must be there of a series, and what is there: checks, coverage, formats of files."
     ),
+    "backtest": CommandRow(
+        "backtest",
+        "backtest",
+        "Run a strategy over recordings, files of bars, or what is stored; prove its fills, run it again, compare runs.",
+    ),
     "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
     "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),
     "chaos": CommandRow("chaos", "chaos", "Break real processes and see what happens."),
