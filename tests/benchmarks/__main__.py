@@ -72,7 +72,9 @@ def main() -> None:
     parser.add_argument(
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
-    parser.add_argument("--only", default="", help="venues, gateway, integrity, orders, stream or console: only that part")
+    parser.add_argument(
+        "--only", default="", help="venues, gateway, integrity, orders, stream or console: only that part"
+    )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
     )

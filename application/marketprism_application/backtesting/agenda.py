@@ -1,4 +1,4 @@
-"""What is due at a time beside rows: changes of the market, gaps, funding, rolls, timers. In the order of a live day."""
+"""What is due at a time beside rows: changes of the market, gaps, funding, rolls, timers."""
 
 from __future__ import annotations
 

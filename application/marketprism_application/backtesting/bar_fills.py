@@ -8,8 +8,8 @@ import numpy as np
 
 from marketprism_application.backtesting.columns import NO_PRICE
 from marketprism_application.backtesting.desk import Desk
-from marketprism_application.backtesting.market import Market
-from marketprism_application.backtesting.orders import Evidence, Order, OrderKind, OrderState, TimeInForce
+from marketprism_application.backtesting.market import Market, Order
+from marketprism_application.backtesting.orders import Evidence, OrderKind, OrderState, TimeInForce
 from marketprism_application.backtesting.slippage import SlippageOf
 
 _WORSE_FIRST = {OrderKind.MARKET: 0, OrderKind.STOP: 1, OrderKind.LIMIT: 2}
@@ -69,7 +69,7 @@ class BarFills:
             if order.tif is TimeInForce.FOK and steps < order.left:
                 steps = 0
         if steps and price is not None:
-            # A stop is hit somewhere inside the bar, a market order at its open: which is known of a limit by its price.
+            # A market order is filled at the open; a stop and a limit somewhere inside the bar, unless at its open.
             at = bar.ts_open if price == bar.open or order.kind is OrderKind.MARKET else bar.ts_close
             evidence = Evidence(f"bar.{bar.interval}", market.venue, market.symbol, bar.ts_open, 0)
             taker = order.kind is not OrderKind.LIMIT or price == bar.open

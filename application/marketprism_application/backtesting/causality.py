@@ -10,7 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marketprism_application.backtesting.columns import NO_PRICE, BarColumns, InstrumentData, Ints, Selection, TickColumns, TradeColumns
+from marketprism_application.backtesting.columns import (
+    NO_PRICE,
+    BarColumns,
+    InstrumentData,
+    Ints,
+    Selection,
+    TickColumns,
+    TradeColumns,
+)
 from marketprism_application.backtesting.result import DecisionRow
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_domain.sessions.calendar import MarketCalendar

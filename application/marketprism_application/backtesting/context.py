@@ -9,10 +9,10 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, TypeAlias
 
 from marketprism_application.backtesting.columns import NO_PRICE, PHASES, Hole
-from marketprism_application.backtesting.errors import BacktestError, LookbackExceeded, StrategyFailed
-from marketprism_application.backtesting.market import Market
-from marketprism_application.backtesting.orders import Order, OrderKind, OrderState, TimeInForce
 from marketprism_application.backtesting.desk import Desk, Wanted
+from marketprism_application.backtesting.errors import BacktestError, LookbackExceeded, StrategyFailed
+from marketprism_application.backtesting.market import Market, Order
+from marketprism_application.backtesting.orders import OrderKind, OrderState, TimeInForce
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_domain.values import Interval
 
@@ -90,7 +90,9 @@ class Context:
     def limits(self, symbol: str) -> tuple[Decimal | None, Decimal | None]:
         """Highest and lowest price of the trading day, None for one that is not known."""
         market = self._market(symbol)
-        upper, lower = (None if each == NO_PRICE else market.price(each) for each in (market.limit_up, market.limit_down))
+        upper, lower = (
+            None if each == NO_PRICE else market.price(each) for each in (market.limit_up, market.limit_down)
+        )
         return upper, lower
 
     def gap_state(self, symbol: str) -> Hole | None:
@@ -105,9 +107,7 @@ class Context:
         """
         reach = count * Interval.parse(interval).nanos
         if reach > self.lookback // timedelta(microseconds=1) * 1_000:
-            raise LookbackExceeded(
-                f"lookback: expected at least {count} bars of {interval}, was {self.lookback}"
-            )
+            raise LookbackExceeded(f"lookback: expected at least {count} bars of {interval}, was {self.lookback}")
         return self._history.bars(self._market(symbol), interval, count)
 
     # What can be done
@@ -160,7 +160,7 @@ class Context:
         limit: Number | None = None,
         tag: str = "",
     ) -> Order:
-        """Enter (a quantity below 0 sells) with a stop and a target, of which the first that is filled ends the other."""
+        """Enter (a quantity below 0 sells) with a stop and a target, of which one ends the other."""
         market = self._market(symbol)
         steps = self._steps(market, quantity) or 0
         sign = -1 if steps < 0 else 1
@@ -238,11 +238,15 @@ class Context:
     ) -> Order:
         market = self._market(symbol)
         steps = self._steps(market, quantity)
-        prices = [None if each is None else self._price(market, each, way) for each, way in ((limit, sign), (stop, -sign))]
+        prices = [
+            None if each is None else self._price(market, each, way) for each, way in ((limit, sign), (stop, -sign))
+        ]
         side = "buy" if sign > 0 else "sell"
         self._desk.decide(market, f"{side} {symbol} {quantity} limit={limit} stop={stop} {tif} {tag}".rstrip())
         kind = OrderKind.STOP if stop is not None else OrderKind.MARKET if limit is None else OrderKind.LIMIT
-        wanted = Wanted(market, sign, steps or 0, kind, prices[0], prices[1], tif=TimeInForce(tif), tag=tag, refusal=self._refusal)
+        wanted = Wanted(
+            market, sign, steps or 0, kind, prices[0], prices[1], tif=TimeInForce(tif), tag=tag, refusal=self._refusal
+        )
         return self._desk.submit(wanted)
 
     def _steps(self, market: Market, quantity: Number) -> int | None:

@@ -1,14 +1,11 @@
-"""Views of rows: one object for each series, which the engine moves on. Whole numbers as they are, decimals on demand."""
+"""Views of rows: one object for each series, which the engine moves on. Decimals are made on demand."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from marketprism_application.backtesting.columns import NO_PRICE, PHASES
-
-if TYPE_CHECKING:
-    from marketprism_application.backtesting.market import Market
+from marketprism_application.backtesting.grid import PriceGrid
 
 
 class BarView:
@@ -29,7 +26,7 @@ class BarView:
         "volume_steps",
     )
 
-    def __init__(self, market: Market, interval: str) -> None:
+    def __init__(self, market: PriceGrid, interval: str) -> None:
         self.market, self.interval, self.venue, self.symbol = market, interval, market.venue, market.symbol
         self.ts_open = self.ts_close = self.volume_steps = 0
         self.open_ticks = self.high_ticks = self.low_ticks = self.close_ticks = 0
@@ -82,7 +79,7 @@ class TickView:
         "volume_steps",
     )
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: PriceGrid) -> None:
         self.market, self.venue, self.symbol = market, market.venue, market.symbol
         self.turnover_units = 0
         self.ts = self.seq = self.bid_size = self.ask_size = self.volume_steps = self.phase_code = 0
@@ -123,7 +120,7 @@ class TradeView:
 
     __slots__ = ("market", "price_ticks", "quantity_steps", "seq", "symbol", "taker", "ts", "venue")
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: PriceGrid) -> None:
         self.market, self.venue, self.symbol = market, market.venue, market.symbol
         self.ts = self.seq = self.price_ticks = self.quantity_steps = self.taker = 0
 

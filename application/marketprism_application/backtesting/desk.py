@@ -11,18 +11,9 @@ from marketprism_application.backtesting.account import Account, margin_at
 from marketprism_application.backtesting.clock import Clock
 from marketprism_application.backtesting.columns import CLOSED, CONTINUOUS, NO_PRICE
 from marketprism_application.backtesting.forced import refresh_guard
-from marketprism_application.backtesting.market import Market
-from marketprism_application.backtesting.orders import (
-    ENDED,
-    Evidence,
-    Fill,
-    Order,
-    OrderKind,
-    OrderState,
-    TimeInForce,
-)
+from marketprism_application.backtesting.market import Market, Order
+from marketprism_application.backtesting.orders import ENDED, Evidence, Fill, OrderKind, OrderState, TimeInForce
 from marketprism_application.backtesting.settings import NANOS_PER_MINUTE, RunSettings
-from marketprism_application.backtesting.strategy import Strategy, overridden
 from marketprism_domain.trading.arithmetic import ZERO
 
 
@@ -70,20 +61,18 @@ class Desk:
         settings: RunSettings,
         account: Account,
         markets: list[Market],
-        strategy: Strategy,
         clock: Clock,
     ) -> None:
         self._clock = clock
-        self.settings, self.account, self.markets, self.strategy = settings, account, markets, strategy
+        self.settings, self.account, self.markets = settings, account, markets
         self.orders: list[Order] = []
         self.fills: list[Fill] = []
         self.decisions: list[Decision] = []
         self.counts: Counter[str] = Counter()  # refusals and roundings by code
         self.lookback_ns = 0
         self.holdings: list[Holding] = []
-        self.notify: Callable[[str, object], None] = lambda _name, _what: None
-        self._on_order = overridden(strategy, "on_order")
-        self._on_fill = overridden(strategy, "on_fill")
+        self.on_order: Callable[[Order], None] | None = None
+        self.on_fill: Callable[[Fill], None] | None = None
 
     @property
     def now(self) -> int:
@@ -128,7 +117,7 @@ class Desk:
             return ""
         policy = self.settings.gap_policy
         hole = market.hole
-        if policy.kind == "no_entry" and hole is not None:
+        if policy.rule == "no_entry" and hole is not None:
             reach = policy.minutes * NANOS_PER_MINUTE or self.lookback_ns
             if self.now - hole.ts_to < reach:
                 return "IN_GAP"
@@ -159,12 +148,10 @@ class Desk:
             order.market.working.remove(order)
         if state is OrderState.REJECTED:
             self.counts[code] += 1
-        if self._on_order:
-            self.notify("on_order", order)
+        if self.on_order is not None:
+            self.on_order(order)
 
-    def fill(
-        self, order: Order, steps: int, price: int, ts: int, *, taker: bool, evidence: Evidence
-    ) -> None:
+    def fill(self, order: Order, steps: int, price: int, ts: int, *, taker: bool, evidence: Evidence) -> None:
         """Part of an order is filled at a price in units; `ts` may lie before the event that tells of it."""
         market = order.market
         rule = market.instrument.taker if taker else market.instrument.maker
@@ -202,8 +189,8 @@ class Desk:
             self.end(rival, OrderState.CANCELLED, "RIVAL_FILLED")
         if order.bracket is not None and order.state is OrderState.FILLED:
             self._exits(order, ts)
-        if self._on_fill:
-            self.notify("on_fill", done)
+        if self.on_fill is not None:
+            self.on_fill(done)
 
     def note(self, market: Market) -> None:
         """Write down what is held and what cash there is, from now on."""
@@ -255,9 +242,7 @@ class Desk:
         for order in tuple(market.working):
             self.end(order, OrderState.CANCELLED, "FORCED")
         sign = -1 if market.held > 0 else 1
-        return self.submit(
-            Wanted(market, sign, abs(market.held), tif=TimeInForce.GTC, tag=tag, forced=True)
-        )
+        return self.submit(Wanted(market, sign, abs(market.held), tif=TimeInForce.GTC, tag=tag, forced=True))
 
     def is_open(self, market: Market) -> bool:
         """Whether the market trades continuously now."""

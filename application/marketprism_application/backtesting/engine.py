@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
 from marketprism_application.backtesting.account import Account
@@ -71,10 +72,13 @@ class Engine:
         by_symbol = {market.symbol: market for market in self.markets}
         if len(by_symbol) < len(self.markets):
             raise BacktestError("symbol: expected each once, was one at several venues")
-        self.desk = Desk(settings, self.account, self.markets, strategy, self.clock)
+        self.desk = Desk(settings, self.account, self.markets, self.clock)
         self.history = History()
         self.context = Context(self.desk, by_symbol, self.history, settings.seed, self._set_timer)
-        self.desk.notify = self._notify
+        if overridden(strategy, "on_order"):
+            self.desk.on_order = lambda order: strategy.on_order(self.context, order)
+        if overridden(strategy, "on_fill"):
+            self.desk.on_fill = lambda fill: strategy.on_fill(self.context, fill)
         self.is_running = False
         self.stopped = ""  # why the run ended before its data
         self._by_symbol = by_symbol
@@ -164,7 +168,7 @@ class Engine:
                 self._due(row.ts, FUNDING_RANK, market, self._settle_funding, row)
         for roll in self.selection.rolls:
             market = self._by_symbol[roll.leaves]
-            self.agenda.add(roll.ts, ROLL_RANK, market.rank, lambda roll=roll: self._roll(roll))
+            self.agenda.add(roll.ts, ROLL_RANK, market.rank, partial(self._roll, roll))
 
     def _look_back(self) -> None:
         """How far the strategy looks back, known when it has begun."""
@@ -254,10 +258,10 @@ class Engine:
     def _notice(self, market: Market, hole: object) -> None:
         assert isinstance(hole, Hole)  # noqa: S101 (as it was planned)
         market.hole = hole
-        kind = self.settings.gap_policy.kind
-        if kind == "stop":
+        rule = self.settings.gap_policy.rule
+        if rule == "stop":
             self.stopped = f"gap of {market.symbol} noticed at {hole.ts_noticed}"
-        elif kind == "flat_before_unknown" and market.held:
+        elif rule == "flat_before_unknown" and market.held:
             self.desk.force_close(market, "gap")
         self.strategy.on_gap(self.context, market.symbol, hole)
 
@@ -312,9 +316,6 @@ class Engine:
         evidence = Evidence(series, market.venue, market.symbol, ts, 0)
         self.desk.fill(order, order.left, ticks, ts, taker=True, evidence=evidence)
         self.strategy.on_liquidation(self.context, self.desk.fills[-1])
-
-    def _notify(self, name: str, what: object) -> None:
-        getattr(self.strategy, name)(self.context, what)
 
 
 __all__ = ["Engine"]

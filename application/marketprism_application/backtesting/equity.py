@@ -59,7 +59,9 @@ class _Marks(NamedTuple):
 
 def marks_of(market: Market, *, by_bars: bool, delay: int) -> _Marks:
     """The series that an instrument is valued by: the one that fills its orders."""
-    columns: BarColumns | TickColumns | None = next(iter(market.data.bars.values()), None) if by_bars else market.data.ticks
+    columns: BarColumns | TickColumns | None = (
+        next(iter(market.data.bars.values()), None) if by_bars else market.data.ticks
+    )
     if isinstance(columns, BarColumns):
         return _Marks(columns.ts_close + delay, columns.day, columns.close)
     if columns is not None:

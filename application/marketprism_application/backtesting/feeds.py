@@ -8,7 +8,15 @@ from typing import Protocol
 
 from marketprism_application.backtesting.bar_fills import BarRow
 from marketprism_application.backtesting.clock import FAR_AWAY, Clock
-from marketprism_application.backtesting.columns import CHUNK, NO_PRICE, BarColumns, Ints, TickColumns, TradeColumns
+from marketprism_application.backtesting.columns import (
+    CHUNK,
+    NO_PRICE,
+    BarColumns,
+    Flags,
+    Ints,
+    TickColumns,
+    TradeColumns,
+)
 from marketprism_application.backtesting.context import Context
 from marketprism_application.backtesting.cursors import BarView, TickView, TradeView
 from marketprism_application.backtesting.history import Progress
@@ -33,7 +41,7 @@ class Feed(Protocol):
         ...
 
 
-def _rows(columns: tuple[Ints, ...]) -> Iterator[tuple[int, ...]]:
+def _rows(columns: tuple[Ints | Flags, ...]) -> Iterator[tuple[int, ...]]:
     """Rows of columns as plain numbers, a chunk at a time."""
     return chain.from_iterable(
         zip(*(column[start : start + CHUNK].tolist() for column in columns), strict=True)
@@ -105,7 +113,7 @@ class BarFeed:
                 market.last = last
             progress.rows += 1
             if deliver is not None:
-                view.ts_open, view.ts_close, view.volume_steps, view.gap = start, end, volume, gap
+                view.ts_open, view.ts_close, view.volume_steps, view.gap = start, end, volume, bool(gap)
                 view.open_ticks, view.high_ticks, view.low_ticks, view.close_ticks = first, high, low, last
                 deliver(ctx, view)
             row = next(rows, None)
@@ -115,7 +123,7 @@ class BarFeed:
 
 
 class TickFeed:
-    """Snapshots or quotes of one instrument. `match`: they are what fills its orders; `every`: whether there are any."""
+    """Snapshots or quotes of one instrument. `match`: they fill its orders; `every`: also without one."""
 
     rank = TICK_RANK
 

@@ -11,7 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from marketprism_application.backtesting.agenda import changes
-from marketprism_application.backtesting.columns import CONTINUOUS, NO_PRICE, BarColumns, Hole, Ints
+from marketprism_application.backtesting.columns import (
+    CONTINUOUS,
+    NO_PRICE,
+    BarColumns,
+    Hole,
+    Ints,
+    TickColumns,
+    TradeColumns,
+)
 from marketprism_application.backtesting.desk import Decision
 from marketprism_application.backtesting.market import Market
 from marketprism_application.backtesting.orders import Fill, RoundTrip
@@ -74,8 +82,8 @@ class SessionTime:
         return int(self.before[place - 1] + min(ts, int(self.closes[place - 1])) - self.opens[place - 1])
 
 
-def _starts(columns: object) -> Ints:
-    return columns.ts_open if isinstance(columns, BarColumns) else columns.time  # type: ignore[attr-defined,no-any-return]
+def _starts(columns: BarColumns | TickColumns | TradeColumns) -> Ints:
+    return columns.ts_open if isinstance(columns, BarColumns) else columns.time
 
 
 def flagged_spans(market: Market) -> list[tuple[int, int]]:

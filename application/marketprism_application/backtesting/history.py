@@ -53,8 +53,9 @@ class History:
 
     @staticmethod
     def _bar(market: Market, columns: BarColumns, row: int) -> ClosedBar:
-        prices = [market.price(int(each[row])) for each in (columns.open, columns.high, columns.low, columns.close)]
-        volume = market.quantity(int(columns.volume[row]))
-        return ClosedBar(
-            int(columns.ts_open[row]), int(columns.ts_close[row]), *prices, volume, bool(columns.gap[row])
+        first, high, low, last = (
+            market.price(int(each[row])) for each in (columns.open, columns.high, columns.low, columns.close)
         )
+        volume = market.quantity(int(columns.volume[row]))
+        ts_open, ts_close = int(columns.ts_open[row]), int(columns.ts_close[row])
+        return ClosedBar(ts_open, ts_close, first, high, low, last, volume, bool(columns.gap[row]))

@@ -20,7 +20,20 @@ from marketprism_application.contracts.nearest import did_you_mean
 
 _SHIPPED = "marketprism_backtest.examples"  # where an installed product has them
 _NOT_REPEATABLE = frozenset(
-    ("time", "random", "secrets", "uuid", "socket", "ssl", "urllib", "http", "requests", "aiohttp", "httpx", "subprocess")
+    (
+        "time",
+        "random",
+        "secrets",
+        "uuid",
+        "socket",
+        "ssl",
+        "urllib",
+        "http",
+        "requests",
+        "aiohttp",
+        "httpx",
+        "subprocess",
+    )
 )
 
 
@@ -38,7 +51,9 @@ def load_strategy(name: str, folder: Path) -> type[Strategy]:
     if found is None:
         known = [each for each, value in vars(module).items() if _is_strategy(value) and value is not Strategy]
         near = did_you_mean(wanted, known)
-        raise StrategyImportError(f"strategy: expected a class of {place} ({', '.join(known) or 'none'}), was {wanted!r}{near}")
+        raise StrategyImportError(
+            f"strategy: expected a class of {place} ({', '.join(known) or 'none'}), was {wanted!r}{near}"
+        )
     if not _is_strategy(found):
         raise StrategyImportError(f"strategy: expected a subclass of Strategy, was {wanted} of {place}")
     return found  # type: ignore[no-any-return]
@@ -95,7 +110,7 @@ def _broken(place: str, error: Exception) -> StrategyImportError:
     frames = [each for each in traceback.extract_tb(error.__traceback__) if "importlib" not in each.filename]
     outside = [each for each in frames if "marketprism_application" not in each.filename]
     at = f" ({outside[-1].filename}:{outside[-1].lineno})" if outside else ""
-    return StrategyImportError(f"strategy {place}: {type(error).__name__}: {error or 'no text'}{at}")
+    return StrategyImportError(f"strategy {place}: {type(error).__name__}: {str(error) or 'no text'}{at}")
 
 
 def parameters_of(strategy: type[Strategy], values: Mapping[str, object]) -> Parameters:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from marketprism_application.backtesting.market import Market
+from typing import Final, NamedTuple
 
 
 class OrderKind(StrEnum):
@@ -40,91 +37,6 @@ class OrderState(StrEnum):
 
 
 ENDED: Final = frozenset((OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED))
-
-
-class Order:
-    """One order. Prices are units and quantities steps inside; the properties give decimals."""
-
-    __slots__ = (
-        "ahead",
-        "bracket",
-        "code",
-        "extreme",
-        "filled",
-        "joined",
-        "kind",
-        "limit_ticks",
-        "market",
-        "number",
-        "of_target",
-        "parent",
-        "quantity_steps",
-        "rivals",
-        "sign",
-        "state",
-        "stop_ticks",
-        "tag",
-        "tif",
-        "trail_ticks",
-        "triggered",
-        "ts_active",
-        "ts_created",
-        "ts_done",
-    )
-
-    def __init__(
-        self, number: int, market: Market, sign: int, kind: OrderKind, quantity: int, tif: TimeInForce, ts: int
-    ) -> None:
-        self.number, self.market, self.sign, self.kind = number, market, sign, kind
-        self.quantity_steps, self.filled, self.tif, self.ts_created = quantity, 0, tif, ts
-        self.ts_active, self.ts_done = ts, 0
-        self.limit_ticks: int | None = None
-        self.stop_ticks: int | None = None
-        self.trail_ticks: int | None = None
-        self.extreme: int | None = None  # best price since a trailing stop is there
-        self.state, self.code, self.tag = OrderState.WORKING, "", ""
-        self.bracket: tuple[int | None, int | None] | None = None  # stop and take of an entry, in units
-        self.parent = 0
-        self.rivals: tuple[Order, ...] = ()  # of which only one may be filled
-        self.of_target = False
-        self.triggered = False
-        self.joined = False  # has a place in the queue
-        self.ahead = 0.0  # quantity before it in the queue
-
-    @property
-    def symbol(self) -> str:
-        """The instrument that it is of."""
-        return self.market.symbol
-
-    @property
-    def side(self) -> str:
-        """`buy` or `sell`, which way it goes."""
-        return "buy" if self.sign > 0 else "sell"
-
-    @property
-    def quantity(self) -> Decimal:
-        """How much was asked for."""
-        return self.market.quantity(self.quantity_steps)
-
-    @property
-    def left(self) -> int:
-        """Steps that are not filled yet."""
-        return self.quantity_steps - self.filled
-
-    @property
-    def limit(self) -> Decimal | None:
-        """Its limit price, None of one without."""
-        return None if self.limit_ticks is None else self.market.price(self.limit_ticks)
-
-    @property
-    def stop(self) -> Decimal | None:
-        """The price that triggers it, None of one without."""
-        return None if self.stop_ticks is None else self.market.price(self.stop_ticks)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.state in ENDED
 
 
 class Evidence(NamedTuple):

@@ -6,8 +6,8 @@ from __future__ import annotations
 from marketprism_application.backtesting.columns import CONTINUOUS
 from marketprism_application.backtesting.cursors import TickView, TradeView
 from marketprism_application.backtesting.desk import Desk
-from marketprism_application.backtesting.market import Market
-from marketprism_application.backtesting.orders import Evidence, Order
+from marketprism_application.backtesting.market import Market, Order
+from marketprism_application.backtesting.orders import Evidence
 from marketprism_application.backtesting.quotes_before import QuoteBefore
 from marketprism_application.backtesting.settings import QueueModel
 from marketprism_application.backtesting.trade_fills import TradeFills

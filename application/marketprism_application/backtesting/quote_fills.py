@@ -5,8 +5,8 @@ from __future__ import annotations
 from marketprism_application.backtesting.columns import AUCTION, CONTINUOUS, NO_PRICE
 from marketprism_application.backtesting.cursors import TickView
 from marketprism_application.backtesting.desk import Desk
-from marketprism_application.backtesting.market import Market
-from marketprism_application.backtesting.orders import Evidence, Order, OrderKind, OrderState, TimeInForce
+from marketprism_application.backtesting.market import Market, Order
+from marketprism_application.backtesting.orders import Evidence, OrderKind, OrderState, TimeInForce
 from marketprism_application.backtesting.slippage import SlippageOf
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marketprism_application.backtesting.columns import NO_PRICE
 from marketprism_application.backtesting.cursors import TickView
-from marketprism_application.backtesting.orders import Order, OrderKind, TimeInForce
+from marketprism_application.backtesting.market import Order
+from marketprism_application.backtesting.orders import OrderKind, TimeInForce
 
 
 class QuoteBefore:

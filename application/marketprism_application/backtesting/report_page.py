@@ -43,7 +43,8 @@ def _page(result: RunResult, selection: Selection) -> Iterator[str]:
     title = f"{result.strategy}: {_money(result.net)}"
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     params = ", ".join(f"{name} {value}" for name, value in result.params.items())
-    yield f"<h1>{escape(result.strategy)}</h1><p>{escape(params)} · fills by {escape(str(result.settings['fill']))} · {result.state}"
+    mode = escape(str(result.settings["fill"]))
+    yield f"<h1>{escape(result.strategy)}</h1><p>{escape(params)} · fills by {mode} · {result.state}"
     yield f"<br><small>run {result.run_id}</small></p>"
     if result.failed is not None:
         yield f"<p><b>{escape(result.failed.code)}</b> {escape(result.failed.text)}</p>"
@@ -76,7 +77,11 @@ def _figures(result: RunResult) -> Iterator[str]:
         "max drawdown": _share(result.statistic("max_drawdown")),
         "gap exposure": f"{result.gaps.share:.1%}",
     }
-    yield '<div class="figures">' + "".join(f"<div>{name}<b>{value}</b></div>" for name, value in figures.items()) + "</div>"
+    yield (
+        '<div class="figures">'
+        + "".join(f"<div>{name}<b>{value}</b></div>" for name, value in figures.items())
+        + "</div>"
+    )
 
 
 def _line(ts: NDArray[np.int64], values: Floats, high: int) -> str:
@@ -111,17 +116,19 @@ def _candles(data: InstrumentData, fills: Sequence[Fill]) -> str:
     def x(when: int) -> float:
         return float(np.searchsorted(ts[starts], when, side="right") - 0.5) * width
 
-    parts = [
-        f'<rect class="gap" x="{x(hole.ts_from):.1f}" y="0" width="{max(2.0, x(hole.ts_to) - x(hole.ts_from)):.1f}" height="{_HIGH - 16}"/>'
-        for hole in data.holes
-    ]
+    parts = []
+    for hole in data.holes:
+        left, right = x(hole.ts_from), x(hole.ts_to)
+        wide = max(2.0, right - left)
+        parts.append(f'<rect class="gap" x="{left:.1f}" y="0" width="{wide:.1f}" height="{_HIGH - 16}"/>')
     for number in range(len(starts)):
         middle = (number + 0.5) * width
-        kind = "up" if closes[number] >= opens[number] else "down"
-        upper, lower = y(float(max(opens[number], closes[number]))), y(float(min(opens[number], closes[number])))
+        body = sorted((y(float(opens[number])), y(float(closes[number]))))
         parts.append(
-            f'<g class="{kind}"><line x1="{middle:.1f}" x2="{middle:.1f}" y1="{y(float(highs[number])):.1f}" y2="{y(float(lows[number])):.1f}"/>'
-            f'<rect x="{middle - width * 0.3:.1f}" y="{upper:.1f}" width="{width * 0.6:.1f}" height="{max(0.6, lower - upper):.1f}"/></g>'
+            f'<g class="{"up" if closes[number] >= opens[number] else "down"}"><line x1="{middle:.1f}" '
+            f'x2="{middle:.1f}" y1="{y(float(highs[number])):.1f}" y2="{y(float(lows[number])):.1f}"/>'
+            f'<rect x="{middle - width * 0.3:.1f}" '
+            f'y="{body[0]:.1f}" width="{width * 0.6:.1f}" height="{max(0.6, body[1] - body[0]):.1f}"/></g>'
         )
     for fill in fills[:2_000]:
         at, price = x(fill.ts), y(float(fill.price / data.unit))
@@ -169,7 +176,11 @@ def _costs(result: RunResult) -> Iterator[str]:
         "turnover": _figure(result.statistic("turnover")),
         "slippage rule": str(result.settings["slippage"]),
     }
-    yield "<h2>Costs</h2><table>" + "".join(f"<tr><td>{n}<td class=n>{escape(v)}</tr>" for n, v in rows.items()) + "</table>"
+    yield (
+        "<h2>Costs</h2><table>"
+        + "".join(f"<tr><td>{n}<td class=n>{escape(v)}</tr>" for n, v in rows.items())
+        + "</table>"
+    )
 
 
 def _exposures(result: RunResult) -> Iterator[str]:
@@ -182,7 +193,11 @@ def _exposures(result: RunResult) -> Iterator[str]:
         "profit of what touches a gap": _money(gaps.tainted_profit),
         "net if every gap had moved against it, or for it": f"{_money(gaps.net_low)} … {_money(gaps.net_high)}",
     }
-    yield "<h2>Gaps</h2><table>" + "".join(f"<tr><td>{n}<td class=n>{escape(v)}</tr>" for n, v in rows.items()) + "</table>"
+    yield (
+        "<h2>Gaps</h2><table>"
+        + "".join(f"<tr><td>{n}<td class=n>{escape(v)}</tr>" for n, v in rows.items())
+        + "</table>"
+    )
 
 
 def _svg(high: int, inside: str) -> str:
@@ -195,7 +210,8 @@ def _axis(ts: NDArray[np.int64], values: Floats, high: int, *, share: bool = Fal
     times = [_time(int(ts[0])), _time(int(ts[-1]))]
     return (
         f'<text x="4" y="12">{form.format(top)}</text><text x="4" y="{high - 18}">{form.format(bottom)}</text>'
-        f'<text x="4" y="{high - 4}">{times[0]}</text><text x="{_WIDE - 4}" y="{high - 4}" text-anchor="end">{times[1]}</text>'
+        f'<text x="4" y="{high - 4}">{times[0]}</text>'
+        f'<text x="{_WIDE - 4}" y="{high - 4}" text-anchor="end">{times[1]}</text>'
     )
 
 

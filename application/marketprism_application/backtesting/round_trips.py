@@ -10,7 +10,7 @@ from marketprism_application.backtesting.orders import Fill, RoundTrip
 from marketprism_domain.trading.arithmetic import ZERO
 from marketprism_domain.trading.contracts import ContractTerms
 
-Judge = Callable[[str, int, int], bool]
+Judge = Callable[[int, int], bool]
 
 
 @dataclass
@@ -30,7 +30,7 @@ class _Open:
 
 
 class RoundTrips:
-    """Builds the round trips of one instrument. `held_through(symbol, from, to)` and `tainted` (of an order's decision)
+    """Builds the round trips of one instrument. `held_through(from, to)` and `tainted` (of an order's decision)
     mark them."""
 
     def __init__(self, terms: ContractTerms, held_through: Judge, tainted: Callable[[int], bool]) -> None:
@@ -77,7 +77,7 @@ class RoundTrips:
             price,
             now.profit,
             now.fees,
-            self._held_through(symbol, now.ts, ts),
+            self._held_through(now.ts, ts),
             self._tainted(now.order) or self._tainted(order),
             now.tag,
         )

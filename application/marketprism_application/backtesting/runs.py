@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from functools import partial
 
 from marketprism_application.backtesting.clock import FAR_AWAY
 from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.engine import Engine
-from marketprism_application.backtesting.equity import curve_of, daily_equity, marks_of
+from marketprism_application.backtesting.equity import Curve, DayEquity, curve_of, daily_equity, marks_of
 from marketprism_application.backtesting.errors import BacktestError, StrategyFailed
 from marketprism_application.backtesting.gap_exposure import exposure, overlaps, tainted
 from marketprism_application.backtesting.identity import code_digest, data_digests, run_id
@@ -67,7 +67,7 @@ def run_backtest(
     with exact_arithmetic():
         try:
             strategy = spec.strategy(spec.params)
-        except Exception as error:  # noqa: BLE001 (whatever a strategy's constructor raises)
+        except Exception as error:
             raise StrategyFailed(f"{spec.shown_name}: {_where(error, 0)}") from error
         engine = Engine(selection, calendar, strategy, spec.settings)
         if begun is not None:
@@ -111,9 +111,9 @@ def _where(error: BaseException, now: int) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in frames if "marketprism_application" not in frame.filename]
     frame = outside[-1] if outside else frames[-1]
-    said_at = datetime.fromtimestamp(now / 1e9, UTC).isoformat(timespec="milliseconds") if now else "the start"
+    moment = datetime.fromtimestamp(now / 1e9, UTC).isoformat(timespec="milliseconds") if now else "the start"
     text = str(error) or "no text"
-    place = f"{frame.filename}:{frame.lineno} at {said_at}"
+    place = f"{frame.filename}:{frame.lineno} at {moment}"
     return place if isinstance(error, BacktestError) else f"{type(error).__name__}: {text} ({place})"
 
 
@@ -204,11 +204,10 @@ class _Account:
             return (order.ts_created, order.symbol) in by_time
 
         for market in engine.markets:
-            holes = market.data.holes
             trips = round_trips(
                 [fill for fill in self._desk.fills if fill.symbol == market.symbol and fill.venue == market.venue],
                 market.instrument.terms,
-                lambda _symbol, ts_from, ts_to, holes=holes: overlaps(holes, ts_from, ts_to),
+                partial(overlaps, market.data.holes),
                 is_tainted,
             )
             found += trips.done
@@ -216,27 +215,31 @@ class _Account:
             found += [last] if last is not None else []
         return sorted(found, key=lambda trip: (trip.ts_entry, trip.symbol))
 
-    def _statistics(self, days: list[object], curve: object, trips: list[RoundTrip]) -> list[Statistic]:
+    def _statistics(self, days: list[DayEquity], curve: Curve, trips: list[RoundTrip]) -> list[Statistic]:
         engine = self._engine
         chinese = any(is_chinese(market.venue) for market in engine.markets)
         year = _DAYS_OF_CHINA if chinese else _DAYS_OF_ALWAYS
         capital = float(self._spec.settings.capital)
-        equity = [float(day.equity) for day in days]  # type: ignore[attr-defined]
-        found = statistics_of(equity, capital, year=year, intraday=curve.equity)  # type: ignore[attr-defined]
+        equity = [float(day.equity) for day in days]
+        found = statistics_of(equity, capital, year=year, intraday=curve.equity)
         over = [trip for trip in trips if trip.ts_exit]
         profits = [float(trip.profit - trip.fees) for trip in over]
         found += trip_statistics(profits, [(trip.ts_exit - trip.ts_entry) / _HOUR_NS for trip in over])
         return [*found, *self._traded(days)]
 
-    def _traded(self, days: list[object]) -> list[Statistic]:
+    def _traded(self, days: list[DayEquity]) -> list[Statistic]:
         """Turnover, and what of it was slippage and large for its bar."""
         fills, settings = self._desk.fills, self._spec.settings
         values = {market.symbol: market.instrument.terms for market in self._engine.markets}
         traded = sum((values[fill.symbol].value(fill.quantity, fill.price) for fill in fills), ZERO)
         return [
             Statistic("turnover", float(traded), "value of all fills, money"),
-            Statistic("turnover_a_day", float(traded / settings.capital) / max(1, len(days)), "share of the capital a trading day"),
-            Statistic("fees_share", float(self._engine.account.fees / traded) if traded else None, "fees over turnover"),
+            Statistic(
+                "turnover_a_day",
+                float(traded / settings.capital) / max(1, len(days)),
+                "share of the capital a trading day",
+            ),
+            Statistic(
+                "fees_share", float(self._engine.account.fees / traded) if traded else None, "fees over turnover"
+            ),
         ]
-
-

@@ -36,20 +36,22 @@ class Slippage:
     """What a taking fill is worse than its row: `ticks:1`, `bps:2`, `spread:0.5`, `noise:2` (up to so many ticks,
     seeded), or nothing."""
 
-    kind: str = "none"
+    rule: str = "none"
     value: Decimal = Decimal(0)
 
     @classmethod
     def parse(cls, text: str) -> Slippage:
         """The rule that a text names. Raises BacktestError: none that is known."""
-        kind, _, number = text.partition(":")
-        kinds = ("none", "ticks", "bps", "spread", "noise")
-        if kind not in kinds:
-            raise BacktestError(f"slippage: expected one of {', '.join(kinds)}, was {text!r}{did_you_mean(kind, kinds)}")
-        return cls(kind, decimal_of("slippage", number or "0"))
+        rule, _, number = text.partition(":")
+        rules = ("none", "ticks", "bps", "spread", "noise")
+        if rule not in rules:
+            raise BacktestError(
+                f"slippage: expected one of {', '.join(rules)}, was {text!r}{did_you_mean(rule, rules)}"
+            )
+        return cls(rule, decimal_of("slippage", number or "0"))
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "none" else f"{self.kind}:{self.value}"
+        return self.rule if self.rule == "none" else f"{self.rule}:{self.value}"
 
 
 @dataclass(frozen=True)
@@ -57,21 +59,21 @@ class GapPolicy:
     """What gaps do to a strategy: `ignore`, `no_entry` (none while its lookback overlaps one, or `no_entry:30` for so
     many minutes), `flat_before_unknown` (closed when one is noticed), `stop` (the run ends there)."""
 
-    kind: str = "no_entry"
+    rule: str = "no_entry"
     minutes: int = 0
 
     @classmethod
     def parse(cls, text: str) -> GapPolicy:
         """The policy that a text names. Raises BacktestError: none that is known."""
-        kind, _, number = text.partition(":")
-        kinds = ("ignore", "no_entry", "flat_before_unknown", "stop")
-        if kind not in kinds or (number and (kind != "no_entry" or not number.isdecimal())):
-            near = did_you_mean(kind, kinds)
-            raise BacktestError(f"gap_policy: expected {', '.join(kinds)} or no_entry:MINUTES, was {text!r}{near}")
-        return cls(kind, int(number or 0))
+        rule, _, number = text.partition(":")
+        rules = ("ignore", "no_entry", "flat_before_unknown", "stop")
+        if rule not in rules or (number and (rule != "no_entry" or not number.isdecimal())):
+            near = did_you_mean(rule, rules)
+            raise BacktestError(f"gap_policy: expected {', '.join(rules)} or no_entry:MINUTES, was {text!r}{near}")
+        return cls(rule, int(number or 0))
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.minutes}" if self.minutes else self.kind
+        return f"{self.rule}:{self.minutes}" if self.minutes else self.rule
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ class RunSettings:
         """The rate that stands for one that is missing, None where none does."""
         if self.funding in ("strict", "ignore"):
             return None
-        kind, _, rate = self.funding.partition(":")
-        if kind != "assume":
+        verb, _, rate = self.funding.partition(":")
+        if verb != "assume":
             raise BacktestError(f"funding: expected strict, ignore or assume:RATE, was {self.funding!r}")
         return decimal_of("funding", rate)
 

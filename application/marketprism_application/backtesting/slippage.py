@@ -13,18 +13,18 @@ class SlippageOf:
 
     def __init__(self, settings: RunSettings) -> None:
         self._rule, self._random = settings.slippage, random.Random(settings.seed)
-        self.is_none = settings.slippage.kind == "none"
+        self.is_none = settings.slippage.rule == "none"
 
     def price(self, market: Market, sign: int, price: int, spread: int = 0) -> int:
         """The price that is paid for one at which a row would fill, on the instrument's tick and inside its limits."""
         if self.is_none:
             return price
-        kind, value, tick = self._rule.kind, self._rule.value, market.tick_units
-        if kind == "ticks":
+        rule, value, tick = self._rule.rule, self._rule.value, market.tick_units
+        if rule == "ticks":
             worse = int(value * tick)
-        elif kind == "bps":
+        elif rule == "bps":
             worse = int(-(-price * value // 10_000))
-        elif kind == "spread":
+        elif rule == "spread":
             worse = int(-(-spread * value // 1))
         else:
             worse = self._random.randint(0, int(value)) * tick

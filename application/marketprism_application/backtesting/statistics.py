@@ -32,7 +32,9 @@ def statistics_of(
     levels = np.array([capital, *equity], dtype=np.float64)
     found = [Statistic("trading_days", float(len(equity)), "days with rows, nights of the next day included")]
     if len(equity) < 2 or bool((levels <= 0).any()):
-        found.append(Statistic("total_return", levels[-1] / capital - 1 if capital else None, "end over capital, less 1"))
+        found.append(
+            Statistic("total_return", levels[-1] / capital - 1 if capital else None, "end over capital, less 1")
+        )
         return found
     returns = levels[1:] / levels[:-1] - 1
     found.append(Statistic("total_return", float(levels[-1] / capital - 1), "end over capital, less 1"))
@@ -43,7 +45,9 @@ def statistics_of(
     logs = np.log1p(returns)
     deviation = float(logs.std(ddof=1))
     found.append(
-        Statistic("sharpe_log_240", _ratio(float(logs.mean()), deviation, math.sqrt(240)), "log returns, year of 240 days")
+        Statistic(
+            "sharpe_log_240", _ratio(float(logs.mean()), deviation, math.sqrt(240)), "log returns, year of 240 days"
+        )
     )
     found += _of_days(returns, np.diff(levels), logs)
     return found
@@ -62,7 +66,9 @@ def _annual(returns: Floats, days: int, suffix: str) -> list[Statistic]:
         Statistic(f"sharpe{suffix}", _ratio(mean, deviation, math.sqrt(days)), f"mean / deviation, ddof 1, {year}"),
         Statistic(f"sortino{suffix}", _ratio(mean, downside, math.sqrt(days)), f"root mean square of losses, {year}"),
         Statistic(
-            f"calmar{suffix}", None if annual is None or not depth else annual / -depth, f"annual return / drawdown, {year}"
+            f"calmar{suffix}",
+            None if annual is None or not depth else annual / -depth,
+            f"annual return / drawdown, {year}",
         ),
     ]
 
@@ -78,7 +84,11 @@ def _drawdowns(levels: Floats, intraday: Floats | None) -> list[Statistic]:
         Statistic("max_drawdown", float(below.min()), "of equity at day ends, share of the peak"),
         Statistic("max_drawdown_money", float((levels - peaks).min()), "of equity at day ends, money"),
         Statistic("longest_drawdown_days", float(longest), "trading days below a peak"),
-        Statistic("ulcer", math.sqrt(float((below[1:] ** 2).sum()) / max(1, len(below) - 2)), "root of mean squared drawdown, n - 1"),
+        Statistic(
+            "ulcer",
+            math.sqrt(float((below[1:] ** 2).sum()) / max(1, len(below) - 2)),
+            "root of mean squared drawdown, n - 1",
+        ),
     ]
     if intraday is not None and len(intraday):
         found.append(Statistic("max_drawdown_intraday", _depth(intraday), "of equity at every row's price"))
@@ -97,7 +107,9 @@ def _tails(returns: Floats) -> list[Statistic]:
         Statistic("tail_ratio", abs(high) / abs(low) if low else None, "95th over 5th percentile"),
         Statistic("var_5", low, "historical, 5th percentile"),
         Statistic("var_5_normal", normal, "normal distribution"),
-        Statistic("cvar_5", float(worst.mean()) if len(worst) else None, "mean of returns at or below the historical VaR"),
+        Statistic(
+            "cvar_5", float(worst.mean()) if len(worst) else None, "mean of returns at or below the historical VaR"
+        ),
         Statistic("cvar_5_normal", shortfall, "normal distribution"),
         Statistic("omega", gains / losses if losses else None, "sum of gains over sum of losses, threshold 0"),
         *_moments(returns, mean),
@@ -131,8 +143,12 @@ def _of_days(returns: Floats, money: Floats, logs: Floats) -> list[Statistic]:
         stability = float(np.corrcoef(np.arange(len(lines), dtype=np.float64), lines)[0, 1] ** 2)
     lost = float(-losses.sum())
     return [
-        Statistic("profit_factor_days", float(wins.sum()) / lost if lost else None, "returns of winning over losing days"),
-        Statistic("win_rate_days", len(wins) / max(1, len(wins) + len(losses)), "days with a profit among those that moved"),
+        Statistic(
+            "profit_factor_days", float(wins.sum()) / lost if lost else None, "returns of winning over losing days"
+        ),
+        Statistic(
+            "win_rate_days", len(wins) / max(1, len(wins) + len(losses)), "days with a profit among those that moved"
+        ),
         Statistic("best_day", float(returns.max()), "simple return"),
         Statistic("worst_day", float(returns.min()), "simple return"),
         Statistic("mean_day_money", float(money.mean()), "money a trading day"),
@@ -156,7 +172,9 @@ def trip_statistics(profits: Sequence[float], hours: Sequence[float]) -> list[St
         Statistic("payoff", mean_win / mean_loss if mean_loss else None, "mean profit over mean loss"),
         Statistic("profit_factor", float(wins.sum()) / lost if lost else None, "profits over losses, after fees"),
         Statistic("expectancy", float(values.mean()), "money a round trip, after fees"),
-        Statistic("sqn", _ratio(float(values.mean()), deviation, math.sqrt(len(values))), "expectancy / deviation x root of n"),
+        Statistic(
+            "sqn", _ratio(float(values.mean()), deviation, math.sqrt(len(values))), "expectancy / deviation x root of n"
+        ),
         Statistic("mean_holding_hours", float(np.mean(hours)), "wall clock"),
     ]
 

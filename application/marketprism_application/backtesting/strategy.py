@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from marketprism_application.backtesting.columns import FundingRow, Hole, Roll
     from marketprism_application.backtesting.context import Context
     from marketprism_application.backtesting.cursors import BarView, TickView, TradeView
-    from marketprism_application.backtesting.orders import Fill, Order
+    from marketprism_application.backtesting.market import Order
+from marketprism_application.backtesting.orders import Fill
 
 
 class Parameters(BaseModel):
     """Base of a strategy's parameters: pydantic fields with types and bounds; an unknown name is refused.
 
-    `Field(10, ge=2, le=500, json_schema_extra={"sweep": [5, 10, 20]})` is a parameter with bounds and a hint for sweeps.
+    `Field(10, ge=2, le=500, json_schema_extra={"sweep": [5, 10, 20]})` has bounds and a hint for sweeps.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

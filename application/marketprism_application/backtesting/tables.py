@@ -1,8 +1,8 @@
-"""Bars, ticks and trades, as the product reads them, as columns of a run: whole numbers on the instrument's own grid."""
+"""Bars, ticks and trades as columns of a run: whole numbers on the instrument's own grid."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
@@ -36,6 +36,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.trading_days import NANOS_PER_DAY
 from marketprism_domain.ticks.gaps import JOINED
+from marketprism_domain.trading.arithmetic import ZERO
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 
 _FEWEST_MISSING = 5  # bars in a row without which a hole is nothing: a market leaves short ones by itself
@@ -85,7 +86,7 @@ def bars_of_rows(
         grid.ts_open[at],
         grid.ts_close[at],
         days[grid.day[at]],
-        *(_on_grid(getattr(rows, name), steps.unit, name) for name in _PRICES),
+        *_four([_on_grid(getattr(rows, name), steps.unit, name) for name in _PRICES]),
         _on_grid(rows.volume, steps.step, "volume"),
         np.zeros(len(rows), dtype=np.bool_) if rows.gap is None else rows.gap,
     )
@@ -105,14 +106,14 @@ def _grid(instrument: Instrument, interval: str, rows: BarRows, schedule: Schedu
     chinese = is_chinese(instrument.venue) and length.unit not in "dw" and length.nanos > NANOS_PER_MINUTE
     alignments: tuple[Alignment, ...] = ("session", "clock", "wall") if chinese else ("session",)
 
-    def made(alignment: Alignment) -> Grid:
+    def grid_of(alignment: Alignment) -> Grid:
         return Grid.of(expectation_of(dataset, schedule, ExpectationRules(True, ts_to + NANOS_PER_DAY, alignment)))
 
     def fit(grid: Grid) -> int:
         placed = by_opening(rows, grid, stamped, length.nanos).rows
         return 2 * int((grid.place(placed.ts) != NOWHERE).sum()) - len(grid)
 
-    grids = [made(each) for each in alignments]
+    grids = [grid_of(each) for each in alignments]
     return grids[0] if len(grids) == 1 else max(grids, key=fit)
 
 
@@ -167,7 +168,9 @@ def _on_grid(numbers: ExactNumbers, step: Decimal, name: str, missing: int = 0) 
     return found.astype(np.int64)
 
 
-def bars_of_records(instrument: Instrument, interval: str, bars: Sequence[Bar], steps: Steps | None = None) -> FoundBars:
+def bars_of_records(
+    instrument: Instrument, interval: str, bars: Sequence[Bar], steps: Steps | None = None
+) -> FoundBars:
     """Bars that the pipeline's own code has made. Raises NoDataError: there is none."""
     if not bars:
         raise NoDataError(f"bars of {instrument.symbol}: expected bars of {interval}, was none")
@@ -178,14 +181,16 @@ def bars_of_records(instrument: Instrument, interval: str, bars: Sequence[Bar], 
         _ints(bar.ts_open for bar in bars),
         _ints(bar.ts_close for bar in bars),
         _ints(int(bar.trading_day) for bar in bars),
-        *(_on_grid(numbers[name], steps.unit, name) for name in _PRICES),
+        *_four([_on_grid(numbers[name], steps.unit, name) for name in _PRICES]),
         _on_grid(numbers["volume"], steps.step, "volume"),
         np.array([bar.gap for bar in bars], dtype=np.bool_),
     )
     return FoundBars(columns, steps, (), ())
 
 
-def ticks_of_records(instrument: Instrument, ticks: Sequence[Tick], steps: Steps | None = None) -> tuple[TickColumns, Steps]:
+def ticks_of_records(
+    instrument: Instrument, ticks: Sequence[Tick], steps: Steps | None = None
+) -> tuple[TickColumns, Steps]:
     """Validated ticks in the order of their numbers. Volumes that count from the day's begin become those of each row.
 
     Raises:
@@ -229,17 +234,19 @@ def ticks_of_records(instrument: Instrument, ticks: Sequence[Tick], steps: Steps
 def _of_each_row(ticks: Sequence[Tick], day: Ints) -> tuple[ExactNumbers, ExactNumbers]:
     """Volume and turnover of each row alone."""
     if any(tick.traded is not None for tick in ticks):
-        return _numbers([tick.traded for tick in ticks], 0), _numbers([tick.traded_turnover for tick in ticks], 0)
+        return _numbers([tick.traded for tick in ticks], ZERO), _numbers([tick.traded_turnover for tick in ticks], ZERO)
     found = []
     for name in ("volume", "turnover"):
-        numbers = _numbers([getattr(tick, name) for tick in ticks], 0)
+        numbers = _numbers([getattr(tick, name) for tick in ticks], ZERO)
         before = np.r_[0, numbers.units[:-1]]
         before[np.r_[True, day[1:] != day[:-1]]] = 0
         found.append(replace(numbers, units=np.maximum(numbers.units - before, 0)))
     return found[0], found[1]
 
 
-def trades_of_rows(instrument: Instrument, rows: TradeRows, taker: Ints, schedule: Schedule, steps: Steps | None = None) -> tuple[TradeColumns, Steps]:
+def trades_of_rows(
+    instrument: Instrument, rows: TradeRows, taker: Ints, schedule: Schedule, steps: Steps | None = None
+) -> tuple[TradeColumns, Steps]:
     """Trades of a file or of the store; `taker` is 1 where the taker bought, -1 where it sold."""
     if not len(rows):
         raise NoDataError(f"trades of {instrument.symbol}: expected some, was none")
@@ -258,6 +265,11 @@ def trades_of_rows(instrument: Instrument, rows: TradeRows, taker: Ints, schedul
     return columns, steps
 
 
+def _four(columns: list[Ints]) -> tuple[Ints, Ints, Ints, Ints]:
+    first, high, low, last = columns
+    return first, high, low, last
+
+
 def holes_of(gaps: Iterable[Gap]) -> tuple[Hole, ...]:
     """Gaps of the ledger in which data were lost, in the order in which they were noticed."""
     causes = {*LOSSES, JOINED}
@@ -265,7 +277,7 @@ def holes_of(gaps: Iterable[Gap]) -> tuple[Hole, ...]:
     return tuple(sorted(found, key=lambda hole: (hole.ts_noticed, hole)))
 
 
-def _numbers(values: Sequence[Decimal | None], missing: int | None = None) -> ExactNumbers:
+def _numbers(values: Sequence[Decimal | None], missing: Decimal | None = None) -> ExactNumbers:
     array = pa.array(values, DECIMAL)
     return exact_numbers(array if missing is None else array.fill_null(missing))
 

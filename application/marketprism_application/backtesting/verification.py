@@ -80,7 +80,7 @@ def _of_bar(fill: Fill, data: InstrumentData, columns: BarColumns, settings: Run
         yield "no bar opens at its time"
         return
     low, high = int(columns.low[row]) * data.unit, int(columns.high[row]) * data.unit
-    if settings.slippage.kind == "none" and not low <= fill.price <= high:
+    if settings.slippage.rule == "none" and not low <= fill.price <= high:
         yield f"price {fill.price} outside its bar, {low} to {high}"
     if settings.participation is not None and fill.tag not in ("forced", "roll"):
         sides = volume_sides(fill.venue, str(int(columns.day[row])))
@@ -104,7 +104,7 @@ def _of_tick(fill: Fill, data: InstrumentData, columns: TickColumns, settings: R
     if fill.taker and int(columns.phase[row]) == 1:  # the auction's match
         if int(columns.last[row]) * data.unit != fill.price:
             yield f"price {fill.price} is not the match, {int(columns.last[row]) * data.unit}"
-    elif fill.taker and settings.slippage.kind == "none":
+    elif fill.taker and settings.slippage.rule == "none":
         if int(price) * data.unit != fill.price:
             yield f"price {fill.price} is not the other side's, {int(price) * data.unit}"
         if settings.limit_size and fill.quantity > int(size) * data.step:

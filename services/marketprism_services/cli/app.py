@@ -120,7 +120,7 @@ COMMANDS = {
     "backtest": CommandRow(
         "backtest",
         "backtest",
-        "Run a strategy over recordings, files of bars, or what is stored; prove its fills, run it again, compare runs.",
+        "Run a strategy over recordings, files of bars, or what is stored; prove, repeat and compare runs.",
     ),
     "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
     "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),

@@ -7,9 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -32,24 +31,23 @@ from marketprism_services.cli.backtest_view import differences, show_result, sho
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, err
 from marketprism_services.platform.exits import Exit, Stop
 
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object in the last line.")]
 
 
 class RunByDefault(TyperGroup):
     """`backtest STRATEGY …` is `backtest run STRATEGY …`."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         """The subcommand that is named, or `run` where the first word is a strategy."""
-        if args and args[0] not in self.commands:
-            args = ["run", *args]
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, args if args and args[0] in self.commands else ["run", *args])
 
 
 backtest = typer.Typer(
     cls=RunByDefault,
-    help="Run a strategy over recordings, files of bars, or what is stored; prove its fills, run it again, compare runs.",
+    help="Run a strategy over recordings, files of bars, or what is stored; prove, repeat and compare runs.",
     no_args_is_help=True,
 )
 
@@ -60,7 +58,9 @@ def run(
     data: Annotated[
         list[str], typer.Argument(help="Recordings of ticks, files of bars or trades, or a stored instrument.")
     ],
-    param: Annotated[list[str] | None, typer.Option("--param", help="name=value of the strategy; several times.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="name=value of the strategy; several times.")
+    ] = None,
     interval: Annotated[str, typer.Option(help="Of the bars: 1m 5m 1h 1d …; a file tells its own.")] = "",
     fill: Annotated[str, typer.Option(help="What fills orders: bar, quote, trade or queue.")] = "bar",
     start: From = None,
@@ -78,9 +78,13 @@ def run(
     unlimited: Annotated[bool, typer.Option("--unlimited", help="Fill more than a quote shows.")] = False,
     touch: Annotated[bool, typer.Option("--touch", help="A bar that only touches a limit fills it.")] = False,
     detail: Annotated[str, typer.Option(help="tick: ticks decide between a stop and a target in one bar.")] = "",
-    slippage: Annotated[str, typer.Option(help="none, ticks:1, bps:2, spread:0.5 or noise:2 (ticks, seeded).")] = "none",
+    slippage: Annotated[
+        str, typer.Option(help="none, ticks:1, bps:2, spread:0.5 or noise:2 (ticks, seeded).")
+    ] = "none",
     latency: Annotated[str, typer.Option(help="From a decision until the order is there: 600ms, 2s.")] = "0",
-    queue: Annotated[str, typer.Option(help="Cancellations before us: risk_averse, proportional or power:2.")] = "risk_averse",
+    queue: Annotated[
+        str, typer.Option(help="Cancellations before us: risk_averse, proportional or power:2.")
+    ] = "risk_averse",
     gap_policy: Annotated[
         str, typer.Option(help="Gaps: ignore, no_entry, no_entry:MINUTES, flat_before_unknown or stop.")
     ] = "no_entry",
@@ -162,7 +166,10 @@ def run(
         if as_json:
             summary = result.summary()
             if trials is not None:
-                summary["causality"] = {"trials": len(trials), "different": sum(bool(each.difference) for each in trials)}
+                summary["causality"] = {
+                    "trials": len(trials),
+                    "different": sum(bool(each.difference) for each in trials),
+                }
             print(json_text(summary))
         if result.failed is not None:
             raise typer.Exit(Exit.FAILED)
@@ -184,7 +191,9 @@ def verify(
         gross_is_equal = found.gross == kept.get("gross")
         if as_json:
             unproved = [each._asdict() for each in found.unproved]
-            print(json_text({"fills": found.fills, "unproved": unproved, "gross": found.gross, "equal": gross_is_equal}))
+            print(
+                json_text({"fills": found.fills, "unproved": unproved, "gross": found.gross, "equal": gross_is_equal})
+            )
         else:
             err.print(f"{found.fills} fills, {len(found.unproved)} without proof", highlight=False)
             for each in found.unproved[:20]:
@@ -253,7 +262,7 @@ def _selection(
         raise BacktestError("data: expected a file or an instrument, was none")
     files = [Path(each) for each in options.data if Path(each).exists()]
     if not files and not any("/" in each or "." in Path(each).name[-8:] for each in options.data):
-        return stored_selection(options, calendar, data_dir, nats_url)
+        return stored_selection(options, data_dir, nats_url)
     rows = FileRows(options.asked(tuple(Path(each) for each in options.data)), calendar)
     selection = rows.selection()
     if not selection.instruments:

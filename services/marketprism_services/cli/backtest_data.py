@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -15,7 +16,7 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.imports.registry import open_rows_file
 from marketprism_adapters.sources.registry import replay_spec
 from marketprism_adapters.trading_tables.files import FileTables
-from marketprism_application.backtesting.columns import InstrumentData, Selection
+from marketprism_application.backtesting.columns import Hole, InstrumentData, Selection
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.settings import FillMode
@@ -182,7 +183,9 @@ class FileRows:
         for file in files:
             for series in file.facts.series:
                 if not series.symbol:
-                    raise SourceError("symbol: expected the instrument of the file's rows, which do not name it; give --symbol")
+                    raise SourceError(
+                        "symbol: expected the instrument of the file's rows, which do not name it; give --symbol"
+                    )
                 if series.kind in (BARS, TRADES):
                     parts.setdefault((series.venue or "unnamed", series.symbol), {}).setdefault(series, []).append(file)
         for key, of_series in parts.items():
@@ -208,7 +211,7 @@ class FileRows:
         instrument = self._instrument(*key, utc_day_text(first))
         steps: Steps | None = None
         columns = {}
-        holes = []
+        holes: list[Hole] = []
         for interval in sorted(bars, key=lambda each: -sum(len(part) for part in bars[each])):
             rows = joined(bars[interval])
             rows = rows.taken(np.array([self._inside(int(ts)) for ts in rows.ts], dtype=np.bool_))
@@ -234,10 +237,8 @@ def instrument_of(venue: str, symbol: str, on: date, given: TermsGiven) -> Instr
     """The terms of an instrument: as they are given, else by the tables of orders, else none."""
     size = size_of(venue, symbol)
     found = None
-    try:
+    with suppress(OrderError):  # no tables of this venue: what is given, and no margin
         found = resolve(venue, symbol, FileTables.read(), None, Given(), Evidence(on))
-    except OrderError:  # no tables of this venue: what is given, and no margin
-        pass
     own = ContractTerms() if found is None else found.terms
     multiplier = given.multiplier or (size.multiplier if size is not None else own.multiplier)
     terms = own._replace(multiplier=multiplier, settle=own.settle or "")

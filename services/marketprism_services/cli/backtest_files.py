@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.orders import Evidence, Fill
 from marketprism_application.backtesting.result import RunResult
+from marketprism_application.integrity.exact_numbers import ArrowArray
 from marketprism_services.cli.backtest_options import BacktestOptions
 
 RUN_FILE = "run.json"
@@ -78,7 +79,11 @@ def _write_json(folder: Path, result: RunResult, options: BacktestOptions) -> Pa
 
 def _tables(result: RunResult) -> dict[str, pa.Table]:
     fills = [
-        {**each._asdict(), "evidence": None, **{f"evidence_{name}": part for name, part in each.evidence._asdict().items()}}
+        {
+            **each._asdict(),
+            "evidence": None,
+            **{f"evidence_{name}": part for name, part in each.evidence._asdict().items()},
+        }
         for each in result.fills
     ]
     for row in fills:
@@ -112,7 +117,7 @@ def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
     return pa.table({name: _array(column) for name, column in columns.items()})
 
 
-def _array(column: list[object]) -> pa.Array[pa.Scalar[pa.DataType]]:
+def _array(column: list[object]) -> ArrowArray:
     if any(isinstance(each, Decimal) for each in column):
         return pa.array(column, pa.decimal128(38, 12))
     return pa.array(column)
@@ -122,7 +127,9 @@ def _texts(table: pa.Table) -> pa.Table:
     """A table as CSV has it: decimals without zeros behind them."""
     for number, field in enumerate(table.schema):
         if pa.types.is_decimal(field.type):
-            plain = [None if each is None else format(each.normalize() + 0, "f") for each in table.column(number).to_pylist()]
+            plain = [
+                None if each is None else format(each.normalize() + 0, "f") for each in table.column(number).to_pylist()
+            ]
             table = table.set_column(number, field.name, pa.array(plain, pa.string()))
     return table
 
@@ -152,7 +159,7 @@ def read_fills(folder: Path) -> list[Fill]:
             continue
         evidence = Evidence(*(row.pop(f"evidence_{name}") for name in Evidence._fields))
         plain = {name: each.normalize() + 0 if isinstance(each, Decimal) else each for name, each in row.items()}
-        found.append(Fill(**plain, evidence=evidence))
+        found.append(Fill._make([*(plain[name] for name in Fill._fields[:-1]), evidence]))
     return found
 
 

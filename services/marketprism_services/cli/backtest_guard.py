@@ -1,4 +1,4 @@
-"""What a strategy may take of this machine: time without an event, memory, and in strict mode no files and no network."""
+"""What a strategy may take of this machine: time without an event, and memory; in strict mode no network."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _in_use() -> int:
 
 
 class NoOutside:
-    """Refuses network and files to write while a strict run goes on. An audit hook stays: it is asked once a process."""
+    """Refuses network and files to write while a strict run goes on. Python keeps an audit hook for good."""
 
     _active = False
     _added = False

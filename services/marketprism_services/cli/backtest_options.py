@@ -81,9 +81,13 @@ class BacktestOptions:
         model, _, power = self.queue.partition(":")
         models = tuple(each.value for each in QueueModel)
         if self.fill not in modes:
-            raise BacktestError(f"fill: expected one of {', '.join(modes)}, was {self.fill!r}{did_you_mean(self.fill, modes)}")
+            raise BacktestError(
+                f"fill: expected one of {', '.join(modes)}, was {self.fill!r}{did_you_mean(self.fill, modes)}"
+            )
         if model not in models:
-            raise BacktestError(f"queue: expected one of {', '.join(models)}, was {self.queue!r}{did_you_mean(model, models)}")
+            raise BacktestError(
+                f"queue: expected one of {', '.join(models)}, was {self.queue!r}{did_you_mean(model, models)}"
+            )
         return RunSettings(
             fill=FillMode(self.fill),
             capital=decimal_of("capital", self.capital),

@@ -12,9 +12,7 @@ from marketprism_application.backtesting.settings import FillMode
 from marketprism_application.backtesting.tables import Steps, bars_of_records, holes_of, ticks_of_records
 from marketprism_client import MarketClient
 from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.trading_days import day_of
 from marketprism_services.cli.backtest_data import DataAsked, instrument_of
 from marketprism_services.cli.backtest_options import BacktestOptions
@@ -22,7 +20,7 @@ from marketprism_services.cli.options import ask, nats_of
 
 
 def stored_selection(
-    options: BacktestOptions, calendar: MarketCalendar, data_dir: Path | None, nats_url: str | None
+    options: BacktestOptions, data_dir: Path | None, nats_url: str | None
 ) -> tuple[Selection, tuple[str, ...]]:
     """The rows of stored instruments, each at the one venue that has it.
 
@@ -52,7 +50,9 @@ async def _instrument(market: MarketClient, symbol: str, asked: DataAsked) -> In
     if not bars and not ticks:
         raise NoDataError(f"{symbol}: expected stored rows from {asked.ts_from} to {asked.ts_to}, there are none")
     first = bars[0] if bars else ticks[0]
-    gaps = [cast("Gap", gap) for gap in await market.gaps(first.symbol, asked.ts_from, asked.ts_to) if not venue or gap.venue == venue]
+    gaps = [
+        gap for gap in await market.gaps(first.symbol, asked.ts_from, asked.ts_to) if not venue or gap.venue == venue
+    ]
     instrument = instrument_of(first.venue, first.symbol, day_of(first.trading_day), asked.terms)
     columns: TickColumns | None = None
     steps: Steps | None = None
@@ -70,7 +70,12 @@ async def _pages(
     market: MarketClient, kind: str, symbol: str, asked: DataAsked, interval: str | None
 ) -> AsyncIterator[list[object]]:
     pages = market.history.pages(
-        kind, symbol, asked.ts_from, asked.ts_to, venue=asked.venue or None, **({"interval": interval} if interval else {})
+        kind,
+        symbol,
+        asked.ts_from,
+        asked.ts_to,
+        venue=asked.venue or None,
+        **({"interval": interval} if interval else {}),
     )
     async for page in pages:
         yield list(page)

@@ -43,7 +43,11 @@ def show_result(result: RunResult) -> None:
         ("decisions that looked at gaps", f"{gaps.tainted_decisions} of {gaps.decisions}"),
         ("positions held through gaps", f"{gaps.held_through} of {gaps.positions}"),
         ("minutes without data", f"{gaps.minutes_missing} of {gaps.minutes}"),
-        *((("net, if gaps were against it, for it", f"{_number(gaps.net_low)} … {_number(gaps.net_high)}"),) if gaps.net_low != gaps.net_high else ()),
+        *(
+            (("net, if gaps were against it, for it", f"{_number(gaps.net_low)} … {_number(gaps.net_high)}"),)
+            if gaps.net_low != gaps.net_high
+            else ()
+        ),
         *((("refused or rounded", _named(result.counts)),) if result.counts else ()),
         ("run id", result.run_id),
     ]
@@ -59,7 +63,9 @@ def show_trials(trials: Sequence[Trial], *, as_json: bool) -> bool:
     if not as_json:
         err.print(f"{len(trials)} tests of causality, {len(wrong)} with a difference", highlight=False)
     for each in wrong[:10]:
-        err.print(f"{each.test} at {each.ts}: {each.difference}", style="red", highlight=False, markup=False, soft_wrap=True)
+        err.print(
+            f"{each.test} at {each.ts}: {each.difference}", style="red", highlight=False, markup=False, soft_wrap=True
+        )
     return not wrong
 
 
@@ -101,14 +107,31 @@ def compared(runs: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]
     flat = {name: _flat(kept) for name, kept in runs.items()}
     keys = list(dict.fromkeys(key for each in flat.values() for key in each))
     return [
-        {"what": key, **{name: each.get(key) for name, each in flat.items()}, "differs": len({str(each.get(key)) for each in flat.values()}) > 1}
+        {
+            "what": key,
+            **{name: each.get(key) for name, each in flat.items()},
+            "differs": len({str(each.get(key)) for each in flat.values()}) > 1,
+        }
         for key in keys
     ]
 
 
 def _flat(kept: Mapping[str, object]) -> dict[str, object]:
     found: dict[str, object] = {}
-    for name in ("strategy", "state", "fill", "orders", "fills", "lots", "gross", "fees", "funding", "net", "gap_exposure", "run_id"):
+    for name in (
+        "strategy",
+        "state",
+        "fill",
+        "orders",
+        "fills",
+        "lots",
+        "gross",
+        "fees",
+        "funding",
+        "net",
+        "gap_exposure",
+        "run_id",
+    ):
         found[name] = kept.get(name)
     for part in ("params", "statistics"):
         values = kept.get(part)
