@@ -10,6 +10,7 @@ from marketprism_application.backtesting.clock import FAR_AWAY, Clock
 from marketprism_application.backtesting.columns import AUCTION, BREAK, CLOSED, CONTINUOUS
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import day_of, day_text
 
 # At one time: changes of the market first, then gaps, funding, rolls; rows have 5 to 7, then what the bars' end brings.
@@ -60,20 +61,30 @@ class Change(NamedTuple):
 def changes(schedule: Schedule, ts_from: int, ts_to: int) -> Iterator[Change]:
     """Every change of a market from the trading day of one instant to that of another, in order of time.
 
-    A market that never closes changes its day alone.
+    A market that never closes is continuous from one day to the next.
     """
+    sessions = _sessions(schedule, ts_from, ts_to)
+    session = next(sessions, None)
+    while session is not None:
+        if session.ts_auction < session.ts_open:
+            yield Change(session.ts_auction, AUCTION, session.trading_day)
+        yield Change(session.ts_open, CONTINUOUS, session.trading_day)
+        following = next(sessions, None)
+        if following is not None and following.ts_open == session.ts_close:
+            yield Change(session.ts_close, CONTINUOUS, session.trading_day, day_end=session.last)
+        else:
+            yield Change(session.ts_close, CLOSED if session.last else BREAK, session.trading_day, session.last)
+        session = following
+
+
+def _sessions(schedule: Schedule, ts_from: int, ts_to: int) -> Iterator[Session]:
     day = schedule.trading_day_of(ts_from)
     while True:
         try:
-            sessions = schedule.sessions(day)
-        except InvalidValue:
+            found = schedule.sessions(day)
+        except InvalidValue:  # beyond what the calendar knows
             return
-        for number, session in enumerate(sessions):
-            if session.ts_auction < session.ts_open:
-                yield Change(session.ts_auction, AUCTION, day)
-            yield Change(session.ts_open, CONTINUOUS, day)
-            last = number == len(sessions) - 1
-            yield Change(session.ts_close, CLOSED if last else BREAK, day, last)
-        if sessions[-1].ts_close > ts_to:
+        yield from found
+        if found[-1].ts_close > ts_to:
             return
         day = day_text(schedule.next_day(day_of(day)))

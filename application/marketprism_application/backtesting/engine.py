@@ -115,7 +115,7 @@ class Engine:
                 guard=self._guard,
                 new_day=self._new_day,
             )
-        if data.ticks is not None and (mode is not FillMode.BAR or wants["on_tick"]):
+        if data.ticks is not None and mode is not FillMode.BAR:
             by_tick = {
                 FillMode.QUOTE: fills.quotes.on_tick,
                 FillMode.TRADE: fills.trades.on_tick,
@@ -229,7 +229,8 @@ class Engine:
         if change.day_end:
             market.day_end = change.ts
             delay = self.settings.delay_of_bars if self.settings.fill is FillMode.BAR else 0
-            self.agenda.add(change.ts + delay, DAY_END_RANK, market.rank, lambda: self._end_day(market))
+            end = partial(self._end_day, market, closes=change.phase == CLOSED)
+            self.agenda.add(change.ts + delay, DAY_END_RANK, market.rank, end)
         elif was == CLOSED and change.phase != CLOSED and market.wanted is not None:
             self._open_day(market, change)
             self.desk.target(market, market.wanted)
@@ -243,9 +244,11 @@ class Engine:
         if day != market.day:
             self._new_day(market, day)
 
-    def _end_day(self, market: Market) -> None:
-        """The trading day is over: orders of the day end, positions are margined at its last price."""
-        self.desk.expire_day(market)
+    def _end_day(self, market: Market, *, closes: bool) -> None:
+        """The trading day is over: where the market closes orders of the day end; positions are margined at the last
+        price."""
+        if closes:
+            self.desk.expire_day(market)
         if market.held:
             self.account.position(market).settle(market.last)
         if overridden(self.strategy, "on_session"):

@@ -58,12 +58,10 @@ class SessionTime:
         opens, closes = [], []
         begun = 0
         for change in changes(market.schedule, first, last):
-            if change.phase == CONTINUOUS:
-                begun = change.ts
-            elif begun and change.ts > first and begun < last:
+            if begun and change.ts > max(first, begun) and begun < last:
                 opens.append(begun)
                 closes.append(change.ts)
-                begun = 0
+            begun = change.ts if change.phase == CONTINUOUS else 0
         if opens and (closes[0] - opens[0]) >= _FULL_DAY_MINUTES * NANOS_PER_MINUTE:  # it never closes
             opens[0], closes[-1] = max(opens[0], first), min(closes[-1], last)
         self.opens, self.closes = np.array(opens, dtype=np.int64), np.array(closes, dtype=np.int64)
