@@ -73,17 +73,17 @@ class QueueFills:
         if not order.is_done and own == limit:
             self._cancelled(order, size_before - traded - size, size_before)
 
-    def _cancelled(self, order: Order, gone: float, level: int) -> None:
+    def _cancelled(self, order: Order, away: float, level: int) -> None:
         """What left a level without being traded, as the model shares it out between before and behind."""
         model = self._settings.queue_model
-        if gone <= 0 or model is QueueModel.RISK_AVERSE or level <= 0:
+        if away <= 0 or model is QueueModel.RISK_AVERSE or level <= 0:
             return
         share = min(1.0, order.ahead / level)
         if model is QueueModel.POWER:
             power = self._settings.queue_power
             ahead, behind = share**power, (1 - share) ** power
             share = ahead / (ahead + behind) if ahead + behind else 0.0
-        order.ahead = max(0.0, order.ahead - gone * share)
+        order.ahead = max(0.0, order.ahead - away * share)
 
     def _fill(self, market: Market, tick: TickView, order: Order, steps: int) -> None:
         limit = order.limit_ticks

@@ -184,11 +184,11 @@ def verify(
 ) -> None:
     """Prove every fill of a run again by the rows that are there now; exit 1 where one has no proof."""
     with _as_stops():
-        kept = read_run(run_dir)
-        options = _options_of(kept)
+        stored = read_run(run_dir)
+        options = _options_of(stored)
         selection, _ = _selection(options, calendar_of(_config_of(options)), data_dir, nats_url)
         found = verify_fills(read_fills(run_dir), selection, options.settings(), active_orders(run_dir))
-        gross_is_equal = found.gross == kept.get("gross")
+        gross_is_equal = found.gross == stored.get("gross")
         if as_json:
             unproved = [each._asdict() for each in found.unproved]
             print(
@@ -199,7 +199,7 @@ def verify(
             for each in found.unproved[:20]:
                 err.print(f"fill {each.fill}: {each.text}", style="red", highlight=False, markup=False)
             if not gross_is_equal:
-                text = f"gross: expected {kept.get('gross')}, the fills give {found.gross}"
+                text = f"gross: expected {stored.get('gross')}, the fills give {found.gross}"
                 err.print(text, style="red", highlight=False, markup=False)
         if found.unproved or not gross_is_equal:
             raise typer.Exit(Exit.FAILED)
@@ -214,12 +214,12 @@ def rerun(
 ) -> None:
     """Run a run again and say whether it is equal, or what has changed: which day's data, the code, the settings."""
     with _as_stops():
-        kept = read_run(run_dir)
-        options = _options_of(kept)
+        stored = read_run(run_dir)
+        options = _options_of(stored)
         calendar = calendar_of(_config_of(options))
         selection, remarks = _selection(options, calendar, data_dir, nats_url)
         again = _run(selection, calendar, options.spec(Path.cwd()), remarks, strict=options.strict)
-        changed = differences(kept, again)
+        changed = differences(stored, again)
         if as_json:
             print(json_text({"equal": not changed, "run_id": again.run_id, "changed": changed}))
         else:
@@ -245,8 +245,8 @@ def compare(
         show_compared(rows, [str(each) for each in run_dirs])
 
 
-def _options_of(kept: dict[str, object]) -> BacktestOptions:
-    found = kept.get("options")
+def _options_of(stored: dict[str, object]) -> BacktestOptions:
+    found = stored.get("options")
     return BacktestOptions.of_plain(dict(found) if isinstance(found, dict) else {})
 
 

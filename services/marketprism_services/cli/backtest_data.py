@@ -51,6 +51,8 @@ from marketprism_domain.trading.margin_tiers import MarginTiers
 from marketprism_services.cli.options import settings_of
 from marketprism_services.wiring.sources import source_of
 
+_READ = frozenset((BARS, TRADES))
+
 
 @dataclass(frozen=True)
 class TermsGiven:
@@ -186,7 +188,7 @@ class FileRows:
                     raise SourceError(
                         "symbol: expected the instrument of the file's rows, which do not name it; give --symbol"
                     )
-                if series.kind in (BARS, TRADES):
+                if series.kind in _READ:
                     parts.setdefault((series.venue or "unnamed", series.symbol), {}).setdefault(series, []).append(file)
         for key, of_series in parts.items():
             yield self._of_series(key, of_series)

@@ -69,29 +69,29 @@ def show_trials(trials: Sequence[Trial], *, as_json: bool) -> bool:
     return not wrong
 
 
-def differences(kept: Mapping[str, object], again: RunResult) -> list[str]:
+def differences(stored: Mapping[str, object], again: RunResult) -> list[str]:
     """Why a run that was made again is another one; nothing where it is equal."""
-    if kept.get("run_id") == again.run_id:
+    if stored.get("run_id") == again.run_id:
         names = ("orders", "lots", "gross", "fees", "net")
         summary = again.summary()
         return [
-            f"{name}: expected {kept.get(name)}, was {summary[name]}"
+            f"{name}: expected {stored.get(name)}, was {summary[name]}"
             for name in names
-            if Decimal(str(kept.get(name))) != Decimal(str(summary[name]))
+            if Decimal(str(stored.get(name))) != Decimal(str(summary[name]))
         ]
     found = []
-    if kept.get("code") != again.code:
+    if stored.get("code") != again.code:
         found.append("code changed: the strategy's source, or what it imports from its package")
-    if kept.get("params") != dict(again.params):
+    if stored.get("params") != dict(again.params):
         found.append(f"params changed: {_named(again.params)}")
-    before = kept.get("digests")
+    before = stored.get("digests")
     known = before if isinstance(before, dict) else {}
     for series in sorted({*known, *again.digests}):
         one, other = known.get(series, {}), again.digests.get(series, {})
         days = [day for day in sorted({*one, *other}) if one.get(day) != other.get(day)]
         if days:
             found.append(f"data changed: {series} {', '.join(days[:10])}".rstrip())
-    if kept.get("instruments") != [_plain(each) for each in again.instruments]:
+    if stored.get("instruments") != [_plain(each) for each in again.instruments]:
         found.append("terms changed: fees, margin or steps of an instrument")
     return found or ["engine changed: this version counts another way"]
 
@@ -104,7 +104,7 @@ def _plain(value: object) -> object:
 
 def compared(runs: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:
     """Rows of what runs have: a value of each run by its folder, and whether they differ."""
-    flat = {name: _flat(kept) for name, kept in runs.items()}
+    flat = {name: _flat(stored) for name, stored in runs.items()}
     keys = list(dict.fromkeys(key for each in flat.values() for key in each))
     return [
         {
@@ -116,7 +116,7 @@ def compared(runs: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]
     ]
 
 
-def _flat(kept: Mapping[str, object]) -> dict[str, object]:
+def _flat(stored: Mapping[str, object]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name in (
         "strategy",
@@ -132,9 +132,9 @@ def _flat(kept: Mapping[str, object]) -> dict[str, object]:
         "gap_exposure",
         "run_id",
     ):
-        found[name] = kept.get(name)
+        found[name] = stored.get(name)
     for part in ("params", "statistics"):
-        values = kept.get(part)
+        values = stored.get(part)
         if isinstance(values, Mapping):
             found |= {f"{part}.{name}": value for name, value in values.items()}
     return found
