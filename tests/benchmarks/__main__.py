@@ -18,6 +18,7 @@ import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from tests.benchmarks.archive import measure_archive
+from tests.benchmarks.backtest import measure_backtests
 from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.gateway import measure_gateway
@@ -73,7 +74,7 @@ def main() -> None:
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
     parser.add_argument(
-        "--only", default="", help="venues, gateway, integrity, orders, stream or console: only that part"
+        "--only", default="", help="venues, gateway, backtest, integrity, orders, stream or console: only that part"
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -91,6 +92,9 @@ def main() -> None:
         return
     if arguments.only == "integrity":
         _write({"integrity": measure_integrity()}, "integrity-")
+        return
+    if arguments.only == "backtest":
+        _write({"backtest": measure_backtests()}, "backtest-")
         return
     if arguments.only == "stream":
         _write({"stream": measure_fanout()}, "stream-")
@@ -113,6 +117,7 @@ def main() -> None:
         "clickhouse_server": server,
         "counter": measure_counter(),
         "archive": measure_archive(),
+        "backtest": measure_backtests(),
         "orders": measure_orders(),
         "venues": venues(arguments.load_seconds),
         "peers": {"vnpy_bar_generator_1m_ticks_per_s": vnpy_bars(ticks)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,8 +11,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
-
 from examples.double_average import DoubleAverage
+
 from marketprism_application.backtesting.columns import BarColumns, InstrumentData, Selection
 from marketprism_application.backtesting.context import Context
 from marketprism_application.backtesting.cursors import BarView, TickView
@@ -25,8 +24,8 @@ from marketprism_application.backtesting.strategy import Strategy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.trading.contracts import ContractTerms
 from marketprism_services.cli.backtest_data import DataAsked, FileRows, TermsGiven, calendar_of
+from tests.conftest import FIXTURES
 
-FIXTURES = Path(os.environ.get("MARKETPRISM_FIXTURES", Path(__file__).parents[3] / "shared" / "fixtures"))
 CHINA = ZoneInfo("Asia/Shanghai")
 RU = tuple(FIXTURES / "ctp" / "ticks" / f"ru1901_201810{day}.csv.gz" for day in ("08", "09", "10"))
 CU = FIXTURES / "ctp" / "bars" / "tq_SHFE.cu1905_1m.csv.gz"
@@ -47,7 +46,13 @@ def ns(text: str, day: str = "2018-10-08") -> int:
 
 @lru_cache(maxsize=8)
 def rows_of(
-    files: tuple[Path, ...], fill: FillMode, interval: str = "1m", fee: str = "0", detail: str = "", first: str = "", last: str = ""
+    files: tuple[Path, ...],
+    fill: FillMode,
+    interval: str = "1m",
+    fee: str = "0",
+    detail: str = "",
+    first: str = "",
+    last: str = "",
 ) -> Selection:
     ts_from, ts_to = (ns(each) if each else None for each in (first, last))
     asked = DataAsked(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from marketprism_application.backtesting.columns import NO_PRICE
 from marketprism_domain.trading.arithmetic import ZERO
-from marketprism_domain.trading.chinese_futures import MarginRate, closing_parts, futures_margin
+from marketprism_domain.trading.chinese_futures import ClosingParts, MarginRate, closing_parts, futures_margin
 from marketprism_domain.trading.fees import FeeRule
 from marketprism_domain.trading.margin_tiers import MarginTiers
 from marketprism_domain.trading.margins import initial_margin
@@ -69,7 +69,11 @@ class Position:
 
     def count_margin(self) -> None:
         """Count the margin of the lots again, which have changed."""
-        self.margin = sum((margin_at(self.market, abs(lot.steps), lot.base) for lot in self.lots), ZERO)
+        lots, market = self.lots, self.market
+        if len(lots) == 1:
+            self.margin = margin_at(market, abs(lots[0].steps), lots[0].base)
+        else:
+            self.margin = sum((margin_at(market, abs(lot.steps), lot.base) for lot in lots), ZERO)
 
 
 class Applied(NamedTuple):
@@ -86,15 +90,14 @@ class Account:
     def __init__(self, capital: Decimal, currency: str) -> None:
         self.cash: dict[str, Decimal] = {currency: capital}
         self.currency = currency
-        self.positions: dict[tuple[str, str], Position] = {}
+        self.positions: dict[int, Position] = {}  # by the rank of the instrument
         self.fees = self.realised = self.funding = ZERO
 
     def position(self, market: Market) -> Position:
         """The position of an instrument, made where there is none."""
-        key = market.instrument.key
-        found = self.positions.get(key)
+        found = self.positions.get(market.rank)
         if found is None:
-            found = self.positions[key] = Position(market)
+            found = self.positions[market.rank] = Position(market)
         return found
 
     def apply(self, market: Market, sign: int, steps: int, price: int, ts: int, *, rule: FeeRule) -> Applied:
@@ -105,15 +108,7 @@ class Account:
         fee, profit = ZERO, ZERO
         terms, money = market.instrument.terms, market.price(price)
         if closing:
-            today = sum(abs(lot.steps) for lot in position.lots if lot.day == market.day)
-            parts = closing_parts(
-                Offset.AUTO,
-                Decimal(closing),
-                Decimal(today),
-                Decimal(abs(held) - today),
-                apart=market.instrument.apart,
-                today_first=market.instrument.today_first,
-            )
+            parts = self._parts(position, closing)
             for offset, part in ((Offset.CLOSE_TODAY, parts.today), (Offset.CLOSE, parts.yesterday)):
                 if part:
                     fee += rule.rate(offset).fee(terms, part * market.step, money)
@@ -156,10 +151,25 @@ class Account:
         self.cash[currency] = self.cash.get(currency, ZERO) + amount
 
     @staticmethod
+    def _parts(position: Position, closing: int) -> ClosingParts:
+        """Steps to close, of today and of days before, by the exchange's rule."""
+        market, lots = position.market, position.lots
+        held, instrument = abs(market.held), market.instrument
+        if len(lots) == 1:  # all of one day: nothing is left to choose
+            return (
+                ClosingParts(Decimal(closing), ZERO)
+                if lots[0].day == market.day
+                else ClosingParts(ZERO, Decimal(closing))
+            )
+        today = sum(abs(lot.steps) for lot in lots if lot.day == market.day)
+        sizes = (Decimal(closing), Decimal(today), Decimal(held - today))
+        return closing_parts(Offset.AUTO, *sizes, apart=instrument.apart, today_first=instrument.today_first)
+
+    @staticmethod
     def _close(position: Position, today: int, yesterday: int, price: int) -> Decimal:
         """Take lots away, the oldest first; returns their profit."""
         market = position.market
-        terms, profit, rest = market.instrument.terms, ZERO, []
+        terms, profit, rest, moved = market.instrument.terms, ZERO, [], 0
         left = {True: today, False: yesterday}
         for lot in position.lots:
             is_today = lot.day == market.day
@@ -169,12 +179,14 @@ class Account:
                 continue
             left[is_today] -= size
             sign = 1 if lot.steps > 0 else -1
-            profit += terms.pnl(sign, market.quantity(size), market.price(lot.price), market.price(price))
+            if terms.inverse:
+                profit += terms.pnl(sign, market.quantity(size), market.price(lot.price), market.price(price))
+            moved += sign * size * (price - lot.price)
             position.paid -= sign * size * lot.price
             if abs(lot.steps) > size:
                 rest.append(lot._replace(steps=lot.steps - sign * size))
         position.lots = rest
-        return profit
+        return profit if terms.inverse else moved * market.value
 
 
 def margin_at(market: Market, steps: int, price: int) -> Decimal:

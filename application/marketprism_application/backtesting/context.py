@@ -251,6 +251,8 @@ class Context:
 
     def _steps(self, market: Market, quantity: Number) -> int | None:
         """A quantity as steps, towards zero; None for what is no number."""
+        if type(quantity) is int and market.step == 1:
+            return quantity
         number = self._number(quantity)
         if number is None:
             return None

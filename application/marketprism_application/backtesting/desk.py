@@ -249,7 +249,8 @@ class Desk:
         return market.phase == CONTINUOUS
 
     def _cash(self) -> Decimal:
-        return sum(self.account.cash.values(), ZERO)
+        cash = self.account.cash
+        return cash[self.account.currency] if len(cash) == 1 else sum(cash.values(), ZERO)
 
     @staticmethod
     def _gap(market: Market, ts: int) -> str:

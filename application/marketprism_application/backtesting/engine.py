@@ -33,7 +33,7 @@ from marketprism_application.backtesting.context import Context
 from marketprism_application.backtesting.desk import Desk, Wanted
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.feeds import BarFeed, Feed, TickFeed, TradeFeed
-from marketprism_application.backtesting.forced import forced_end
+from marketprism_application.backtesting.forced import forced_end, is_reached
 from marketprism_application.backtesting.history import History
 from marketprism_application.backtesting.market import Market
 from marketprism_application.backtesting.orders import Evidence, OrderState, TimeInForce
@@ -303,10 +303,10 @@ class Engine:
 
         self.agenda.add(ts, TIMER_RANK, 0, ring)
 
-    def _guard(self, market: Market, ts: int) -> None:
-        """A row has a price at which the position is closed by force."""
+    def _guard(self, market: Market, low: int, high: int, ts: int) -> None:
+        """A row has a price near that at which the position is closed by force."""
         found = forced_end(self.account, self.markets, market)
-        if found is None:
+        if found is None or not is_reached(found, market, low, high):
             return
         market.guarded = False
         price = found.bankruptcy

@@ -64,7 +64,7 @@ class BarFeed:
         match: Callable[[Market, BarRow], None] | None,
         deliver: Callable[[Context, BarView], None] | None,
         ctx: Context,
-        guard: Callable[[Market, int], None],
+        guard: Callable[[Market, int, int, int], None],
         progress: Progress,
         new_day: Callable[[Market, int], None],
     ) -> None:
@@ -109,7 +109,7 @@ class BarFeed:
                 match(market, BarRow(columns.interval, start, end, first, high, low, last, volume))
             if sets_price:
                 if market.guarded and (low <= market.liquidated_below or high >= market.liquidated_above):
-                    self._guard(market, start)
+                    self._guard(market, low, high, start)
                 market.last = last
             progress.rows += 1
             if deliver is not None:
@@ -138,7 +138,7 @@ class TickFeed:
         match: Callable[[Market, TickView], None] | None,
         deliver: Callable[[Context, TickView], None] | None,
         ctx: Context,
-        guard: Callable[[Market, int], None],
+        guard: Callable[[Market, int, int, int], None],
         new_day: Callable[[Market, int], None],
     ) -> None:
         self.market, self._clock, self._ctx = market, clock, ctx
@@ -191,7 +191,7 @@ class TickFeed:
             if last != NO_PRICE:
                 market.last = last
                 if market.guarded and not market.liquidated_below < last < market.liquidated_above:
-                    self._guard(market, view.ts)
+                    self._guard(market, last, last, view.ts)
             if deliver is not None:
                 deliver(ctx, view)
             row = next(rows, None)
@@ -214,7 +214,7 @@ class TradeFeed:
         match: Callable[[Market, TradeView], None] | None,
         deliver: Callable[[Context, TradeView], None] | None,
         ctx: Context,
-        guard: Callable[[Market, int], None],
+        guard: Callable[[Market, int, int, int], None],
         new_day: Callable[[Market, int], None],
     ) -> None:
         self.market, self._clock, self._ctx, self._view = market, clock, ctx, TradeView(market)
@@ -241,7 +241,7 @@ class TradeFeed:
                 self._match(market, view)
             market.last = view.price_ticks
             if market.guarded and not market.liquidated_below < market.last < market.liquidated_above:
-                self._guard(market, clock.now)
+                self._guard(market, market.last, market.last, clock.now)
             if self._deliver is not None:
                 self._deliver(self._ctx, view)
             row = next(rows, None)

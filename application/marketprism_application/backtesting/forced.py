@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
 from marketprism_application.backtesting.account import Account, Position
@@ -13,6 +14,8 @@ from marketprism_domain.trading.arithmetic import ZERO
 from marketprism_domain.trading.chinese_futures import MarginRate, forced_close_price
 from marketprism_domain.trading.liquidation import Leg, bankruptcy_price, liquidation_price
 from marketprism_domain.trading.margin_tiers import MarginTiers
+
+_EARLY = 0.001
 
 
 class ForcedEnd(NamedTuple):
@@ -51,16 +54,43 @@ def forced_end(account: Account, markets: Sequence[Market], market: Market) -> F
 
 
 def refresh_guard(account: Account, markets: Sequence[Market], market: Market) -> None:
-    """Let rows be held against the price at which the position is closed by force."""
+    """Let rows be held against the price at which the position is closed by force.
+
+    The guard is rough, and too early by a thousandth: a row that passes it is judged by the exact price.
+    """
     market.liquidated_below, market.liquidated_above, market.guarded = NO_PRICE, -NO_PRICE, False
-    found = forced_end(account, markets, market)
-    if found is None:
+    if not market.held or market.instrument.margin is None:
+        return
+    price = _rough(account, markets, market)
+    if price is None:
         return
     market.guarded = True
     if market.held > 0:
-        market.liquidated_below = int((found.price / market.unit).to_integral_value(ROUND_FLOOR))
+        market.liquidated_below = math.ceil(price * (1 + _EARLY))
     else:
-        market.liquidated_above = int((found.price / market.unit).to_integral_value(ROUND_CEILING))
+        market.liquidated_above = math.floor(price * (1 - _EARLY))
+
+
+def is_reached(found: ForcedEnd, market: Market, low: int, high: int) -> bool:
+    """Whether a row's prices in units reach the exact price."""
+    if market.held > 0:
+        return low * market.unit <= found.price
+    return high * market.unit >= found.price
+
+
+def _rough(account: Account, markets: Sequence[Market], market: Market) -> float | None:
+    """The price as a double, in units; None where there is none."""
+    rate, terms = market.instrument.margin, market.instrument.terms
+    if not isinstance(rate, MarginRate) or terms.inverse or len(markets) > 1:
+        found = forced_end(account, markets, market)
+        return None if found is None else float(found.price / market.unit)
+    cash = float(sum(account.cash.values()))
+    sign, value = (1 if market.held > 0 else -1), float(market.value)
+    lots = abs(market.held) * float(market.step)
+    share = abs(market.held) * value * (float(rate.by_money) - sign)
+    above = cash - account.position(market).paid * value - lots * float(rate.by_volume)
+    price = above / share if share else 0.0
+    return price if price > 0 else None
 
 
 def _entry(position: Position) -> Decimal:

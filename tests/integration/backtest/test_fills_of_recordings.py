@@ -132,7 +132,9 @@ def test_ticks_decide_between_a_stop_and_a_target_where_they_are_asked() -> None
 
 
 def test_no_more_than_its_share_of_a_bar_is_filled() -> None:
-    found = by_bars("09:30:00", lambda ctx: ctx.buy("ru1901", 200), participation=Decimal("0.1"), capital=Decimal(10_000_000))
+    found = by_bars(
+        "09:30:00", lambda ctx: ctx.buy("ru1901", 200), participation=Decimal("0.1"), capital=Decimal(10_000_000)
+    )
     assert found[0] == (57, "12345", at("09:30"))
     assert [minute for _, _, minute in found] == [at(f"09:{each}") for each in range(30, 30 + len(found))]
     assert sum(lots for lots, _, _ in found) == 200

@@ -64,7 +64,9 @@ def test_statistics_are_those_of_the_fields_libraries() -> None:
         "sharpe_log_240": -10.5238,
     }
     found = {name: result.statistic(name) for name in expected}
-    assert found == {name: pytest.approx(value, abs=6e-7 if name != "sharpe_log_240" else 6e-5) for name, value in expected.items()}
+    assert found == {
+        name: pytest.approx(value, abs=6e-7 if name != "sharpe_log_240" else 6e-5) for name, value in expected.items()
+    }
     assert result.statistic("trading_days") == 48
 
 

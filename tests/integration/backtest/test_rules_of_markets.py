@@ -75,9 +75,7 @@ def test_funding_is_paid_by_whoever_holds_at_the_settlement() -> None:
 @pytest.mark.parametrize(("low", "ends"), [(5_422_110, True), (5_422_112, False)])
 def test_a_position_is_liquidated_where_the_mark_crosses_its_price(low: int, ends: bool) -> None:
     fee = FeeRule(FeeRate(Decimal("0.0005")), FeeRate(Decimal("0.0005")), FeeRate(Decimal("0.0005")))
-    instrument = Instrument(
-        "binance", SYMBOL, USDT, Decimal("0.01"), taker=fee, margin=TIERS, leverage=Decimal(10)
-    )
+    instrument = Instrument("binance", SYMBOL, USDT, Decimal("0.01"), taker=fee, margin=TIERS, leverage=Decimal(10))
     rows = [(6_000_000,) * 4, (6_000_000,) * 4, (5_900_000, 5_900_000, low, 5_500_000), (5_500_000,) * 4]
     data = bars(rows, start=MIDNIGHT, instrument=instrument, unit="0.01")
     result = run(Selection((data,)), at_first({MIDNIGHT: lambda ctx: ctx.buy(SYMBOL, 1)}))
@@ -113,7 +111,9 @@ def test_a_roll_is_two_fills_with_two_fees_and_no_jump_of_the_profit() -> None:
 
 
 def test_an_order_that_margin_does_not_cover_is_refused_and_the_run_goes_on() -> None:
-    instrument = Instrument("shfe", "ru1901", ContractTerms(Decimal(10), settle="CNY"), Decimal(1), margin=MarginRate(Decimal("0.09")))
+    instrument = Instrument(
+        "shfe", "ru1901", ContractTerms(Decimal(10), settle="CNY"), Decimal(1), margin=MarginRate(Decimal("0.09"))
+    )
     start = ns("2018-10-08T09:00:00")
     data = bars([(12_000,) * 4] * 4, start=start, instrument=instrument, day="20181008")
     acts = {start: lambda ctx: ctx.buy("ru1901", 10), start + MINUTE: lambda ctx: ctx.buy("ru1901", 5)}
@@ -126,22 +126,25 @@ def test_an_order_that_margin_does_not_cover_is_refused_and_the_run_goes_on() ->
 
 
 def test_a_loss_that_eats_the_margin_closes_a_future_at_the_next_price() -> None:
-    instrument = Instrument("shfe", "ru1901", ContractTerms(Decimal(10), settle="CNY"), Decimal(1), margin=MarginRate(Decimal("0.09")))
+    instrument = Instrument(
+        "shfe", "ru1901", ContractTerms(Decimal(10), settle="CNY"), Decimal(1), margin=MarginRate(Decimal("0.09"))
+    )
     start = ns("2018-10-08T09:00:00")
     prices = [12_000, 12_000, 10_000, 9_900, 9_900]
     data = bars([(price,) * 4 for price in prices], start=start, instrument=instrument, day="20181008")
     acts = {start: lambda ctx: ctx.buy("ru1901", 2)}
     result = run(Selection((data,)), at_first(acts), capital=Decimal(50_000))
-    assert [(fill.side, fill.price, fill.tag) for fill in result.fills] == [("buy", 12_000, ""), ("sell", 9_900, "forced")]
+    assert [(fill.side, fill.price, fill.tag) for fill in result.fills] == [
+        ("buy", 12_000, ""),
+        ("sell", 9_900, "forced"),
+    ]
 
 
 def gapped(policy: str) -> list[tuple[str, str]]:
     data = bars([(100,) * 4] * 12, start=MIDNIGHT)
     hole = Hole(MIDNIGHT + 2 * MINUTE, MIDNIGHT + 3 * MINUTE, MIDNIGHT + 4 * MINUTE, "silence")
     acts = {MIDNIGHT: lambda ctx: ctx.buy(SYMBOL, 1), MIDNIGHT + 5 * MINUTE: lambda ctx: ctx.buy(SYMBOL, 1)}
-    result = run(
-        Selection((replace(data, holes=(hole,)),)), at_first(acts), gap_policy=GapPolicy.parse(policy)
-    )
+    result = run(Selection((replace(data, holes=(hole,)),)), at_first(acts), gap_policy=GapPolicy.parse(policy))
     return [*((order.side, order.code or order.state) for order in result.orders), ("state", result.state)]
 
 
@@ -195,7 +198,9 @@ def test_a_trailing_stop_follows_the_best_price() -> None:
 
 def test_orders_of_today_and_of_days_before_cost_what_the_exchange_takes() -> None:
     rule = FeeRule(FeeRate(by_volume=Decimal(3)), FeeRate(by_volume=Decimal(2)), FeeRate(by_volume=Decimal(0)))
-    instrument = Instrument("dce", "m1901", ContractTerms(Decimal(10), settle="CNY"), Decimal(1), taker=rule, today_first=True)
+    instrument = Instrument(
+        "dce", "m1901", ContractTerms(Decimal(10), settle="CNY"), Decimal(1), taker=rule, today_first=True
+    )
     start = ns("2018-10-08T14:56:00")
     first = bars([(3_000,) * 4] * 4, start=start, instrument=instrument, day="20181008")
     acts = {start: lambda ctx: ctx.buy("m1901", 2), start + MINUTE: lambda ctx: ctx.sell("m1901", 1)}
