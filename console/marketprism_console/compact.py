@@ -1,4 +1,4 @@
-"""Sources without what only their readers need: comments, types, indentation and empty lines."""
+"""Sources without what only their readers need: comments, types, indentation, empty lines and spaces in code."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _PATTERN: Final = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*")
 _BEFORE_PATTERN: Final = frozenset("([{,;:=!?&|<>+-*%~^}") | {"", "return", "typeof", "case", "of", "in"}
 _WITHIN: Final = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*", re.DOTALL)
 _MARKUP: Final = ("html", "svg")  # tags of literals in which a line's indentation means nothing
+_SIGNS: Final = frozenset("(){}[],;:=?&|<>")
+_GOES_ON: Final = frozenset("{([,;")
 _AS_IT_STANDS: Final = re.compile(r"<(?:pre|textarea)\b[^>]*>[^<]*\n", re.IGNORECASE)
 
 
@@ -35,7 +37,8 @@ def without_comments(source: bytes) -> bytes:
 
 
 def compact(source: str) -> str:
-    """A module whose lines begin at their left edge and end before the comment that ends them, without empty ones.
+    """A module whose lines begin at their left edge and end before the comment that ends them, without empty ones and
+    without spaces beside brackets, commas and such signs of the code.
 
     A line that begins within a template literal is left as it is, unless that is markup, where one space is as good as
     many.
@@ -50,14 +53,31 @@ def compact(source: str) -> str:
             comments[number] = begin - source.rfind("\n", 0, begin) - 1
         elif kind is _Kind.TEXT:
             left.update(range(number + 1, number + 1 + text.count("\n")))
-        elif found := _AS_IT_STANDS.search(text):
+        elif kind is _Kind.MARKUP and (found := _AS_IT_STANDS.search(text)):
             number += text.count("\n", 0, found.start()) + 1
             raise ValueError(f"line {number}: expected an element like <pre> to be on one line, was {found[0]!r}")
     lines = [line[: comments[n]].rstrip(" ") if n in comments else line for n, line in enumerate(source.split("\n"))]
     shown = ((number in left, line) for number, line in enumerate(lines))
-    return (
-        "\n".join(line if is_left else line.lstrip(" ") for is_left, line in shown if is_left or line.strip(" ")) + "\n"
-    )
+    kept = (line if is_left else line.lstrip(" ") for is_left, line in shown if is_left or line.strip(" "))
+    return _tight("\n".join(kept) + "\n")
+
+
+def _tight(source: str) -> str:
+    """A module without the spaces of its code that separate no two words."""
+    found, at = list[str](), 0
+    for begin, end, kind in _pieces(source):
+        if kind is _Kind.SPACE and _separates_nothing(source, begin, end):
+            found.append(source[at:begin])
+            at = end
+    return "".join((*found, source[at:]))
+
+
+def _separates_nothing(source: str, begin: int, end: int) -> bool:
+    """Whether code means the same without a space. The end of a line may end a statement, but not behind these."""
+    before = source[begin - 1] if begin else ""
+    if "\n" in source[begin:end]:
+        return end < len(source) and before in _GOES_ON
+    return before in _SIGNS or source[end : end + 1] in _SIGNS
 
 
 class _Kind(Enum):
@@ -66,10 +86,11 @@ class _Kind(Enum):
     COMMENT = "a comment to the end of its line"
     MARKUP = "a part of a literal that is markup"
     TEXT = "a part of another literal"
+    SPACE = "spaces and ends of lines in the code"
 
 
 def _pieces(source: str) -> Iterator[tuple[int, int, _Kind]]:
-    """Comments, and each part of a template literal between its holes: where it begins and ends, and what it is."""
+    """Comments, spaces, and each part of a template literal between its holes: where it begins and ends, what it is."""
     holes = list[bool | None]()  # that are open, by whether the literal is markup; None is a brace of the code
     at, before = 0, ""
     while at < len(source):
@@ -95,7 +116,9 @@ def _pieces(source: str) -> Iterator[tuple[int, int, _Kind]]:
             else:
                 number = source.count("\n", 0, end) + 1
                 raise ValueError(f"line {number}: expected the literal to end, it did not")
-        elif not text.isspace() and not text.startswith(("//", "/*")):
+        elif text.isspace():
+            yield at - len(text), at, _Kind.SPACE
+        elif not text.startswith(("//", "/*")):
             before = text
     if holes:
         raise ValueError(f"expected every brace to be closed, {len(holes)} were not")

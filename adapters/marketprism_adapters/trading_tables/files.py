@@ -45,6 +45,14 @@ class FileTables:
         self._documents: dict[str, list[Document]] = {}
         for document in documents:
             self._documents.setdefault(document.venue, []).append(document)
+        # Imported lists have a row for each of hundreds of instruments and of many days: those are found by name.
+        self._named: dict[tuple[str, str], dict[str, list[tuple[int, Row]]]] = {}
+        self._patterns: dict[tuple[str, str], list[tuple[int, Row]]] = {}
+        for venue, of_venue in self._documents.items():
+            for place, document in enumerate(of_venue):
+                for name in _LISTS:
+                    for row in getattr(document, name):
+                        self._index(venue, name, place, row)
         # An instrument is asked for again and again: what was found for it on a day is kept.
         self._found = lru_cache(_KEPT)(self._find)
 
@@ -63,6 +71,19 @@ class FileTables:
             paths = sorted(path for path in folder.iterdir() if path.suffix in (".toml", ".json"))
             documents += [read_document(path) for path in paths]
         return cls(documents)
+
+    def with_documents(self, documents: Iterable[Document]) -> FileTables:
+        """These tables, and more documents before them."""
+        return FileTables([*(each for of in self._documents.values() for each in of), *documents])
+
+    def _index(self, venue: str, name: str, place: int, row: Row) -> None:
+        key = (venue, name)
+        if any(_VARIABLE.search(symbol) for symbol in row.symbols):
+            self._patterns.setdefault(key, []).append((place, row))
+            return
+        named = self._named.setdefault(key, {})
+        for symbol in row.symbols:
+            named.setdefault(symbol, []).append((place, row))
 
     def venues(self) -> tuple[str, ...]:
         """Names of the venues that have tables, in order."""
@@ -102,8 +123,10 @@ class FileTables:
         fitting = [
             (exactness, place, row)
             for each in lists
-            for place, document in enumerate(self._documents.get(venue, ()))
-            for row in getattr(document, each)
+            for place, row in (
+                *self._named.get((venue, each), {}).get(symbol, ()),
+                *self._patterns.get((venue, each), ()),
+            )
             if (exactness := _exactness(row, symbol)) and (not level or row.level == level)
         ]
         if not fitting:

@@ -18,6 +18,7 @@ import msgspec
 
 from marketprism_adapters.trading_tables.documents import Document, FeesRow, RateRow, Row, Tier, TiersRow
 from marketprism_application.errors import DefinitionError
+from marketprism_application.ports.trading_tables import LiquidationRule, TradingTables
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.instruments.names import product_of
 from marketprism_domain.trading.margin_tiers import TierUnit
@@ -239,6 +240,38 @@ IMPORTERS: Mapping[str, Callable[[bytes, Asked], Document]] = MappingProxyType(
         "margin-rate": _of_rows(margin_rates),
     }
 )
+
+
+def import_document(kind: str, data: bytes, venue: str, as_of: date, tables: TradingTables) -> Document:
+    """A venue's answer as a document, held against the rules of that venue.
+
+    Raises:
+        DefinitionError: it is no such answer, or none that the venue could have given; names what is wrong.
+    """
+    if venue not in tables.venues():
+        raise DefinitionError(f"venue: expected one of {', '.join(tables.venues())}, was {venue[:60]!r}")
+    document = IMPORTERS[kind](data, Asked(venue, as_of))
+    tiers = [(symbol, row) for row in document.tiers for symbol in row.symbols]
+    plain = [(symbol, row) for row in (*document.fees, *document.rates) for symbol in row.symbols]
+    known = 0
+    for symbol, row in (*tiers, *plain):
+        market = tables.market(venue, symbol, as_of)
+        if market is None:
+            continue  # an instrument that this platform has no name for
+        known += 1
+        rule = market.value.liquidation
+        if isinstance(row, TiersRow):
+            fits = rule in _TIERED and (row.unit is TierUnit.CONTRACTS) == (rule is LiquidationRule.WITH_FEE)
+        else:
+            fits = rule is LiquidationRule.RISK_RATIO
+        if not fits:
+            raise DefinitionError(f"{row.source}: expected a list of {venue}, whose margin is of another kind")
+    if not known:
+        raise DefinitionError(f"{kind}: expected instruments of {venue}, was {len(tiers) + len(plain)} of others")
+    return document
+
+
+_TIERED = (LiquidationRule.ONE_PRICE, LiquidationRule.WITH_FEE, LiquidationRule.DISTANCE)
 
 
 def _tiers(asked: Asked, native: str, source: str, tiers: list[Tier], unit: TierUnit = TierUnit.VALUE) -> TiersRow:

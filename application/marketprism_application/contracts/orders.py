@@ -176,6 +176,37 @@ class TablesOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: int = 0
 
 
+class ImportTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a venue or a counter answered, as a table. `kind` is which of its lists, `as_of` the day of the answer,
+    `answer` its JSON as text, so that numbers are as exact as they were. `who` counts where no gateway says it."""
+
+    venue: str
+    kind: str
+    as_of: str
+    answer: str
+    who: str = ""
+
+
+class RemoveTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An imported table that is to go; its fields are those of `ImportTable`."""
+
+    venue: str
+    kind: str
+    as_of: str
+
+
+class ImportedShown(msgspec.Struct, frozen=True):
+    """An imported table: of how many instruments or products (`rows`, 0 of what is no table), by whom, and when it was
+    imported (`at`, nanoseconds UTC)."""
+
+    venue: str
+    kind: str
+    as_of: str
+    rows: int
+    by: str
+    at: int
+
+
 class SourceShown(msgspec.Struct, frozen=True):
     """A rule or a table that an answer rests on; `as_of` is its day, empty for what the request gave."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -63,10 +63,19 @@ class Evidence:
         """What the request gave itself."""
         self.sources.append(SourceShown(what, "request", ""))
 
+    def prices(self, what: str, seen: str) -> None:
+        """The newest prices of the platform, with when they were seen."""
+        self.sources.append(SourceShown(what, "prices", seen))
+
     def miss(self, what: str) -> None:
         """What nobody knows, and what would say it."""
         if what not in self.not_known:
             self.not_known.append(what)
+
+
+def day_of(ts: int) -> str:
+    """The day of an instant (nanoseconds UTC) as answers have it, empty of 0."""
+    return datetime.fromtimestamp(ts // 1_000_000_000, UTC).date().isoformat() if ts else ""
 
 
 def is_stale(source: Source, on: date) -> bool:
@@ -111,7 +120,7 @@ def venue_of(text: str, tables: TradingTables) -> str:
     known = tables.venues()
     if venue not in known:
         expected = f"one of {', '.join(known)}{did_you_mean(text, known)}"
-        raise OrderError("venue", expected, text)
+        raise OrderError("venue", expected, text or "none")
     return venue
 
 
@@ -196,7 +205,7 @@ def _terms(
     if given.terms is not None:
         evidence.given("terms")
     if listed is not None:
-        evidence.sources.append(SourceShown("terms as the venue lists them", "instruments", ""))
+        evidence.sources.append(SourceShown("terms as the venue lists them", "instruments", day_of(listed.ts_event)))
     elif size is not None:
         evidence.sources.append(SourceShown("sizes and price steps of the exchange's contracts", "sizes", ""))
     elif table is not None:

@@ -69,8 +69,11 @@ def _check_leverage(tiers: MarginTiers, market: Market, quantity: Decimal, price
     amount = tiers.amount(quantity, market.terms.value(quantity, price))
     tier = tiers.tier_of(amount)
     if tier.max_leverage is not None and leverage > tier.max_leverage:
-        end = "without end" if tier.cap is None else f"to {shown(tier.cap)}"
-        expected = f"at most {shown(tier.max_leverage)} in tier {tier.number} (from {shown(tier.floor)} {end})"
+        most, floor = shown(tier.max_leverage), shown(tier.floor)
+        if tier.cap is None:
+            expected = f"at most {most} in tier {tier.number}, which begins at {floor}"
+        else:
+            expected = f"at most {most} in tier {tier.number}, of {floor} to {shown(tier.cap)}"
         raise OrderError("leverage", expected, shown(leverage), code=Code.LEVERAGE_TOO_HIGH)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from marketprism_domain.trading.sides import MarginMode, Side
 from marketprism_services.cli.language.catalogue import spoken
 from marketprism_services.cli.options import DataDir, NatsUrl, err, nats_of, out, settings_of
 from marketprism_services.cli.tables import Look, show_table
@@ -18,6 +21,7 @@ from marketprism_services.platform.exits import Exit, Stop
 if TYPE_CHECKING:
     from marketprism_application.contracts.orders import Calculation
 
+_NUMBERS = ("quantity", "price", "leverage", "wallet", "stop", "take", "settlement", "underlying", "prices")
 AsJson = Annotated[bool, typer.Option("--json", help="The whole answer as one JSON object.")]
 
 
@@ -69,11 +73,31 @@ def order(
         "prices": at_prices or None,
         "strict": strict or None,
     }
+    _check(fields)
     found = _Desk(data_dir, nats_url).calculate({name: value for name, value in fields.items() if value is not None})
     if as_json:
         print(msgspec.json.encode(found).decode())
     else:
         _show(found)
+
+
+def _check(fields: Mapping[str, object]) -> None:
+    """Raises Stop, exit code 2: a word is none of those that there are, or a number is none."""
+    for name, words in (("side", Side), ("margin_mode", MarginMode)):
+        if fields[name] not in list(words):
+            raise Stop(Exit.USAGE, f"{name}: expected one of {', '.join(words)}, was {fields[name]}")
+    for name in _NUMBERS:
+        found = fields.get(name)
+        for text in found if isinstance(found, list) else [found]:
+            if text is not None and not _is_number(str(text)):
+                raise Stop(Exit.USAGE, f"{name}: expected a decimal number, was {str(text)[:40]!r}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _price(words: list[str]) -> str | None:
@@ -175,8 +199,11 @@ def _lines(found: Calculation) -> list[tuple[str, str]]:
 
     tier, fees, cost = found.tier, found.fees, found.order_cost
     lines = [
-        ("price", f"{found.price} ({found.price_from})"),
-        ("value", amount(found.notional.amount)),
+        (
+            "price",
+            found.price if found.price_from == "request" else f"{found.price} ({spoken().translate(found.price_from)})",
+        ),
+        ("notional value", amount(found.notional.amount)),
         ("leverage", found.leverage or ""),
         ("initial margin", amount(found.initial_margin.amount if found.initial_margin else None)),
         ("maintenance margin", amount(found.maintenance_margin.amount if found.maintenance_margin else None)),
@@ -185,12 +212,15 @@ def _lines(found: Calculation) -> list[tuple[str, str]]:
         ("fee to close, maker / taker", f"{fees.close_maker} / {fees.close_taker} {found.currency}" if fees else ""),
         ("break-even price", found.break_even or ""),
         ("liquidation price", found.liquidation_price or ""),
-        ("margin tier there", f"{tier.number}, rate {tier.rate}, deduction {tier.deduction}" if tier else ""),
+        (
+            "margin tier there",
+            spoken().translate(f"number {tier.number}, rate {tier.rate}, deduction {tier.deduction}") if tier else "",
+        ),
         ("bankruptcy price", found.bankruptcy_price or ""),
         ("price limits", " / ".join(found.limits or [])),
         ("risk ratio", found.risk_ratio or ""),
-        ("stop", f"{found.stop_loss.price}: {amount(found.stop_loss.pnl)}" if found.stop_loss else ""),
-        ("take", f"{found.take_profit.price}: {amount(found.take_profit.pnl)}" if found.take_profit else ""),
+        ("stop loss", f"{found.stop_loss.price}: {amount(found.stop_loss.pnl)}" if found.stop_loss else ""),
+        ("take profit", f"{found.take_profit.price}: {amount(found.take_profit.pnl)}" if found.take_profit else ""),
     ]
     return [*lines, *((f"profit at {each.price}", amount(each.pnl)) for each in found.pnl)]
 

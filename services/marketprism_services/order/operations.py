@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from marketprism_application.access.entitlements import Entitlement, Entitlements
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.kinds import MARK_PRICE, TICK
@@ -13,8 +15,11 @@ from marketprism_application.contracts.orders import (
     AccountLiquidation,
     CalculateOrder,
     Calculation,
+    ImportedShown,
+    ImportTable,
     Profit,
     ProfitOf,
+    RemoveTable,
     Size,
     SizeOf,
     TableShown,
@@ -28,6 +33,11 @@ from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
+from marketprism_services.order.tables_in_force import TablesInForce
+
+
+class NoFields(msgspec.Struct):
+    """No argument, and no answer."""
 
 
 class SeenMarket:
@@ -64,11 +74,16 @@ class SeenMarket:
 
 
 class OrderOperations:
-    """Answers of every instance. Nothing is changed by any of them, and nothing is sent to a venue."""
+    """Answers of every instance. Calculations change nothing, and nothing is sent to a venue."""
 
     def __init__(self, tables: TradingTables, market: OrderMarket) -> None:
-        self._tables, self._market = tables, market
-        self._desk = OrderDesk(tables, market)
+        self._market = market
+        self.use(tables)
+
+    def use(self, tables: TradingTables) -> None:
+        """Other tables from now on."""
+        self._tables = tables
+        self._desk = OrderDesk(tables, self._market)
 
     def _for(self, caller: Caller | None) -> OrderDesk:
         if caller is None or caller.sees_all:
@@ -111,6 +126,33 @@ class OrderOperations:
             return await self._desk.tables(asked)
 
 
+class ImportOperations:
+    """Tables that are imported, which every instance follows. Importing and removing are changes."""
+
+    def __init__(self, tables: TablesInForce) -> None:
+        self._tables = tables
+
+    @rpc("imported")
+    @http("GET", "/imports", scope=Scope.CALCULATE)
+    async def imported(self, _: NoFields) -> list[ImportedShown]:
+        """Every imported table, by venue, list and day."""
+        return self._tables.imported()
+
+    @rpc("import_table")
+    @http("PUT", "/imports/{venue}/{kind}/{as_of}", scope=Scope.OPERATE, weight=20)
+    async def import_table(self, asked: ImportTable, caller: Caller | None = None) -> ImportedShown:
+        """Have a list that a venue answered hold from its day on."""
+        who = caller.id if caller is not None else asked.who[:100]
+        return await self._tables.add(asked.venue, asked.kind, asked.as_of, asked.answer, who)
+
+    @rpc("remove_table")
+    @http("DELETE", "/imports/{venue}/{kind}/{as_of}", scope=Scope.OPERATE)
+    async def remove_table(self, asked: RemoveTable) -> NoFields:
+        """Take an imported table out."""
+        await self._tables.remove(asked.venue, asked.kind, asked.as_of)
+        return NoFields()
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     """What is refused leaves by its code, with the field, the value and what was expected."""
@@ -124,4 +166,4 @@ def _texts(value: object) -> list[str]:
     return [str(each) for each in value] if isinstance(value, list | tuple) else []
 
 
-__all__ = ["OrderOperations", "SeenMarket"]
+__all__ = ["ImportOperations", "OrderOperations", "SeenMarket"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from marketprism_adapters.nats.order_tables import ORDER_TABLES
 from marketprism_adapters.nats.rights import Rights
 
 
 def grant(rights: Rights) -> Rights:
-    """Asks the read side, as every service may, and needs nothing else."""
-    return rights
+    """Asks the read side, as every service may, and has the tables that were imported."""
+    return rights.writes_bucket(ORDER_TABLES)

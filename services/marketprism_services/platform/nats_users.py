@@ -58,8 +58,9 @@ _BUCKETS = (
     streams.STREAM_STATES,
     streams.VALIDATOR_SHARDS,
 )
-# Services that whoever only reads may ask: what is stored, and calculations.
-_ASKED = ("rpc.query.>", "rpc-cancel.query", "rpc.order.>", "rpc-cancel.order")
+# What whoever only reads may ask: what is stored, and calculations. They import no tables.
+_CALCULATIONS = ("calculate", "pnl", "liquidation", "size", "tables")
+_ASKED = ("rpc.query.>", "rpc-cancel.query", *(f"rpc.order.{name}" for name in _CALCULATIONS), "rpc-cancel.order")
 _INTERNAL = ("market.raw.>", "market.packed.>")  # between services; nobody else sees them
 
 

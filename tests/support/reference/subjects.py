@@ -11,6 +11,7 @@ from marketprism_adapters.nats.archive_log import ARCHIVE
 from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
 from marketprism_adapters.nats.config_log import CONFIG
 from marketprism_adapters.nats.job_store import SCHEDULES
+from marketprism_adapters.nats.order_tables import ORDER_TABLES
 from marketprism_adapters.nats.schedule_log import SCHEDULE, SCHEDULE_S
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.kinds import KINDS
@@ -104,6 +105,9 @@ BUCKETS = (
     Bucket(JOB_CLAIMS, "every service", JOB_CLAIMS_S, "`<run>.<attempt>`", "who does a run of a job, and how it ended"),
     Bucket(
         SCHEDULES, "scheduler", None, "`job.<name>`, `request.<id>`", "jobs as people define them, and what they ask"
+    ),
+    Bucket(
+        ORDER_TABLES, "order", None, "`<venue>.<list>.<day>`", "tables of orders that were imported, by whom and when"
     ),
     Bucket(
         ARCHIVE, "storage", None, "`<table>.<partition>`", "which partitions are archived, and how far their move is"

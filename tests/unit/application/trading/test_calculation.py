@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 
 from marketprism_adapters.memory.order_market import KnownOrderMarket
 from marketprism_application.contracts.failures import Code, consequence_of
+from marketprism_application.contracts.orders import TablesOf
 from marketprism_application.errors import OrderError
 from marketprism_application.ports.order_market import NewestPrices
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
-from tests.support.orders import NOW, PERP, calculated, liquidated, profit, sized
+from tests.support.orders import NOW, PERP, calculated, desk, liquidated, profit, sized
 
 AT_2024 = NOW - 600 * 86_400 * 10**9
 EIGHT = {**PERP, "side": "sell", "quantity": "8", "price": "72000", "leverage": 10}
@@ -112,9 +114,7 @@ def test_prices_are_rounded_towards_safety_and_refused_where_that_is_wanted() ->
 
 
 def test_more_leverage_than_the_tier_allows_is_refused_by_the_tier() -> None:
-    with pytest.raises(
-        OrderError, match=r"leverage: expected at most 75 in tier 3 \(from 600000 to 3000000\)"
-    ) as refused:
+    with pytest.raises(OrderError, match="leverage: expected at most 75 in tier 3, of 600000 to 3000000") as refused:
         calculated(**{**EIGHT, "quantity": 10, "leverage": 100})
     assert refused.value.code == Code.LEVERAGE_TOO_HIGH
     assert consequence_of(refused.value.code).status == 400
@@ -199,6 +199,32 @@ def test_the_newest_price_of_the_platform_is_taken_and_named() -> None:
     ) as none:
         calculated(**body)
     assert none.value.code == Code.NO_PRICE
+
+
+def test_where_the_market_stands_counts_for_an_order_with_a_price_too_and_is_named() -> None:
+    key = ("binance", "BTC-USDT-PERP")
+    market = KnownOrderMarket({key: NewestPrices(Decimal("9258.99"), Decimal("9259.84"), NOW)})
+    body = {**PERP, "side": "sell", "price": "9253.3", "leverage": 20}
+    found = calculated(market, **body)
+    assert (found.price, found.price_from) == ("9253.3", "request")
+    assert found.order_cost is not None
+    assert found.order_cost.price == "9272.878485"  # of the last price, 0.15 % above it
+    named = {(each.rule, each.as_of) for each in found.sources if each.table == "prices"}
+    assert named == {("last price 9258.99, newest tick", "2026-06-01T00:00:00Z"), ("mark 9259.84", "")}
+    far = calculated(market, **{**body, "price": "12000"})
+    assert [each.code for each in far.violations] == ["PERCENT_PRICE"]
+    given = calculated(market, **{**body, "mark": "9253.3", "last": "9000"})
+    assert given.order_cost is not None
+    assert given.order_cost.price == "9253.3"
+    assert "prices" not in {each.table for each in given.sources}
+
+
+def test_of_rows_for_the_same_symbols_those_are_listed_that_hold_on_the_day() -> None:
+    def listed(at: int) -> list[str]:
+        rows = asyncio.run(desk().tables(TablesOf("binance", at)))
+        return [row.as_of for row in rows if row.table == "market/binance" and row.symbols[0] == "*-USDT-PERP"]
+
+    assert [listed(at) for at in (NOW, AT_2024, 10**18)] == [["2026-01-01"], ["2024-10-01"], ["2024-10-01"]]
 
 
 def test_what_the_venue_lists_wins_over_a_table_and_what_is_given_over_both() -> None:
