@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from examples.double_average import DoubleAverage
+
 from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.engine import Engine
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
