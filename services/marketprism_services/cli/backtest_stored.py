@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -29,11 +30,16 @@ def stored_selection(
     """
     asked = options.asked(())
 
-    async def read(market: MarketClient) -> list[InstrumentData]:
-        return [await _instrument(market, symbol, asked) for symbol in options.data]
+    def reading(market: MarketClient) -> Awaitable[Selection]:
+        return read_stored(market, options.data, asked)
 
-    found = ask(nats_of(data_dir, nats_url), read)
-    return Selection(tuple(sorted(found, key=lambda data: data.instrument.key))), ()
+    return ask(nats_of(data_dir, nats_url), reading), ()
+
+
+async def read_stored(market: MarketClient, symbols: Sequence[str], asked: DataAsked) -> Selection:
+    """The rows of instruments from whoever answers a client. Raises NoDataError: one has none in the range."""
+    found = [await _instrument(market, symbol, asked) for symbol in symbols]
+    return Selection(tuple(sorted(found, key=lambda data: data.instrument.key)))
 
 
 async def _instrument(market: MarketClient, symbol: str, asked: DataAsked) -> InstrumentData:
@@ -53,7 +59,8 @@ async def _instrument(market: MarketClient, symbol: str, asked: DataAsked) -> In
     gaps = [
         gap for gap in await market.gaps(first.symbol, asked.ts_from, asked.ts_to) if not venue or gap.venue == venue
     ]
-    instrument = instrument_of(first.venue, first.symbol, day_of(first.trading_day), asked.terms)
+    day = day_of(first.trading_day)
+    instrument = await asyncio.to_thread(instrument_of, first.venue, first.symbol, day, asked.terms)
     columns: TickColumns | None = None
     steps: Steps | None = None
     if ticks:

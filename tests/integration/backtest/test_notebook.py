@@ -31,7 +31,7 @@ def table(prices: list[float]) -> pa.Table:
     return pa.table(
         {
             "ts_open": [START + MINUTE * number for number in range(len(prices))],
-            **{name: prices for name in ("open", "high", "low", "close")},
+            **dict.fromkeys(("open", "high", "low", "close"), prices),
             "volume": [10.0] * len(prices),
         }
     )
@@ -39,7 +39,9 @@ def table(prices: list[float]) -> pa.Table:
 
 def test_the_documented_strategy_buys_what_breaks_out() -> None:
     prices = [100.0] * 20 + [100.5, 101.0, 101.25]
-    result = backtest(shown(), table(prices), symbol="BTC-USDT-PERP", params={"bars": 5}, multiplier=10, fee_rate="0.001")
+    result = backtest(
+        shown(), table(prices), symbol="BTC-USDT-PERP", params={"bars": 5}, multiplier=10, fee_rate="0.001"
+    )
     assert [(fill.side, str(fill.price)) for fill in result.fills] == [("buy", "101")]
     assert str(result.net.normalize()) == "1.49"
     assert result.statistic("trading_days") == 1
