@@ -37,6 +37,13 @@ class BarFills:
     def on_bar(self, market: Market, bar: BarRow) -> None:
         """Fill what a bar fills; exits of an entry at its open may be filled in the same bar, the worse one first."""
         room = self._room(market, bar)
+        if len(market.working) == 1 and market.working[0].bracket is None:
+            order = market.working[0]
+            if order.ts_active <= bar.ts_open:
+                self._match(market, bar, order, room)
+            if order.trail_ticks is not None:
+                self._trail(market, bar)
+            return
         known = 0
         while True:
             waiting = sorted(

@@ -16,6 +16,8 @@ from marketprism_application.backtesting.orders import ENDED, Evidence, Fill, Or
 from marketprism_application.backtesting.settings import NANOS_PER_MINUTE, RunSettings
 from marketprism_domain.trading.arithmetic import ZERO
 
+_PLENTY = 1.5  # of an order's whole value: more than any margin and fee of it
+
 
 class Wanted(NamedTuple):
     """An order as a strategy asks for it: prices in units on the tick, quantity in steps."""
@@ -124,6 +126,8 @@ class Desk:
         at = price if price is not None else market.last
         if at == NO_PRICE:
             return ""
+        if self._covers(market, opening, at):
+            return ""
         needed = margin_at(market, opening, at)
         if not needed:
             return ""
@@ -132,6 +136,18 @@ class Desk:
         free = self.account.equity(self.markets) - self.account.margin(self.markets)
         released = self.account.margin_of(market) if market.held * order.sign < 0 else ZERO
         return "INSUFFICIENT_MARGIN" if needed > free + released else ""
+
+    def _covers(self, market: Market, opening: int, price: int) -> bool:
+        """Whether there is so much more than an order needs that doubles can tell."""
+        instrument = market.instrument
+        if instrument.terms.inverse or instrument.margin is None:
+            return instrument.margin is None and instrument.leverage is None
+        free = float(self._cash())
+        for each in self.markets:
+            if each.held:
+                position = self.account.position(each)
+                free += (each.held * each.last - position.paid) * each.rough_value - float(position.margin)
+        return free > _PLENTY * opening * price * market.rough_value > 0
 
     @staticmethod
     def _opening(order: Order) -> int:

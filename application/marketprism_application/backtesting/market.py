@@ -33,6 +33,7 @@ class Market(PriceGrid):
         "order_step",
         "phase",
         "rank",
+        "rough_value",
         "schedule",
         "sides",
         "tick_units",
@@ -53,6 +54,7 @@ class Market(PriceGrid):
             raise OffGridError(f"step of {self.symbol}: expected a multiple of {data.step}, was {instrument.step}")
         self.tick_units, self.order_step = int(tick / data.unit), int(instrument.step / data.step)
         self.value = data.unit * data.step * instrument.terms.multiplier  # money of one unit of price and one step
+        self.rough_value = float(self.value)
         self.phase, self.day, self.sides, self.day_end = CLOSED, 0, 1, 0
         self.last = NO_PRICE
         self.limit_up = self.limit_down = NO_PRICE

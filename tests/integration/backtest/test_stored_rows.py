@@ -21,8 +21,8 @@ async def test_stored_bars_and_ticks_are_the_rows_of_a_run(serve: Serve) -> None
     async with MarketClient(api.url) as market:
         bars = await read_stored(market, ["rb2510", "rb2505"], DataAsked((), "1m", FillMode.BAR))
         ticks = await read_stored(market, ["rb2505"], DataAsked((), "", FillMode.QUOTE))
+        asked = DataAsked((), "1m", FillMode.BAR, ts_from=OPENED + 60 * MINUTE, ts_to=OPENED + 90 * MINUTE)
         with pytest.raises(NoDataError):
-            asked = DataAsked((), "1m", FillMode.BAR, ts_from=OPENED + 60 * MINUTE, ts_to=OPENED + 90 * MINUTE)
             await read_stored(market, ["rb2505"], asked)
     assert [data.instrument.key for data in bars.instruments] == [("shfe", "rb2505"), ("shfe", "rb2510")]
     first = bars.instruments[0]
