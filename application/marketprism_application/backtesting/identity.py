@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import msgspec
 import numpy as np
 
+from marketprism_application.backtesting.agenda import changes
 from marketprism_application.backtesting.columns import InstrumentData, Selection
+from marketprism_application.backtesting.market import Market
 from marketprism_application.backtesting.settings import RunSettings
 from marketprism_application.backtesting.strategy import Parameters, Strategy
 
@@ -52,6 +54,15 @@ def _of_instrument(data: InstrumentData) -> dict[str, dict[str, str]]:
     if data.funding:
         found["funding"] = {"": digest_of([[row.ts, str(row.rate), str(row.mark)] for row in data.funding])[:32]}
     return found
+
+
+def session_digests(markets: Sequence[Market], selection: Selection) -> dict[str, str]:
+    """Of each instrument a digest of its market's changes over the range: another calendar is another run."""
+    ts_from, ts_to = selection.bounds()
+    return {
+        f"{market.venue}.{market.symbol}": digest_of([list(each) for each in changes(market.schedule, ts_from, ts_to)])
+        for market in markets
+    }
 
 
 def code_digest(strategy: type[Strategy]) -> str:
@@ -94,6 +105,7 @@ def run_id(
     settings: RunSettings,
     selection: Selection,
     digests: Mapping[str, Mapping[str, str]],
+    sessions: Mapping[str, str],
 ) -> str:
     """The id of a run: what gives equal ids gives equal results."""
     return digest_of(
@@ -103,6 +115,7 @@ def run_id(
             "params": params.model_dump(mode="json"),
             "settings": settings.plain(),
             "instruments": [data.instrument.plain() for data in selection.instruments],
+            "sessions": dict(sessions),
             "rolls": [list(roll) for roll in selection.rolls],
             "data": {name: dict(days) for name, days in digests.items()},
         }

@@ -72,6 +72,7 @@ def _module(place: str, folder: Path) -> ModuleType:
     importlib.invalidate_caches()
     names = [place]
     if place.partition(".")[0] == "examples":
+        _add_checkout()
         names.append(_SHIPPED + place.removeprefix("examples"))
     missing = ""
     for each in names:
@@ -84,6 +85,15 @@ def _module(place: str, folder: Path) -> ModuleType:
         except Exception as error:
             raise _broken(place, error) from error
     raise StrategyImportError(f"strategy: expected a module, there is no {missing} in {folder} or on Python's path")
+
+
+def _add_checkout() -> None:
+    """Where the product runs from its sources, the examples lie beside the folder of its packages."""
+    spec = importlib.util.find_spec(_SHIPPED.partition(".")[0])
+    if spec is not None and spec.origin is not None:
+        root = Path(spec.origin).parents[2]
+        if (root / "examples" / "__init__.py").is_file() and str(root) not in sys.path:
+            sys.path.append(str(root))
 
 
 def _of_file(path: Path) -> ModuleType:

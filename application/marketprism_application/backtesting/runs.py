@@ -18,7 +18,7 @@ from marketprism_application.backtesting.engine import Engine
 from marketprism_application.backtesting.equity import Curve, DayEquity, curve_of, daily_equity, marks_of
 from marketprism_application.backtesting.errors import BacktestError, StrategyFailed
 from marketprism_application.backtesting.gap_exposure import exposure, overlaps, tainted
-from marketprism_application.backtesting.identity import code_digest, data_digests, run_id
+from marketprism_application.backtesting.identity import code_digest, data_digests, run_id, session_digests
 from marketprism_application.backtesting.orders import RoundTrip
 from marketprism_application.backtesting.result import DecisionRow, Failed, OrderRow, RunResult
 from marketprism_application.backtesting.round_trips import round_trips
@@ -143,7 +143,14 @@ class _Account:
         state = "failed" if failed is not None else "stopped" if engine.stopped else "done"
         more = (f"stopped: {engine.stopped}",) if engine.stopped else ()
         return RunResult(
-            run_id(spec.strategy, spec.params, settings, engine.selection, digests),
+            run_id(
+                spec.strategy,
+                spec.params,
+                settings,
+                engine.selection,
+                digests,
+                session_digests(engine.markets, engine.selection),
+            ),
             spec.shown_name,
             spec.params.model_dump(mode="json"),
             settings.plain(),
