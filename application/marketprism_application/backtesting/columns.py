@@ -117,11 +117,11 @@ class Hole(NamedTuple):
 
 
 class FundingRow(NamedTuple):
-    """A settlement of funding: its instant, the rate, and the mark price at it."""
+    """A settlement of funding: its instant, the rate, and the mark price at it (None: the last price stands for it)."""
 
     ts: int
     rate: Decimal
-    mark: Decimal
+    mark: Decimal | None = None
 
 
 class Roll(NamedTuple):

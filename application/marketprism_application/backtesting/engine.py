@@ -273,10 +273,11 @@ class Engine:
         if self.settings.funding == "ignore":
             return
         instrument = market.instrument
+        mark = row.mark if row.mark is not None else market.price(market.last)
         for lot in self.account.position(market).lots:
             if is_charged(lot.ts, row.ts, instrument.funding_cutoff_s):
                 sign, quantity = (1 if lot.steps > 0 else -1), market.quantity(abs(lot.steps))
-                amount = funding_payment(instrument.terms, sign, quantity, row.mark, row.rate)
+                amount = funding_payment(instrument.terms, sign, quantity, mark, row.rate)
                 self.account.pay(market, amount)
                 self.desk.note(market)
         self.strategy.on_funding(self.context, row)

@@ -84,7 +84,7 @@ class RunSettings:
     at most what they show. `touch`: a limit is filled where a bar only touches it. `detail`: what decides between a
     stop and a target inside one bar: "" (the stop), `tick`. `bar_delay_ns` None: 0 where bars are what fills, else the
     grace after which bars are published. `clock`: `event`, or `recv` for the times at which rows were received.
-    `funding`: `strict`, `ignore`, or `assume:<rate>`.
+    `funding`: `stored` (the rates that are there are paid) or `ignore`.
     """
 
     fill: FillMode = FillMode.BAR
@@ -101,7 +101,7 @@ class RunSettings:
     queue_power: float = 2.0
     gap_policy: GapPolicy = field(default_factory=GapPolicy)
     strict: bool = False
-    funding: str = "strict"
+    funding: str = "stored"
     seed: int = 0
     bar_delay_ns: int | None = None
     clock: str = "event"
@@ -118,7 +118,8 @@ class RunSettings:
             raise BacktestError(f"clock: expected event or recv, was {self.clock!r}")
         if self.detail not in ("", "tick"):
             raise BacktestError(f"detail: expected tick or nothing, was {self.detail!r}")
-        self.assumed_funding()
+        if self.funding not in ("stored", "ignore"):
+            raise BacktestError(f"funding: expected stored or ignore, was {self.funding!r}")
 
     @property
     def delay_of_bars(self) -> int:
@@ -126,15 +127,6 @@ class RunSettings:
         if self.bar_delay_ns is not None:
             return self.bar_delay_ns
         return 0 if self.fill is FillMode.BAR else GRACE_NS
-
-    def assumed_funding(self) -> Decimal | None:
-        """The rate that stands for one that is missing, None where none does."""
-        if self.funding in ("strict", "ignore"):
-            return None
-        verb, _, rate = self.funding.partition(":")
-        if verb != "assume":
-            raise BacktestError(f"funding: expected strict, ignore or assume:RATE, was {self.funding!r}")
-        return decimal_of("funding", rate)
 
     def plain(self) -> dict[str, object]:
         """Every setting as a plain value, by name."""

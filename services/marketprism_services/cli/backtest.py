@@ -88,7 +88,7 @@ def run(
     gap_policy: Annotated[
         str, typer.Option(help="Gaps: ignore, no_entry, no_entry:MINUTES, flat_before_unknown or stop.")
     ] = "no_entry",
-    funding: Annotated[str, typer.Option(help="A missing rate: strict, assume:RATE or ignore.")] = "strict",
+    funding: Annotated[str, typer.Option(help="stored: rates that are there are paid; or ignore.")] = "stored",
     clock: Annotated[str, typer.Option(help="event, or recv: when rows were received.")] = "event",
     seed: Annotated[int, typer.Option(help="Of ctx.random and of noise.")] = 0,
     strict: Annotated[

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.imports.registry import open_rows_file
 from marketprism_adapters.sources.registry import replay_spec
 from marketprism_adapters.trading_tables.files import FileTables
-from marketprism_application.backtesting.columns import Hole, InstrumentData, Selection
+from marketprism_application.backtesting.columns import FundingRow, Hole, InstrumentData, Selection
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.settings import FillMode
@@ -31,7 +32,7 @@ from marketprism_application.backtesting.tables import (
 from marketprism_application.contracts.packed import Packed
 from marketprism_application.errors import OrderError, SourceError
 from marketprism_application.integrity.bar_rows import BarRows, joined
-from marketprism_application.integrity.catalogue import BARS, TRADES
+from marketprism_application.integrity.catalogue import BARS, FUNDING, TRADES
 from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
 from marketprism_application.ports.imports import FileHints, FileSeries, RowsFile
@@ -51,7 +52,7 @@ from marketprism_domain.trading.margin_tiers import MarginTiers
 from marketprism_services.cli.options import settings_of
 from marketprism_services.wiring.sources import source_of
 
-_READ = frozenset((BARS, TRADES))
+_READ = frozenset((BARS, TRADES, FUNDING))
 
 
 @dataclass(frozen=True)
@@ -198,17 +199,25 @@ class FileRows:
         bars: dict[str, list[BarRows]] = {}
         stamped: dict[str, str] = {}
         trades: list[TradeRows] = []
+        funding: list[FundingRow] = []
         sides: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
         for series, files in parts.items():
             for file in files:
                 for batch in file.batches(series):
-                    if series.kind == BARS:
+                    if series.kind == FUNDING:
+                        times = cast("list[int]", batch.column("ts_event").to_pylist())
+                        rates = cast("list[Decimal]", batch.column("rate").to_pylist())
+                        paid = zip(times, rates, strict=True)
+                        funding += [FundingRow(ts, rate) for ts, rate in paid if self._inside(ts)]
+                    elif series.kind == BARS:
                         bars.setdefault(series.interval, []).append(BarRows.of(batch))
                         stamped[series.interval] = file.facts.stamped
                     else:
                         trades.append(TradeRows.of(batch))
                         names = batch.column("side").to_pylist()
                         sides.append(np.array([-1 if each == "sell" else 1 for each in names], dtype=np.int64))
+        if not bars and not trades:
+            raise NoDataError(f"bars of {key[1]}: expected some, was none")
         first = min([int(each[0].ts[0]) for each in bars.values()] + [int(each.ts[0]) for each in trades])
         instrument = self._instrument(*key, utc_day_text(first))
         steps: Steps | None = None
@@ -225,7 +234,9 @@ class FileRows:
         if trades:
             tape, steps = trades_of_rows(instrument, joined_trades(trades), np.concatenate(sides), schedule, steps)
         assert steps is not None  # noqa: S101 (there are rows)
-        return InstrumentData(instrument, steps.unit, steps.step, columns, trades=tape, holes=tuple(holes))
+        return InstrumentData(
+            instrument, steps.unit, steps.step, columns, trades=tape, holes=tuple(holes), funding=tuple(sorted(funding))
+        )
 
     def _inside(self, ts: int) -> bool:
         first, last = self._asked.ts_from, self._asked.ts_to

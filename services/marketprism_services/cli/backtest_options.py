@@ -53,7 +53,7 @@ class BacktestOptions:
     latency: str = "0"
     queue: str = "risk_averse"
     gap_policy: str = "no_entry"
-    funding: str = "strict"
+    funding: str = "stored"
     seed: int = 0
     strict: bool = False
     clock: str = "event"

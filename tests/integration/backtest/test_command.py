@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from marketprism_services.cli.backtest import backtest
 from marketprism_services.platform.exits import Exit, Stop
+from tests.conftest import FIXTURES
 from tests.support.backtests import CU
 
 AVERAGE = "examples.double_average:DoubleAverage"
@@ -91,6 +92,18 @@ def test_a_run_is_written_verified_repeated_and_compared(tmp_path: Path) -> None
     code, text = call("verify", str(folder), "--json")
     assert code == Exit.FAILED
     assert len(last_object(text)["unproved"]) == 870  # type: ignore[arg-type]
+
+
+def test_rates_of_a_file_beside_the_bars_are_paid() -> None:
+    bars, rates = (
+        str(FIXTURES / "bars" / f"ft_XRP_USDT_USDT-{name}.csv") for name in ("1h-futures", "8h-funding_rate")
+    )
+    params = ("--param", "fast=5", "--param", "slow=20", "--fee-rate", "0.0005", "--json")
+    without = last_object(call(AVERAGE, bars, *params)[1])
+    found = last_object(call(AVERAGE, bars, rates, *params)[1])
+    assert found["funding"] == pytest.approx(-0.0005247083348)
+    assert found["net"] == pytest.approx(without["net"] + found["funding"])  # type: ignore[operator]
+    assert last_object(call(AVERAGE, bars, rates, *params, "--funding", "ignore")[1])["funding"] == 0
 
 
 def test_causality_is_proved_on_demand() -> None:
