@@ -20,6 +20,7 @@ TOP_LEVEL = {
     "deploy",
     "tests",
     "docs",
+    "examples",
     "console",
     "pyproject.toml",
     "ARCHITECTURE.md",

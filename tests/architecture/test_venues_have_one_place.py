@@ -32,6 +32,7 @@ REGISTRIES = {
     "domain/marketprism_domain/sessions/last_days.py",
     "domain/marketprism_domain/instruments/product_names.py",
     "domain/marketprism_domain/instruments/sizes.py",
+    "domain/marketprism_domain/trading/volume_sides.py",
 }
 EXCEPTIONS = {
     "adapters/marketprism_adapters/synthetic/plan.py",  # the instruments of the made-up market

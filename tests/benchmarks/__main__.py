@@ -18,6 +18,7 @@ import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from tests.benchmarks.archive import measure_archive
+from tests.benchmarks.backtest import measure_backtests
 from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.downloads import measure_downloads
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="venues, gateway, integrity, revisions, downloads, stream, console, orders: only that",
+        help="venues, gateway, backtest, integrity, revisions, downloads, stream, console, orders: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -102,6 +103,9 @@ def main() -> None:
     if arguments.only == "downloads":
         _write({"downloads": measure_downloads()}, "downloads-")
         return
+    if arguments.only == "backtest":
+        _write({"backtest": measure_backtests()}, "backtest-")
+        return
     if arguments.only == "stream":
         _write({"stream": measure_fanout()}, "stream-")
         return
@@ -123,6 +127,7 @@ def main() -> None:
         "clickhouse_server": server,
         "counter": measure_counter(),
         "archive": measure_archive(),
+        "backtest": measure_backtests(),
         "orders": measure_orders(),
         "venues": venues(arguments.load_seconds),
         "peers": {"vnpy_bar_generator_1m_ticks_per_s": vnpy_bars(ticks)},

@@ -114,8 +114,11 @@ COMMANDS = {
         "replay_command",
         "Publish stored data again, in order and with its times, on subjects of its own.",
     ),
-    "data": CommandRow(
-        "data", "data", "What must be there of a series, and what is there: checks, coverage, downloads, formats."
+    "data": CommandRow("data", "data", "Series and files: checks, coverage, downloads, imports, exports, formats."),
+    "backtest": CommandRow(
+        "backtest",
+        "backtest",
+        "Run a strategy over recordings, files of bars, or what is stored; prove, repeat and compare runs.",
     ),
     "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
     "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),

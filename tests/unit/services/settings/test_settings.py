@@ -111,6 +111,7 @@ def test_no_class_mirrors_a_section() -> None:
                 mirrored = sorted(name for name, own in sections.items() if len(fields & own) > 1)
                 mirrors.update(dict.fromkeys([node.name], mirrored) if mirrored else {})
     assert mirrors == {
+        "InstrumentData": ["StreamSettings"],  # columns of rows, and which rows a stream has
         "VenueLimits": ["VenueSettings"],  # what a venue says itself, which a setting of 0 leaves alone
         "EventsParameters": ["Settings"],  # names of services and venues of events that were
         "TokenBody": ["Account", "NatsAccess"],  # what a request shows, user and password, is nobody's setting

@@ -1,0 +1,176 @@
+"""Rows of a run as columns of whole numbers: prices in units, quantities in steps, times in nanoseconds UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketprism_application.backtesting.instruments import Instrument
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+CHUNK: Final = 8_192
+NO_PRICE: Final = -(1 << 62)  # of a side that has none
+PHASES: Final = ("closed", "auction", "continuous", "section_end", "break")
+CLOSED, AUCTION, CONTINUOUS, SECTION_END, BREAK = range(5)
+
+
+@dataclass(frozen=True)
+class BarColumns:
+    """Bars of one interval. `volume` counts as many sides as the exchange did."""
+
+    interval: str
+    ts_open: Ints
+    ts_close: Ints
+    day: Ints  # trading day as YYYYMMDD
+    open: Ints
+    high: Ints
+    low: Ints
+    close: Ints
+    volume: Ints
+    gap: Flags
+
+    def __len__(self) -> int:
+        return len(self.ts_open)
+
+    @property
+    def time(self) -> Ints:
+        """When each row is there: its end."""
+        return self.ts_close
+
+    def values(self) -> tuple[Ints | Flags, ...]:
+        """All columns, in an order that does not change."""
+        return self.ts_open, self.ts_close, self.day, self.open, self.high, self.low, self.close, self.volume, self.gap
+
+
+@dataclass(frozen=True)
+class TickColumns:
+    """Snapshots or quotes. `volume` and `turnover` are of each row alone; sizes are 0 where a side has no price.
+
+    `turnover` is in price units x quantity steps, so that turnover / volume is an average price.
+    """
+
+    ts: Ints
+    ts_recv: Ints
+    seq: Ints
+    day: Ints
+    last: Ints
+    bid: Ints
+    bid_size: Ints
+    ask: Ints
+    ask_size: Ints
+    volume: Ints
+    turnover: Ints
+    limit_up: Ints
+    limit_down: Ints
+    phase: Ints
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    @property
+    def time(self) -> Ints:
+        """When each row is there: the venue's time."""
+        return self.ts
+
+    def values(self) -> tuple[Ints, ...]:
+        """All columns, in an order that does not change."""
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class TradeColumns:
+    """Trades of a tape; `taker` is 1 where the taker bought, -1 where it sold."""
+
+    ts: Ints
+    seq: Ints
+    day: Ints
+    price: Ints
+    quantity: Ints
+    taker: Ints
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    @property
+    def time(self) -> Ints:
+        """When each row is there: the venue's time."""
+        return self.ts
+
+    def values(self) -> tuple[Ints, ...]:
+        """All columns, in an order that does not change."""
+        return self.ts, self.seq, self.day, self.price, self.quantity, self.taker
+
+
+class Hole(NamedTuple):
+    """A gap of the ledger, or of bars that are not there: [ts_from, ts_to), noticed at `ts_noticed`."""
+
+    ts_from: int
+    ts_to: int
+    ts_noticed: int
+    cause: str
+
+
+class FundingRow(NamedTuple):
+    """A settlement of funding: its instant, the rate, and the mark price at it (None: the last price stands for it)."""
+
+    ts: int
+    rate: Decimal
+    mark: Decimal | None = None
+
+
+class Roll(NamedTuple):
+    """At an instant positions of one contract are moved to another: two real orders."""
+
+    ts: int
+    venue: str
+    leaves: str
+    enters: str
+
+
+@dataclass(frozen=True)
+class InstrumentData:
+    """One instrument and its rows; prices of all columns are multiples of `unit`, quantities of `step`."""
+
+    instrument: Instrument
+    unit: Decimal
+    step: Decimal
+    bars: Mapping[str, BarColumns] = field(default_factory=dict)
+    ticks: TickColumns | None = None
+    trades: TradeColumns | None = None
+    holes: tuple[Hole, ...] = ()
+    funding: tuple[FundingRow, ...] = ()
+
+    def series(self) -> list[tuple[str, BarColumns | TickColumns | TradeColumns]]:
+        """Every series with its name, bars by interval first."""
+        found: list[tuple[str, BarColumns | TickColumns | TradeColumns]] = [
+            (f"bar.{name}", self.bars[name]) for name in sorted(self.bars)
+        ]
+        if self.ticks is not None:
+            found.append(("tick", self.ticks))
+        if self.trades is not None:
+            found.append(("trade", self.trades))
+        return [(name, each) for name, each in found if len(each)]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows of a run: instruments in the order of venue and symbol, and rolls between them."""
+
+    instruments: tuple[InstrumentData, ...]
+    rolls: tuple[Roll, ...] = ()
+
+    def bounds(self) -> tuple[int, int]:
+        """First and last time of any row; (0, 0) without one."""
+        times = [each.time for data in self.instruments for _, each in data.series()]
+        starts = [
+            int(columns.ts_open[0]) for data in self.instruments for columns in data.bars.values() if len(columns)
+        ]
+        if not times:
+            return 0, 0
+        return min([int(each[0]) for each in times] + starts), max(int(each[-1]) for each in times)

@@ -1,0 +1,278 @@
+"""Orders of a run: taken or refused by the market's rules, filled by a mode's matching, booked in the account."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+from marketprism_application.backtesting.account import Account, margin_at
+from marketprism_application.backtesting.clock import Clock
+from marketprism_application.backtesting.columns import CLOSED, CONTINUOUS, NO_PRICE
+from marketprism_application.backtesting.forced import refresh_guard
+from marketprism_application.backtesting.market import Market, Order
+from marketprism_application.backtesting.orders import ENDED, Evidence, Fill, OrderKind, OrderState, TimeInForce
+from marketprism_application.backtesting.settings import NANOS_PER_MINUTE, RunSettings
+from marketprism_domain.trading.arithmetic import ZERO
+
+_PLENTY = 1.5  # of an order's whole value: more than any margin and fee of it
+
+
+class Wanted(NamedTuple):
+    """An order as a strategy asks for it: prices in units on the tick, quantity in steps."""
+
+    market: Market
+    sign: int
+    steps: int
+    kind: OrderKind = OrderKind.MARKET
+    limit: int | None = None
+    stop: int | None = None
+    trail: int | None = None
+    tif: TimeInForce = TimeInForce.GFD
+    tag: str = ""
+    bracket: tuple[int | None, int | None] | None = None
+    of_target: bool = False
+    forced: bool = False
+    refusal: str = ""
+
+
+class Decision(NamedTuple):
+    """What a strategy called: when, on which instrument (its rank), and what, as one line of text."""
+
+    ts: int
+    rank: int
+    text: str
+
+
+class Holding(NamedTuple):
+    """What is held of an instrument since an instant: steps, what they were paid (steps x units), and all cash."""
+
+    ts: int
+    rank: int
+    held: int
+    paid: int
+    cash: Decimal
+
+
+class Desk:
+    """Every order of a run."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        account: Account,
+        markets: list[Market],
+        clock: Clock,
+    ) -> None:
+        self._clock = clock
+        self.settings, self.account, self.markets = settings, account, markets
+        self.orders: list[Order] = []
+        self.fills: list[Fill] = []
+        self.decisions: list[Decision] = []
+        self.counts: Counter[str] = Counter()  # refusals and roundings by code
+        self.lookback_ns = 0
+        self.holdings: list[Holding] = []
+        self.on_order: Callable[[Order], None] | None = None
+        self.on_fill: Callable[[Fill], None] | None = None
+
+    @property
+    def now(self) -> int:
+        """The time of the event, nanoseconds UTC."""
+        return self._clock.now
+
+    def decide(self, market: Market, text: str) -> None:
+        """Write down what the strategy called."""
+        self.decisions.append(Decision(self.now, market.rank, text))
+
+    def submit(self, wanted: Wanted) -> Order:
+        """Take an order, or refuse it: then its state says so and `code` why."""
+        market = wanted.market
+        order = Order(len(self.orders) + 1, market, wanted.sign, wanted.kind, wanted.steps, wanted.tif, self.now)
+        order.limit_ticks, order.stop_ticks, order.trail_ticks = wanted.limit, wanted.stop, wanted.trail
+        order.tag, order.bracket, order.of_target = wanted.tag, wanted.bracket, wanted.of_target
+        order.ts_active = self.now + self.settings.latency_ns
+        self.orders.append(order)
+        code = wanted.refusal or ("" if wanted.forced else self._refusal(order))
+        if code:
+            self.end(order, OrderState.REJECTED, code)
+        elif market.phase == CLOSED and order.tif is not TimeInForce.GTC and not wanted.forced:
+            self.end(order, OrderState.EXPIRED, "DAY_ENDED")
+        else:
+            market.working.append(order)
+        return order
+
+    def _refusal(self, order: Order) -> str:
+        """Why an order is not taken, empty where it is."""
+        market = order.market
+        if order.quantity_steps <= 0:
+            return "QUANTITY_NOT_POSITIVE"
+        if order.quantity_steps % market.order_step:
+            return "OFF_STEP"
+        price = order.limit_ticks
+        if price is not None and market.limit_up != NO_PRICE and price > market.limit_up:
+            return "ABOVE_LIMIT"
+        if price is not None and market.limit_down != NO_PRICE and price < market.limit_down:
+            return "BELOW_LIMIT"
+        opening = self._opening(order)
+        if not opening:
+            return ""
+        policy = self.settings.gap_policy
+        hole = market.hole
+        if policy.rule == "no_entry" and hole is not None:
+            reach = policy.minutes * NANOS_PER_MINUTE or self.lookback_ns
+            if self.now - hole.ts_to < reach:
+                return "IN_GAP"
+        at = price if price is not None else market.last
+        if at == NO_PRICE:
+            return ""
+        if self._covers(market, opening, at):
+            return ""
+        needed = margin_at(market, opening, at)
+        if not needed:
+            return ""
+        money = market.price(at)
+        needed += market.instrument.taker.open.fee(market.instrument.terms, market.quantity(opening), money)
+        free = self.account.equity(self.markets) - self.account.margin(self.markets)
+        released = self.account.margin_of(market) if market.held * order.sign < 0 else ZERO
+        return "INSUFFICIENT_MARGIN" if needed > free + released else ""
+
+    def _covers(self, market: Market, opening: int, price: int) -> bool:
+        """Whether there is so much more than an order needs that doubles can tell."""
+        instrument = market.instrument
+        if instrument.terms.inverse or instrument.margin is None:
+            return instrument.margin is None and instrument.leverage is None
+        free = float(self._cash())
+        for each in self.markets:
+            if each.held:
+                position = self.account.position(each)
+                free += (each.held * each.last - position.paid) * each.rough_value - float(position.margin)
+        return free > _PLENTY * opening * price * market.rough_value > 0
+
+    @staticmethod
+    def _opening(order: Order) -> int:
+        """Steps by which an order makes a position larger."""
+        held = order.market.held
+        return order.quantity_steps if held * order.sign >= 0 else max(0, order.quantity_steps - abs(held))
+
+    def end(self, order: Order, state: OrderState, code: str = "") -> None:
+        """An order is over without more fills; its rivals and waiting exits are too where nothing was filled."""
+        if order.state in ENDED:
+            return
+        order.state, order.code, order.ts_done = state, code, self.now
+        if order in order.market.working:
+            order.market.working.remove(order)
+        if state is OrderState.REJECTED:
+            self.counts[code] += 1
+        if self.on_order is not None:
+            self.on_order(order)
+
+    def fill(self, order: Order, steps: int, price: int, ts: int, *, taker: bool, evidence: Evidence) -> None:
+        """Part of an order is filled at a price in units; `ts` may lie before the event that tells of it."""
+        market = order.market
+        rule = market.instrument.taker if taker else market.instrument.maker
+        applied = self.account.apply(market, order.sign, steps, price, ts, rule=rule)
+        order.filled += steps
+        if order.filled == order.quantity_steps:
+            order.state, order.ts_done = OrderState.FILLED, self.now
+            if order in market.working:
+                market.working.remove(order)
+        else:
+            order.state = OrderState.WORKING
+        self.note(market)
+        done = Fill(
+            len(self.fills) + 1,
+            order.number,
+            ts,
+            self.now,
+            str(market.day),
+            market.venue,
+            market.symbol,
+            order.side,
+            market.quantity(steps),
+            market.price(price),
+            applied.fee,
+            applied.profit,
+            taker,
+            order.tag,
+            self._gap(market, ts),
+            market.quantity(market.held),
+            evidence,
+        )
+        self.fills.append(done)
+        refresh_guard(self.account, self.markets, market)
+        for rival in order.rivals:
+            self.end(rival, OrderState.CANCELLED, "RIVAL_FILLED")
+        if order.bracket is not None and order.state is OrderState.FILLED:
+            self._exits(order, ts)
+        if self.on_fill is not None:
+            self.on_fill(done)
+
+    def note(self, market: Market) -> None:
+        """Write down what is held and what cash there is, from now on."""
+        position = self.account.position(market)
+        self.holdings.append(Holding(self.now, market.rank, market.held, position.paid, self._cash()))
+
+    def _exits(self, entry: Order, ts: int) -> None:
+        """The stop and the take of an entry that is filled: whichever is filled first ends the other."""
+        assert entry.bracket is not None  # noqa: S101 (asked by the caller)
+        stop, take = entry.bracket
+        exits = []
+        for kind, price in ((OrderKind.STOP, stop), (OrderKind.LIMIT, take)):
+            if price is None:
+                continue
+            order = Order(
+                len(self.orders) + 1, entry.market, -entry.sign, kind, entry.filled, TimeInForce.GTC, self.now
+            )
+            if kind is OrderKind.STOP:
+                order.stop_ticks = price
+            else:
+                order.limit_ticks = price
+            order.parent, order.tag, order.ts_active = entry.number, entry.tag, ts
+            self.orders.append(order)
+            entry.market.working.append(order)
+            exits.append(order)
+        for order in exits:
+            order.rivals = tuple(other for other in exits if other is not order)
+
+    def expire_day(self, market: Market) -> None:
+        """The trading day is over: orders of the day end with it, and so do targets that were sent."""
+        for order in tuple(market.working):
+            if order.tif is not TimeInForce.GTC and order.ts_created <= market.day_end:
+                self.end(order, OrderState.EXPIRED, "DAY_ENDED")
+
+    def target(self, market: Market, steps: int) -> None:
+        """Send what lacks of a wanted position; while the market is closed it waits for the next opening."""
+        if market.phase == CLOSED:
+            market.wanted = steps
+            return
+        market.wanted = None
+        coming = sum(order.sign * order.left for order in market.working if order.of_target)
+        lacking = steps - market.held - coming
+        if lacking:
+            sign = 1 if lacking > 0 else -1
+            self.submit(Wanted(market, sign, abs(lacking), of_target=True, tag="target"))
+
+    def force_close(self, market: Market, tag: str) -> Order:
+        """A market order for all that is held, which nothing refuses."""
+        for order in tuple(market.working):
+            self.end(order, OrderState.CANCELLED, "FORCED")
+        sign = -1 if market.held > 0 else 1
+        return self.submit(Wanted(market, sign, abs(market.held), tif=TimeInForce.GTC, tag=tag, forced=True))
+
+    def is_open(self, market: Market) -> bool:
+        """Whether the market trades continuously now."""
+        return market.phase == CONTINUOUS
+
+    def _cash(self) -> Decimal:
+        cash = self.account.cash
+        return cash[self.account.currency] if len(cash) == 1 else sum(cash.values(), ZERO)
+
+    @staticmethod
+    def _gap(market: Market, ts: int) -> str:
+        hole = market.hole
+        if hole is None:
+            return "none"
+        if hole.ts_from <= ts < hole.ts_to:
+            return "inside"
+        return f"after({(ts - hole.ts_to) // 1_000_000_000} s)"

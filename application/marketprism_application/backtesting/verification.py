@@ -1,0 +1,133 @@
+"""Every fill of a result proved again by the rows: that its row is there, and allows its price and its quantity."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from marketprism_application.backtesting.columns import BarColumns, InstrumentData, Selection, TickColumns, TradeColumns
+from marketprism_application.backtesting.orders import Fill
+from marketprism_application.backtesting.settings import FillMode, RunSettings
+from marketprism_domain.trading.arithmetic import ZERO, exact_arithmetic
+from marketprism_domain.trading.volume_sides import volume_sides
+
+
+class Unproved(NamedTuple):
+    """A fill that the rows do not allow, and why."""
+
+    fill: int
+    text: str
+
+
+class Verified(NamedTuple):
+    """What a verification found: fills, those without proof, and the profit counted again from the fills alone."""
+
+    fills: int
+    unproved: list[Unproved]
+    gross: Decimal
+
+
+def verify_fills(
+    fills: Sequence[Fill], selection: Selection, settings: RunSettings, active: dict[int, int]
+) -> Verified:
+    """Prove fills by rows; `active` is when each order could be filled first, nanoseconds."""
+    with exact_arithmetic():
+        by_key = {data.instrument.key: data for data in selection.instruments}
+        found: list[Unproved] = []
+        cash: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
+        held: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
+        for fill in fills:
+            key = fill.venue, fill.symbol
+            data = by_key.get(key)
+            if data is None:
+                found.append(Unproved(fill.number, f"no rows of {fill.symbol}"))
+                continue
+            found += [Unproved(fill.number, text) for text in _doubts(fill, data, settings, active)]
+            sign = 1 if fill.side == "buy" else -1
+            held[key] += sign * fill.quantity
+            cash[key] -= sign * fill.quantity * fill.price * data.instrument.terms.multiplier
+        gross = ZERO
+        for key, left in held.items():
+            data = by_key[key]
+            gross += cash[key] + left * _last(data, settings) * data.instrument.terms.multiplier
+        return Verified(len(fills), found, gross)
+
+
+def _doubts(fill: Fill, data: InstrumentData, settings: RunSettings, active: dict[int, int]) -> Iterator[str]:
+    since = active.get(fill.order)
+    if since is not None and fill.ts < since:
+        yield f"filled {(since - fill.ts) / 1e9:.3f} s before its order was active"
+    if fill.tag == "liquidation":
+        return
+    columns = dict(data.series()).get(fill.evidence.series)
+    if columns is None:
+        yield f"no series {fill.evidence.series}"
+    elif isinstance(columns, BarColumns):
+        yield from _of_bar(fill, data, columns, settings)
+    elif isinstance(columns, TickColumns):
+        yield from _of_tick(fill, data, columns, settings)
+    else:
+        yield from _of_trade(fill, data, columns)
+
+
+def _of_bar(fill: Fill, data: InstrumentData, columns: BarColumns, settings: RunSettings) -> Iterator[str]:
+    row = int(np.searchsorted(columns.ts_open, fill.evidence.ts))
+    if row == len(columns) or int(columns.ts_open[row]) != fill.evidence.ts:
+        yield "no bar opens at its time"
+        return
+    low, high = int(columns.low[row]) * data.unit, int(columns.high[row]) * data.unit
+    if settings.slippage.rule == "none" and not low <= fill.price <= high:
+        yield f"price {fill.price} outside its bar, {low} to {high}"
+    if settings.participation is not None and fill.tag not in ("forced", "roll"):
+        sides = volume_sides(fill.venue, str(int(columns.day[row])))
+        most = int(columns.volume[row] // sides * settings.participation) * data.step
+        if fill.quantity > most:
+            yield f"quantity {fill.quantity} of at most {most}"
+
+
+def _of_tick(fill: Fill, data: InstrumentData, columns: TickColumns, settings: RunSettings) -> Iterator[str]:
+    row = int(np.searchsorted(columns.ts, fill.evidence.ts))
+    while row < len(columns) and int(columns.seq[row]) != fill.evidence.seq:
+        if int(columns.ts[row]) != fill.evidence.ts:
+            row = len(columns)
+            break
+        row += 1
+    if row >= len(columns):
+        yield "no tick of its time and number"
+        return
+    buys = fill.side == "buy"
+    price, size = (columns.ask[row], columns.ask_size[row]) if buys else (columns.bid[row], columns.bid_size[row])
+    if fill.taker and int(columns.phase[row]) == 1:  # the auction's match
+        if int(columns.last[row]) * data.unit != fill.price:
+            yield f"price {fill.price} is not the match, {int(columns.last[row]) * data.unit}"
+    elif fill.taker and settings.slippage.rule == "none":
+        if int(price) * data.unit != fill.price:
+            yield f"price {fill.price} is not the other side's, {int(price) * data.unit}"
+        if settings.limit_size and fill.quantity > int(size) * data.step:
+            yield f"quantity {fill.quantity} of {int(size) * data.step} shown"
+
+
+def _of_trade(fill: Fill, data: InstrumentData, columns: TradeColumns) -> Iterator[str]:
+    rows = np.flatnonzero((columns.ts == fill.evidence.ts) & (columns.seq == fill.evidence.seq))
+    if not len(rows):
+        yield "no trade of its time and number"
+        return
+    price = int(columns.price[rows[0]]) * data.unit
+    sign = 1 if fill.side == "buy" else -1
+    if not fill.taker and price * sign > fill.price * sign:
+        yield f"price {fill.price} is better than the trade's, {price}"
+
+
+def _last(data: InstrumentData, settings: RunSettings) -> Decimal:
+    if settings.fill is FillMode.BAR:
+        columns = next(iter(data.bars.values()))
+        return int(columns.close[-1]) * data.unit
+    if data.ticks is not None:
+        there = data.ticks.last[data.ticks.last > 0]
+        return int(there[-1]) * data.unit
+    assert data.trades is not None  # noqa: S101 (a run has rows)
+    return int(data.trades.price[-1]) * data.unit

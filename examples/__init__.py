@@ -1,0 +1,1 @@
+"""Strategies to begin with: `marketprism backtest examples.double_average:DoubleAverage …`."""

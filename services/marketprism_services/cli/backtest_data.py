@@ -1,0 +1,293 @@
+"""The rows of a backtest: recordings, files of bars or trades, or what a running pipeline has stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.imports.registry import open_rows_file
+from marketprism_adapters.sources.registry import replay_spec
+from marketprism_adapters.trading_tables.files import FileTables
+from marketprism_application.backtesting.columns import FundingRow, Hole, InstrumentData, Selection
+from marketprism_application.backtesting.errors import BacktestError, NoDataError
+from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.settings import FillMode
+from marketprism_application.backtesting.tables import (
+    Steps,
+    bars_of_records,
+    bars_of_rows,
+    holes_of,
+    ticks_of_records,
+    trades_of_rows,
+)
+from marketprism_application.contracts.packed import Packed
+from marketprism_application.errors import OrderError, SourceError
+from marketprism_application.integrity.bar_rows import BarRows, joined
+from marketprism_application.integrity.catalogue import BARS, FUNDING, TRADES
+from marketprism_application.integrity.trade_rows import TradeRows
+from marketprism_application.integrity.trade_rows import joined as joined_trades
+from marketprism_application.ports.imports import FileHints, FileSeries, RowsFile
+from marketprism_application.replay.rebuild import rebuild
+from marketprism_application.trading.markets import Evidence, Given, resolve
+from marketprism_domain.instruments.sizes import size_of
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.trading_days import day_of, utc_day_text
+from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_domain.trading.chinese_futures import MarginRate
+from marketprism_domain.trading.contracts import ContractTerms
+from marketprism_domain.trading.fees import FeeRate, FeeRule
+from marketprism_domain.trading.margin_tiers import MarginTiers
+from marketprism_services.cli.options import settings_of
+from marketprism_services.wiring.sources import source_of
+
+_READ = frozenset((BARS, TRADES, FUNDING))
+
+
+@dataclass(frozen=True)
+class TermsGiven:
+    """What the command line says of instruments; None for what the tables say."""
+
+    multiplier: Decimal | None = None
+    fee_rate: Decimal | None = None
+    fee_per_lot: Decimal | None = None
+    margin_rate: Decimal | None = None
+    leverage: Decimal | None = None
+    tick: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class DataAsked:
+    """Which rows a run is of."""
+
+    files: tuple[Path, ...]
+    interval: str
+    fill: FillMode
+    detail: str = ""
+    symbol: str = ""
+    venue: str = ""
+    ts_from: int | None = None
+    ts_to: int | None = None
+    terms: TermsGiven = field(default_factory=TermsGiven)
+    config: Path | None = None
+
+    @property
+    def wants_ticks(self) -> bool:
+        """Whether ticks are what fills, or what decides inside a bar."""
+        return self.fill is not FillMode.BAR or self.detail == "tick"
+
+
+class FileRows:
+    """Rows of files, as a run takes them; `remarks` are what was done to them."""
+
+    def __init__(self, asked: DataAsked, calendar: MarketCalendar) -> None:
+        self._asked, self._calendar = asked, calendar
+        self.remarks: list[str] = []
+
+    def selection(self) -> Selection:
+        """Every instrument of the files, in the order of venue and symbol.
+
+        Raises:
+            SourceError: a file cannot be read. NoDataError: there is no row that the run needs.
+        """
+        files, recordings = [], []
+        for path in self._asked.files:
+            if not path.exists():
+                raise SourceError(f"file {path}: expected a file, was none")
+            file = None if path.is_dir() else self._rows_file(path)
+            if file is None:
+                recordings.append(path)
+            else:
+                files.append(file)
+        found = {data.instrument.key: data for data in self._of_recordings(recordings)} if recordings else {}
+        for data in self._of_files(files):
+            if data.instrument.key in found:
+                raise BacktestError(f"data: expected {data.instrument.symbol} once, was in a recording and in a file")
+            found[data.instrument.key] = data
+        return Selection(tuple(found[key] for key in sorted(found)))
+
+    def _rows_file(self, path: Path) -> RowsFile | None:
+        """A file of rows; None for a recording of ticks, which says of itself what is wrong with it."""
+        hints = FileHints(self._asked.venue, self._asked.symbol, self._asked.interval)
+        try:
+            return open_rows_file(path, hints)
+        except SourceError as error:
+            try:
+                settings = settings_of(self._asked.config, source={"spec": replay_spec([str(path)]), "checked": True})
+                source_of(settings, self._calendar)
+            except SourceError:
+                raise error from None
+            return None
+
+    # Recordings
+
+    def _of_recordings(self, paths: Sequence[Path]) -> Iterable[InstrumentData]:
+        settings = settings_of(
+            self._asked.config, source={"spec": replay_spec([str(path) for path in paths]), "checked": True}
+        )
+        source = source_of(settings, self._calendar)
+        ticks: dict[tuple[str, str], list[Tick]] = {}
+        gaps: dict[tuple[str, str], list[Gap]] = {}
+
+        def keep(packed: Packed) -> None:
+            for tick in packed.ticks:
+                ticks.setdefault((tick.venue, tick.symbol), []).append(tick)
+            for _, gap in packed.gaps:
+                gaps.setdefault((gap.venue, gap.symbol), []).append(gap)
+
+        async def read() -> list[Bar]:
+            await source.connect()
+            bars = replace(settings.bars, intervals=(self._asked.interval or "1m",))
+            rules = ValidationRules.of(settings.rules)
+            made = await rebuild(source.stream({}), self._calendar, bars=bars, rules=rules, on_validated=keep)
+            rejected = sum(made.rejected.values())
+            if rejected:
+                self.remarks.append(f"{rejected} ticks were rejected: {dict(sorted(made.rejected.items()))}")
+            return made.bars
+
+        bars: dict[tuple[str, str], list[Bar]] = {}
+        for bar in asyncio.run(read()):
+            if self._inside(bar.ts_open):
+                bars.setdefault((bar.venue, bar.symbol), []).append(bar)
+        for key in sorted(bars.keys() | ticks.keys()):
+            mine = [tick for tick in ticks.get(key, ()) if self._inside(tick.ts_event)]
+            if mine or bars.get(key):
+                yield self._recorded(key, mine, bars.get(key, []), gaps.get(key, ()))
+
+    def _recorded(
+        self, key: tuple[str, str], ticks: list[Tick], bars: list[Bar], gaps: Iterable[Gap]
+    ) -> InstrumentData:
+        day = ticks[0].trading_day if ticks else bars[0].trading_day
+        instrument = self._instrument(*key, day)
+        columns, steps = ticks_of_records(instrument, ticks) if self._asked.wants_ticks else (None, None)
+        of_bars = {}
+        if bars and (self._asked.interval or self._asked.fill is FillMode.BAR):
+            found = bars_of_records(instrument, bars[0].interval, bars, steps)
+            of_bars, steps = {bars[0].interval: found.columns}, found.steps
+        if steps is None:
+            raise NoDataError(f"bars of {key[1]}: expected some, was none")
+        return InstrumentData(instrument, steps.unit, steps.step, of_bars, columns, holes=holes_of(gaps))
+
+    # Files of bars and of trades
+
+    def _of_files(self, files: Sequence[RowsFile]) -> Iterable[InstrumentData]:
+        parts: dict[tuple[str, str], dict[FileSeries, list[RowsFile]]] = {}
+        for file in files:
+            for series in file.facts.series:
+                if not series.symbol:
+                    raise SourceError(
+                        "symbol: expected the instrument of the file's rows, which do not name it; give --symbol"
+                    )
+                if series.kind in _READ:
+                    parts.setdefault((series.venue or "unnamed", series.symbol), {}).setdefault(series, []).append(file)
+        for key, of_series in parts.items():
+            yield self._of_series(key, of_series)
+
+    def _of_series(self, key: tuple[str, str], parts: dict[FileSeries, list[RowsFile]]) -> InstrumentData:
+        schedule = self._calendar.schedule(*key)
+        bars: dict[str, list[BarRows]] = {}
+        stamped: dict[str, str] = {}
+        trades: list[TradeRows] = []
+        funding: list[FundingRow] = []
+        sides: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+        for series, files in parts.items():
+            for file in files:
+                for batch in file.batches(series):
+                    if series.kind == FUNDING:
+                        times = cast("list[int]", batch.column("ts_event").to_pylist())
+                        rates = cast("list[Decimal]", batch.column("rate").to_pylist())
+                        paid = zip(times, rates, strict=True)
+                        funding += [FundingRow(ts, rate) for ts, rate in paid if self._inside(ts)]
+                    elif series.kind == BARS:
+                        bars.setdefault(series.interval, []).append(BarRows.of(batch))
+                        stamped[series.interval] = file.facts.stamped
+                    else:
+                        trades.append(TradeRows.of(batch))
+                        names = batch.column("side").to_pylist()
+                        sides.append(np.array([-1 if each == "sell" else 1 for each in names], dtype=np.int64))
+        if not bars and not trades:
+            raise NoDataError(f"bars of {key[1]}: expected some, was none")
+        first = min([int(each[0].ts[0]) for each in bars.values()] + [int(each.ts[0]) for each in trades])
+        instrument = self._instrument(*key, utc_day_text(first))
+        steps: Steps | None = None
+        columns = {}
+        holes: list[Hole] = []
+        for interval in sorted(bars, key=lambda each: -sum(len(part) for part in bars[each])):
+            rows = joined(bars[interval])
+            rows = rows.taken(np.array([self._inside(int(ts)) for ts in rows.ts], dtype=np.bool_))
+            found = bars_of_rows(instrument, interval, rows, schedule, stamped[interval], steps)
+            columns[interval], steps = found.columns, found.steps
+            holes += found.holes if not holes else []
+            self.remarks += found.remarks
+        tape = None
+        if trades:
+            tape, steps = trades_of_rows(instrument, joined_trades(trades), np.concatenate(sides), schedule, steps)
+        assert steps is not None  # noqa: S101 (there are rows)
+        return InstrumentData(
+            instrument, steps.unit, steps.step, columns, trades=tape, holes=tuple(holes), funding=tuple(sorted(funding))
+        )
+
+    def _inside(self, ts: int) -> bool:
+        first, last = self._asked.ts_from, self._asked.ts_to
+        return (first is None or ts >= first) and (last is None or ts < last)
+
+    def _instrument(self, venue: str, symbol: str, day: str) -> Instrument:
+        return instrument_of(venue, symbol, day_of(day), self._asked.terms)
+
+
+def instrument_of(venue: str, symbol: str, on: date, given: TermsGiven) -> Instrument:
+    """The terms of an instrument: as they are given, else by the tables of orders, else none."""
+    size = size_of(venue, symbol)
+    found = None
+    with suppress(OrderError):  # no tables of this venue: what is given, and no margin
+        found = resolve(venue, symbol, FileTables.read(), None, Given(), Evidence(on))
+    own = ContractTerms() if found is None else found.terms
+    multiplier = given.multiplier or (size.multiplier if size is not None else own.multiplier)
+    terms = own._replace(multiplier=multiplier, settle=own.settle or "")
+    tick = given.tick or (size.price_tick if size is not None else None)
+    taker = maker = FeeRule(FeeRate(), FeeRate(), FeeRate())
+    if given.fee_rate is not None or given.fee_per_lot is not None:
+        rate = FeeRate(given.fee_rate or Decimal(0), given.fee_per_lot or Decimal(0))
+        taker = maker = FeeRule(rate, rate, rate)
+    elif found is not None and found.fees is not None:
+        taker, maker = found.fees.taker, found.fees.maker
+    margins = None if found is None else found.margins
+    margin = margins if isinstance(margins, MarginRate | MarginTiers) else None
+    if given.margin_rate is not None:
+        margin = MarginRate(given.margin_rate) if given.margin_rate else None
+    rules = None if found is None else found.rules
+    step = Decimal(1)
+    if found is not None and found.order_rules.step is not None:
+        step = found.order_rules.step
+    elif rules is None or not rules.contracts:
+        step = Decimal("0.00000001")
+    return Instrument(
+        venue,
+        symbol,
+        terms,
+        tick,
+        step,
+        taker,
+        maker,
+        margin,
+        given.leverage,
+        apart=rules is not None and rules.apart,
+        today_first=rules is not None and rules.today_first,
+        funding_cutoff_s=Decimal(0) if rules is None else rules.funding_cutoff_s,
+    )
+
+
+def calendar_of(config: Path | None) -> MarketCalendar:
+    """The calendar of the settings."""
+    return chinese_calendar_of_markets(settings_of(config).calendar)
