@@ -60,21 +60,22 @@ class Console:
             digest.update(name.encode() + b"\0" + files[name] + b"\0")
         self.version = digest.hexdigest()
         self._base = f"{PREFIX}{self.version}/"
-        sent = _sent(files)
+        modules = _modules(files)
+        sent = _sent(files, modules)
         self.assets: Mapping[str, Asset] = MappingProxyType(
             {self.address(name): Asset(body, _TYPES[_ending(name)]) for name, body in sent.items()}
         )
-        self.page = Asset(self._page(files[_INDEX], sent), "text/html")
+        self.page = Asset(self._page(files[_INDEX], modules), "text/html")
 
     def address(self, name: str) -> str:
         """Where a file is asked for, by its name among those that are sent."""
         return self._base + name
 
-    def _page(self, index: bytes, sent: Mapping[str, bytes]) -> bytes:
+    def _page(self, index: bytes, modules: Mapping[str, bytes]) -> bytes:
         """The page, with its style and the modules that it begins with named: a browser fetches them all at once."""
         entry = place(_ENTRY)
         lines = [f'<link rel="stylesheet" href="{self.address(_SHEET)}">']
-        lines += [f'<link rel="modulepreload" href="{self.address(name)}">' for name in _graph(entry, sent)]
+        lines += [f'<link rel="modulepreload" href="{self.address(name)}">' for name in _graph(entry, modules)]
         lines.append(f'<script type="module" src="{self.address(entry)}"></script>')
         return index.replace(b"<!-- assets -->", "\n".join(lines).encode())
 
@@ -83,20 +84,25 @@ class Console:
         return self.assets.get(path)
 
 
-def _sent(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The files as they are sent: the modules of a folder are one, and so are the styles."""
+def _modules(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The modules of each folder as one, and the libraries, with their imports a line each as they were written."""
     modules = {name: without_comments(body).decode() for name, body in files.items() if name.endswith(".js")}
-    styles = [without_comments(files[name]) for name in sorted(files) if name.startswith(_STYLE)]
     libraries = {name: body for name, body in files.items() if name.startswith(VENDOR)}
-    folders = {name: compact(body.decode()).encode() for name, body in joined(modules).items()}
-    return {**folders, **libraries, _SHEET: b"\n".join(styles)}
+    return {**joined(modules), **libraries}
+
+
+def _sent(files: Mapping[str, bytes], modules: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files as they are sent: modules without what only readers need, libraries as they are, the styles as one."""
+    styles = [without_comments(files[name]) for name in sorted(files) if name.startswith(_STYLE)]
+    own = {name: body if name.startswith(VENDOR) else compact(body.decode()).encode() for name, body in modules.items()}
+    return {**own, _SHEET: b"\n".join(styles)}
 
 
 def _ending(name: str) -> str:
     return "." + name.rpartition(".")[2]
 
 
-def _graph(entry: str, sent: Mapping[str, bytes]) -> list[str]:
+def _graph(entry: str, modules: Mapping[str, bytes]) -> list[str]:
     """The modules that one imports, and those that these import."""
     found: list[str] = []
     waiting = [entry]
@@ -104,7 +110,7 @@ def _graph(entry: str, sent: Mapping[str, bytes]) -> list[str]:
         name = waiting.pop()
         if name not in found:
             found.append(name)
-            waiting += imported(sent[name].decode(), name)
+            waiting += imported(modules[name].decode(), name)
     return found
 
 

@@ -67,7 +67,7 @@ def constant(name: str) -> str:
 
 
 def imported(source: str, name: str) -> Iterable[str]:
-    """What a file imports as it is sent."""
+    """What a joined module imports; once it is compact, its lines are not apart any more."""
     return (_resolved(name, match[1]) for match in re.finditer(r"^import .* from '(\.[^']+)';", source, re.MULTILINE))
 
 

@@ -9,6 +9,7 @@ from marketprism_sdk.messaging import REGISTRY, Registration
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.platform.config_follower import Standing
 from marketprism_services.platform.config_watch import metadata_of
+from marketprism_services.settings.services import SERVICES
 from tests.support.configured import ConfigPlace
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.nats]
@@ -77,7 +78,7 @@ async def test_a_setting_says_what_it_means_and_what_it_may_be(place: ConfigPlac
     level, bars, password = rows["log.level"], rows["bars.grace_s"], rows["ctp.password"]
     assert level.options == ("debug", "info", "warning", "error")
     assert level.meaning["zh"].startswith("日志级别")
-    assert len(level.services) == 9
+    assert set(level.services) == {each.name for each in SERVICES}
     assert (bars.why["en"], bars.applies) == (bars.why_fixed, "not centrally")
     assert "K 线" in bars.why["zh"]
     assert (password.secret, password.services, rows["api.compress"].options) == (True, ("gateway",), ("true", "false"))

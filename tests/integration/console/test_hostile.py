@@ -147,6 +147,7 @@ def test_a_book_of_five_thousand_levels_and_ten_thousand_instruments(browser: Br
     publish(site.data, [*many, *_records("BTC-USDT", 99, now), (ORDERBOOK, book)])
     # The list is kept for twenty times as long as the store took for it, a minute on a slow machine.
     site.until(lambda: site.ask("/search?text=C09999&limit=1"), within_s=180)
+    site.until(lambda: site.ask("/sessions/BTC-USDT?venue=okx"), within_s=60)
     with viewer(browser, site.base) as seen:
         seen.open("/market?search=C09999")
         seen.until("document.querySelector('mp-instruments tbody')?.innerText.includes('C09999-USDT')")

@@ -63,7 +63,7 @@ def test_an_instance_is_opened_by_its_address_and_closed_by_a_key(browser: Brows
         assert row["version"] in text_of(seen, "dialog.drawer dl")
         seen.page.keyboard.press("Escape")
         seen.until("!document.querySelector('dialog.drawer').open")
-        assert "instance=" not in seen.page.url
+        seen.until("!location.search.includes('instance=')")
         seen.page.locator(f"[data-key='{key}']").focus()
         seen.page.keyboard.press("Enter")
         seen.until("document.querySelector('dialog.drawer').open")
