@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,10 +10,10 @@ from typing import TypeVar
 
 from marketprism_application.errors import ColdStoreError
 from marketprism_application.ports.archive import ColdAddress, Stored
+from marketprism_sdk.durable_files import UNFINISHED, place_file
 from marketprism_sdk.errors import reason_of
 
 T = TypeVar("T")
-_UNFINISHED = ".unfinished-"
 
 
 class FolderStore:
@@ -34,7 +32,7 @@ class FolderStore:
             def fill(target: Path) -> None:
                 shutil.copyfile(local, target)
 
-            self._place(path, fill)
+            self._put(path, fill)
 
         await self._run(path, work)
 
@@ -44,7 +42,7 @@ class FolderStore:
         def fill(target: Path) -> None:
             target.write_bytes(data)
 
-        await self._run(path, lambda: self._place(path, fill))
+        await self._run(path, lambda: self._put(path, fill))
 
     async def fetch(self, path: str, local: Path) -> None:
         """A plain copy of the file."""
@@ -76,7 +74,7 @@ class FolderStore:
             target = self._there() / path
             target.unlink(missing_ok=True)
             if target.parent.is_dir():
-                for left in target.parent.glob(f"{_UNFINISHED}*"):
+                for left in target.parent.glob(f"{UNFINISHED}*"):
                     left.unlink(missing_ok=True)
                 if not any(target.parent.iterdir()):
                     target.parent.rmdir()
@@ -94,32 +92,14 @@ class FolderStore:
             )
         return self._folder
 
-    def _place(self, path: str, fill: Callable[[Path], None]) -> None:
-        target = self._there() / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f"{_UNFINISHED}{secrets.token_hex(4)}")
-        try:
-            fill(unfinished)
-            _write_through(unfinished)
-            unfinished.replace(target)
-            _write_through(target.parent)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    def _put(self, path: str, fill: Callable[[Path], None]) -> None:
+        place_file(self._there() / path, fill)
 
     async def _run(self, path: str, work: Callable[[], T]) -> T:
         try:
             return await asyncio.to_thread(work)
         except OSError as error:
             raise ColdStoreError(f"{self._what} {self.place}: {path}: {reason_of(error)}", retryable=True) from error
-
-
-def _write_through(path: Path) -> None:
-    """What the system holds of a file or a folder in memory goes to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 __all__ = ["FolderStore"]

@@ -20,10 +20,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from marketprism_adapters.downloads.durable_files import place, writing
+from marketprism_adapters.downloads.refusals import writing
 from marketprism_application.contracts.download_records import JobRecord, PartRecord
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.downloads import JournalConflict
+from marketprism_sdk.durable_files import place_file
 
 _NAME_BYTES = 8
 FOLDER, _LOCK = ".downloads", "lock"
@@ -89,7 +90,7 @@ class FolderJournal:
 
         def work() -> None:
             with writing(self._folder):
-                place(self._path(job.id), lambda target: target.write_bytes(data))
+                place_file(self._path(job.id), lambda target: target.write_bytes(data))
 
         await asyncio.to_thread(work)
 

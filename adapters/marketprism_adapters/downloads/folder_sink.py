@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 from pyarrow import parquet
 
-from marketprism_adapters.downloads.durable_files import UNFINISHED, place, write_through, writing
+from marketprism_adapters.downloads.refusals import writing
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.downloads.units import Unit, span_of, units
 from marketprism_application.errors import StoreError
@@ -26,6 +26,7 @@ from marketprism_application.files.digest import sha256_of
 from marketprism_application.ports.downloads import Receipt
 from marketprism_application.ports.history import Fetched, Hole, Part
 from marketprism_domain.integrity.dataset import Dataset
+from marketprism_sdk.durable_files import UNFINISHED, place_file, write_through
 
 MANIFEST, ROWS = "manifest.json", "rows.parquet"
 _VERSION = 1
@@ -133,7 +134,7 @@ class FolderSink:
         def fill(target: Path) -> None:
             parquet.write_table(rows.combine_chunks(), target, compression="zstd")
 
-        place(path, fill)
+        place_file(path, fill)
         inside = [
             (max(hole.ts_from, ts_from), min(hole.ts_to, ts_to), hole.cause)
             for hole in holes
@@ -153,7 +154,7 @@ class FolderSink:
             archive.writestr("index.json", json.dumps(index, indent=1))
         of = part.dataset
         name = "-".join(filter(None, (of.kind, of.venue, of.symbol, of.interval)))
-        place(
+        place_file(
             self._folder / "_raw" / name / f"{part.ts_from}-{part.ts_to}.zip",
             lambda target: target.write_bytes(buffer.getvalue()),
         )
@@ -183,7 +184,7 @@ class FolderSink:
         manifest.units = dict(sorted(manifest.units.items()))
         data = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
         with writing(self._folder):
-            place(folder / MANIFEST, lambda target: target.write_bytes(data))
+            place_file(folder / MANIFEST, lambda target: target.write_bytes(data))
             for left in folder.glob(f"*/{UNFINISHED}*"):  # of a process that was killed
                 left.unlink(missing_ok=True)
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-
-from marketprism_application.errors import StoreError
-from marketprism_sdk.errors import reason_of
 
 UNFINISHED = ".unfinished-"
 
 
-def place(target: Path, fill: Callable[[Path], object]) -> None:
+def place_file(target: Path, fill: Callable[[Path], object]) -> None:
     """Write a file beside its name, through to the disk, and give it its name.
 
     Raises:
@@ -40,13 +36,4 @@ def write_through(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """What the operating system refuses below a folder, as an error of the store. Raises StoreError."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"folder {folder}: expected one that can be written: {reason_of(error)}") from error
-
-
-__all__ = ["UNFINISHED", "place", "write_through", "writing"]
+__all__ = ["UNFINISHED", "place_file", "write_through"]
