@@ -198,6 +198,19 @@ async def test_a_month_without_a_file_is_had_by_its_days_and_a_day_without_one_i
     assert list(found.holes) == [Hole(LISTED + 6 * DAY, LISTED + 7 * DAY)]
 
 
+async def test_days_before_the_first_row_are_no_hole_of_a_download_that_goes_on_either(tmp_path: Path) -> None:
+    """A process that goes on has its parts from the journal, and plans nothing."""
+    before = ("1m-2024-01.zip", "1m-2024-01-01.zip", "1m-2024-01-02.zip")
+    async with simulated("binance", lacking=lambda path: path.endswith(before)) as venue:
+        async with history_of("binance", venue.rest_url, tmp_path) as it:
+            part, *_ = await it.plan(klines("binance", symbol_of(venue), 3 * 1_440))
+            planned = await it.fetch(part)
+        async with history_of("binance", venue.rest_url, tmp_path) as it:
+            resumed, beside = await asyncio.gather(it.fetch(part), it.fetch(part))
+    assert planned.rows.num_rows == 1_440
+    assert planned.holes == resumed.holes == beside.holes == []
+
+
 async def test_a_folder_with_the_same_layout_is_an_archive(tmp_path: Path) -> None:
     async with simulated("binance") as venue:
         await asyncio.to_thread(_mirror, tmp_path / "mirror", venue.files)

@@ -56,6 +56,7 @@ class ArchiveHistory:
         self.market = market
         self._layout, self._files, self._raw, self._now_ns = layout, files, raw, now_ns
         self._firsts: dict[tuple[str, str, str], int] = {}
+        self._looking = asyncio.Lock()
 
     def kinds(self) -> Mapping[str, Sequence[str]]:
         """Kinds that there are files of."""
@@ -72,8 +73,9 @@ class ArchiveHistory:
         key = (symbol, kind, interval)
         now = self._now_ns()
         last = now - now % _DAY
-        if key not in self._firsts:
-            self._firsts[key] = await self._first(symbol, kind, interval, last)
+        async with self._looking:  # parts that are fetched at once ask once
+            if key not in self._firsts:
+                self._firsts[key] = await self._first(symbol, kind, interval, last)
         return Bounds(self._firsts[key], last)
 
     async def _first(self, symbol: str, kind: str, interval: str, last: int) -> int:
@@ -166,7 +168,8 @@ class ArchiveHistory:
                 holes.append(Hole(begin, end))
         table = await asyncio.to_thread(_in_order, dataset, tables, part.ts_from, part.ts_to)
         if KINDS[dataset.kind].has_interval:
-            first = self._firsts.get((dataset.symbol, dataset.kind, dataset.interval), 0)
+            # A download that goes on has its parts from the journal: nobody has asked for the bounds yet.
+            first, _ = await self.bounds(dataset.symbol, dataset.kind, dataset.interval)
             holes = _holes_of(table, Grid.of(dataset.interval), part, listed_inside=part.ts_from <= first)
         return Fetched(table, pages, holes, requests)
 
