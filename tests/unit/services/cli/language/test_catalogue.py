@@ -7,6 +7,9 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from collections import Counter
+from importlib.resources import files
 
 import pytest
 from rich.console import Console
@@ -86,6 +89,15 @@ def test_a_table_shows_its_headings_in_the_language() -> None:
     assert [column.header for column in shown.columns] == ["最高", "other"]
     assert [list(column.cells) for column in shown.columns] == [["high"], ["没有已知缺口"]]
     assert shown.title == "共 7 根 K 线，显示 3 根"
+
+
+def test_no_text_has_two_chinese_ones() -> None:
+    """Of two, the file that comes later in the alphabet would decide."""
+    catalogues = files("marketprism_services.cli.language").joinpath("zh_CN").iterdir()
+    tables = [table for each in catalogues for table in tomllib.loads(each.read_text("utf-8")).items()]
+    assert [name for name, times in Counter(name for name, _ in tables).items() if times > 1] == []
+    texts = Counter(english for _, table in tables for english in table)
+    assert [english for english, times in texts.items() if times > 1] == []
 
 
 def test_every_text_has_as_many_values_in_chinese() -> None:
