@@ -18,7 +18,7 @@ from marketprism_application.contracts.download_records import (
     JobRecord,
     PartRecord,
 )
-from marketprism_application.errors import ApplicationError, SourceError
+from marketprism_application.errors import SourceError
 from marketprism_application.ports.downloads import DownloadJournal, JournalConflict, Receipt, RowSink
 from marketprism_application.ports.history import History, HistoryBudget, Hole, Part
 from marketprism_domain.integrity.dataset import Dataset
@@ -266,4 +266,4 @@ def _part(dataset: Dataset, part: PartRecord) -> Part:
     return Part(dataset, part.number, part.ts_from, part.ts_to, part.requests, part.weight)
 
 
-__all__ = ["MODES", "ApplicationError", "Download", "Plan", "Progress", "job_name"]
+__all__ = ["MODES", "Download", "Plan", "Progress", "job_name"]
