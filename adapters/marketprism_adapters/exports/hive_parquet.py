@@ -6,13 +6,14 @@ The columns are those of an answer, exact decimals and nanoseconds; `kind` and `
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketprism_adapters.exports.series import Exported, ExportSeries, Tables, folder_of, ints, moment, whole
+from marketprism_sdk.durable_files import place_file
 
 _DAY_NS = 86_400 * 10**9
 
@@ -34,9 +35,14 @@ def write(series: ExportSeries, rows: Mapping[str, Tables], out: Path) -> Export
             series.interval if "ts_open" in table.column_names else "",
         )
         name = ".".join(part for part in parts if part)
-        for day in np.unique(days).tolist():
+        if (np.diff(days) < 0).any():
+            order = np.argsort(days, kind="stable")
+            table, days = table.take(order), days[order]
+        found, begins = np.unique(days, return_index=True)
+        for day, begin, end in zip(found.tolist(), begins.tolist(), [*begins.tolist()[1:], len(days)], strict=True):
             folder = folder_of(out / f"kind={kind}" / f"day={moment(day * _DAY_NS):%Y-%m-%d}")
             path = folder / f"{name}.parquet"
-            pq.write_table(table.filter(pa.array(days == day)), path, compression="zstd")
+            rows_of_day = table.slice(begin, end - begin)
+            place_file(path, partial(pq.write_table, rows_of_day, compression="zstd"))
             files.append(path)
     return Exported(tuple(files), counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC
@@ -71,7 +72,7 @@ def export_files(
         zone = ZoneInfo(given or "Asia/Shanghai") if given or is_chinese(found.venue) else UTC
         series = ExportSeries(found.venue, found.symbol, interval, name or found.symbol, zone)
         rows = {each: [page async for page in _pages(market, series, each, span)] for each in kinds}
-        return series, chosen.write(series, rows, folder)
+        return series, await asyncio.to_thread(chosen.write, series, rows, folder)
 
     with as_stops():
         series, done = ask(nats_of(data_dir, nats_url), written)

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from marketprism_adapters.exports import hive_parquet, lean, vnpy_sqlite
@@ -142,6 +143,16 @@ def test_parquet_a_file_a_day(
     assert done.files[0] == tmp_path / f"kind={kind}" / f"day={day}" / name
     found = pa.concat_tables([imported(path, FileHints()) for path in done.files])
     same(found, table, fields)
+
+
+def test_parquet_of_rows_whose_days_are_not_in_order(tmp_path: Path) -> None:
+    table = rows("bar", bars(3, days=2))
+    mixed = table.take([3, 0, 4, 1, 5, 2])
+    hive_parquet.write(COPPER, {"bar": [mixed]}, tmp_path)
+    for day, wanted in (("2019-05-06", table.slice(0, 3)), ("2019-05-07", table.slice(3, 3))):
+        found = pq.read_table(tmp_path / f"kind=bar/day={day}/shfe.cu1905.1m.parquet", partitioning=None)
+        assert found.column("ts_open").to_pylist() == wanted.column("ts_open").to_pylist()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["shfe.cu1905.1m.parquet"] * 2
 
 
 def test_every_format_names_kinds_that_it_writes(tmp_path: Path) -> None:
