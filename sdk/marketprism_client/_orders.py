@@ -59,7 +59,7 @@ class Orders:
         return await self._asked("size", fields, SizeOf, Size)
 
     async def tables(self, venue: str, *, at: int = 0) -> list[TableShown]:
-        """Every row of the reference tables of a venue; `at` is the instant (nanoseconds UTC) by which one is stale."""
+        """The rows of a venue's tables that hold at the instant `at` (nanoseconds UTC, 0 for now)."""
         return await self._asked("tables", {"venue": venue, "at": at}, TablesOf, list[TableShown])
 
     async def _asked(self, method: str, fields: dict[str, object], kind: type[object], answer: type[T]) -> T:

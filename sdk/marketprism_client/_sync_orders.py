@@ -31,5 +31,5 @@ class SyncOrders:
         return self._loop.run(self._orders.size(**fields))
 
     def tables(self, venue: str, *, at: int = 0) -> list[TableShown]:
-        """Every row of the reference tables of a venue."""
+        """The rows of a venue's tables that hold at the instant `at`."""
         return self._loop.run(self._orders.tables(venue, at=at))

@@ -217,6 +217,9 @@ class Document(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limits: tuple[LimitsRow, ...] = ()
 
 
+LISTS = tuple(name for name in Document.__struct_fields__ if name != "venue")
+
+
 def document_of(data: bytes, name: str) -> Document:
     """A table file, JSON where its name ends in `.json`, else TOML.
 
@@ -233,10 +236,10 @@ def document_of(data: bytes, name: str) -> Document:
             else tomllib.loads(text, parse_float=Decimal)
         )
         document = msgspec.convert(_as_texts(found), Document)
-        rows: tuple[TiersRow | FeesRow | MarketRow, ...] = (*document.tiers, *document.fees, *document.market)
-        for number, row in enumerate(rows, 1):
-            row.value()
-            _check_numbers(row, f"{name}: row {number}")
+        for each in LISTS:
+            for number, row in enumerate(getattr(document, each), 1):
+                check_numbers(row, f"{each}[{number}]")
+                row.value()
     except (ValueError, RecursionError) as error:  # of JSON, TOML, msgspec and the domain
         raise DefinitionError(f"{name}: expected tables of a venue: {error}"[:500]) from error
     return document
@@ -267,8 +270,18 @@ def _as_texts(value: object) -> object:
     return value
 
 
-def _check_numbers(row: Row, where: str) -> None:
-    for name in row.__struct_fields__:
-        value = getattr(row, name)
-        if isinstance(value, Decimal) and not fits(value):
-            raise InvalidValue(f"{where}: {name}", "a finite number of at most 38 digits", str(value)[:40])
+def check_numbers(record: object, where: str) -> None:
+    """Look at every number of a record, also inside its parts, before one is compared: NaN has no order.
+
+    Raises:
+        InvalidValue: names the first that no table holds.
+    """
+    if isinstance(record, Decimal):
+        if not fits(record):
+            raise InvalidValue(where, "a finite number of at most 20 integer and 18 fraction digits", str(record)[:40])
+    elif isinstance(record, msgspec.Struct):
+        for name in record.__struct_fields__:
+            check_numbers(getattr(record, name), f"{where}.{name}")
+    elif isinstance(record, tuple):
+        for number, each in enumerate(record, 1):
+            check_numbers(each, f"{where}[{number}]")

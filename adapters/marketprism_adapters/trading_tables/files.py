@@ -15,6 +15,7 @@ from typing import cast
 import msgspec
 
 from marketprism_adapters.trading_tables.documents import (
+    LISTS,
     Document,
     Row,
     document_of,
@@ -33,7 +34,6 @@ from marketprism_application.ports.trading_tables import (
 from marketprism_domain.trading.chinese_futures import MarginRate
 from marketprism_domain.trading.margin_tiers import MarginTiers
 
-_LISTS = ("market", "terms", "tiers", "growing", "rates", "fees", "limits")
 _KEPT = 4_096
 _VARIABLE = re.compile(r"\*|\?|\[[^\]]*\]")
 
@@ -50,7 +50,7 @@ class FileTables:
         self._patterns: dict[tuple[str, str], list[tuple[int, Row]]] = {}
         for venue, of_venue in self._documents.items():
             for place, document in enumerate(of_venue):
-                for name in _LISTS:
+                for name in LISTS:
                     for row in getattr(document, name):
                         self._index(venue, name, place, row)
         # An instrument is asked for again and again: what was found for it on a day is kept.
@@ -114,7 +114,7 @@ class FileTables:
         """Every row of a venue, by table."""
         return [
             TableRow(_source(_SHOWN.get(name, name), venue, row), row.symbols, _values(row))
-            for name in _LISTS
+            for name in LISTS
             for document in self._documents.get(venue, ())
             for row in getattr(document, name)
         ]

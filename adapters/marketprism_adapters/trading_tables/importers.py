@@ -10,13 +10,21 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from marketprism_adapters.trading_tables.documents import Document, FeesRow, RateRow, Row, Tier, TiersRow
+from marketprism_adapters.trading_tables.documents import (
+    Document,
+    FeesRow,
+    RateRow,
+    Row,
+    Tier,
+    TiersRow,
+    check_numbers,
+)
 from marketprism_application.errors import DefinitionError
 from marketprism_application.ports.trading_tables import LiquidationRule, TradingTables
 from marketprism_domain.errors import InvalidValue
@@ -142,7 +150,7 @@ def position_tiers(data: bytes, asked: Asked) -> Document:
                     f"{family}-SWAP",
                     "position-tiers",
                     [
-                        Tier(cap=Decimal(e.maxSz) if e.maxSz else None, rate=e.mmr, max_leverage=e.maxLever)
+                        Tier(cap=_number(e.maxSz, "maxSz"), rate=e.mmr, max_leverage=e.maxLever)
                         for e in sorted(rows, key=lambda e: e.tier)
                     ],
                     TierUnit.CONTRACTS,
@@ -171,7 +179,7 @@ def risk_limits(data: bytes, asked: Asked) -> Document:
                             cap=e.riskLimitValue,
                             rate=e.maintenanceMargin,
                             max_leverage=e.maxLeverage,
-                            deduction=Decimal(e.mmDeduction) if e.mmDeduction else None,
+                            deduction=_number(e.mmDeduction, "mmDeduction"),
                         )
                         for e in sorted(rows, key=lambda e: e.riskLimitValue)
                     ],
@@ -294,9 +302,25 @@ def _read(data: bytes, kind: type[T]) -> T:
 
 def _convert(value: object, kind: type[T]) -> T:
     try:
-        return msgspec.convert(value, kind, strict=False)
-    except msgspec.ValidationError as error:
+        found = msgspec.convert(value, kind, strict=False)
+        check_numbers(found, "answer")
+    except (msgspec.ValidationError, InvalidValue) as error:
         raise DefinitionError(f"file: expected the venue's answer, {error}"[:300]) from error
+    return found
+
+
+def _number(text: str, field: str) -> Decimal | None:
+    """A number that a venue leaves empty where there is none. Raises DefinitionError: it is something else."""
+    if not text:
+        return None
+    try:
+        found = Decimal(text)
+        check_numbers(found, field)
+    except (InvalidOperation, InvalidValue) as error:
+        raise DefinitionError(
+            f"file: expected the venue's answer, {field}: expected a number, was {text[:40]!r}"
+        ) from error
+    return found
 
 
 def _checked(document: Document) -> Document:

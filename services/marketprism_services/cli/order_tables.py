@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -16,6 +16,7 @@ from marketprism_sdk.errors import NoResponders, RemoteError
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.answers import emit
+from marketprism_services.cli.clocks import day_of_text
 from marketprism_services.cli.options import DataDir, NatsUrl, Who, connected, nats_of, out
 from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.platform.exits import Exit, Stop
@@ -85,7 +86,7 @@ def import_table(
         raise Stop(Exit.USAGE, f"--output {output}: expected a name that ends in .json")
     try:
         data = file.read_bytes()
-        day = date.fromisoformat(as_of) if as_of else datetime.fromtimestamp(file.stat().st_mtime, UTC).date()
+        day = day_of_text(as_of, "--as-of") if as_of else datetime.fromtimestamp(file.stat().st_mtime, UTC).date()
         document = import_document(kind, data, venue, day, FileTables.read())
         answer = data.decode()
     except OSError as error:

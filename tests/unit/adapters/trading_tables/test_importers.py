@@ -127,3 +127,29 @@ def test_a_table_whose_margin_jumps_is_refused() -> None:
     wrong = [{"symbol": "ETHUSDT", "brackets": [{**each, "cum": 0} for each in BRACKETS[0]["brackets"]]}]  # type: ignore[index]
     with pytest.raises(DefinitionError, match=r"leverageBracket of ETHUSDT: tiers\[2\]\.deduction: expected 50"):
         IMPORTERS["leverage-bracket"](json.dumps(wrong).encode(), asked("binance"))
+
+
+def _with(row: dict[str, object], **changed: object) -> dict[str, object]:
+    return {**row, **changed}
+
+
+@pytest.mark.parametrize(
+    ("what", "answer", "field"),
+    [
+        ("margin-rate", [_with(MARGINS[0], LongMarginRatioByMoney="NaN")], "LongMarginRatioByMoney"),
+        ("position-tiers", {"data": [{"mmr": "0.01", "maxLever": "10", "maxSz": "many"}]}, "maxSz"),
+        ("position-tiers", {"data": [{"mmr": "0.01", "maxLever": "10", "tier": "NaN"}] * 2}, "tier"),
+        ("risk-limit", {"result": {"list": [_with(RISKS["result"]["list"][0], mmDeduction="x")]}}, "mmDeduction"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_by_its_field(what: str, answer: object, field: str) -> None:
+    with pytest.raises(DefinitionError, match=f"expected the venue's answer, .*{field}"):
+        IMPORTERS[what](json.dumps(answer).encode(), asked("okx"))
+
+
+def test_a_table_file_with_a_number_that_is_none_is_refused_by_its_row(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(
+        'venue = "shfe"\n[[rates]]\nsymbols = ["rb*"]\nas_of = 2026-01-01\nsource = "own"\nby_money = nan\n'
+    )
+    with pytest.raises(DefinitionError, match=r"rates\[1\]\.by_money: expected a finite number"):
+        FileTables.read(tmp_path)
