@@ -34,7 +34,7 @@ from marketprism_domain.trading.margins import CostRule
 
 
 class OrderDesk:
-    """Answers four questions about orders. It keeps nothing, so that any number of them answer alike.
+    """Answers five questions about orders. It keeps nothing, so that any number of them answer alike.
 
     All raise OrderError: the request is the caller's mistake; names field, value and what was expected.
     """
