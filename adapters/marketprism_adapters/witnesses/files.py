@@ -6,7 +6,7 @@ import asyncio
 
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import BAR, KLINE
+from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.errors import QueryError, SourceError
 from marketprism_application.history.file_rows import rows_of
 from marketprism_application.history.targets import target_of
@@ -34,7 +34,7 @@ class FileWitness:
     def knows(self, dataset: Dataset) -> bool:
         """Whether the file has bars of this instrument and interval."""
         series = self._series
-        return dataset.kind in (BAR.name, KLINE.name) and (series.venue, series.symbol, series.interval) == (
+        return KINDS[dataset.kind].has_interval and (series.venue, series.symbol, series.interval) == (
             dataset.venue,
             dataset.symbol,
             dataset.interval,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import BAR, KLINE
+from marketprism_application.contracts.kinds import KINDS, KLINE
 from marketprism_application.errors import QueryError, SourceError, UnknownSymbolError
 from marketprism_application.ports.history import History, RawPage
 from marketprism_application.ports.witnesses import WitnessRows
@@ -16,7 +16,6 @@ from marketprism_domain.values import Interval
 
 _DAY_NS = 86_400 * 10**9
 _MONTH_DAYS = 10  # of more days the archive has one file
-_KINDS = (BAR.name, KLINE.name)
 
 
 class HistoryWitness:
@@ -33,7 +32,7 @@ class HistoryWitness:
     def knows(self, dataset: Dataset) -> bool:
         """Whether the venue has klines of the interval."""
         intervals = self._history.kinds().get(KLINE.name, ())
-        return dataset.venue == self._venue and dataset.kind in _KINDS and dataset.interval in intervals
+        return dataset.venue == self._venue and KINDS[dataset.kind].has_interval and dataset.interval in intervals
 
     async def bars(self, dataset: Dataset) -> WitnessRows:
         """The klines of the range; none of what lies before the listing or has not ended yet."""

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import BAR, KINDS, KLINE, TRADE
+from marketprism_application.contracts.kinds import BAR, KINDS, TRADE
 from marketprism_application.contracts.questions import MAX_LIMIT, Question, Records, key_of, next_of
 from marketprism_application.errors import QueryError, SourceError, StoreError, UnknownSymbolError
 from marketprism_application.integrity.expected_grid import Grid
@@ -51,7 +51,7 @@ class TicksWitness:
 
     def knows(self, dataset: Dataset) -> bool:
         """Whether the series is one of our own bars, which are made of ticks."""
-        return dataset.kind == BAR.name
+        return "gap" in KINDS[dataset.kind].fields
 
     async def bars(self, dataset: Dataset) -> WitnessRows:
         """The bars that the ticks of the range make."""
@@ -89,7 +89,7 @@ class TradesWitness:
 
     def knows(self, dataset: Dataset) -> bool:
         """Whether trades of the venue are stored one by one."""
-        return dataset.kind in (BAR.name, KLINE.name) and not is_chinese(dataset.venue)
+        return KINDS[dataset.kind].has_interval and not is_chinese(dataset.venue)
 
     async def bars(self, dataset: Dataset) -> WitnessRows:
         """The bars that the tape makes in the range."""

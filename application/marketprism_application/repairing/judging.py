@@ -67,11 +67,11 @@ class Judging:
                 wanted.append((case, differ))
                 candidates |= chosen(answer.rows, differ)
         if wanted:
-            report = await self._checks.report(await self._made(candidates))
+            report = await self._checks.report(await self._table(candidates))
             for case, differ in wanted:
                 self._weigh(case, differ, report, witness.name)
 
-    async def _made(self, rows: Rows) -> pa.Table:
+    async def _table(self, rows: Rows) -> pa.Table:
         opens = np.array(sorted(rows), dtype=np.int64)
         closes = dict(zip(opens.tolist(), self._ground.closes(opens).tolist(), strict=True))
         return await asyncio.to_thread(self._maker.table, rows, self._ground.stored, closes)

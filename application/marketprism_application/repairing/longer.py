@@ -46,7 +46,7 @@ class LongerMaker:
     def __init__(self, reader: StoreReader, dataset: Dataset, schedule: Schedule, alignment: Alignment) -> None:
         self._reader, self._dataset, self._schedule, self._alignment = reader, dataset, schedule, alignment
 
-    async def made(self, patch: Rows, gaps: Gaps, source: str, now_ns: int) -> list[LongerBars]:
+    async def bars(self, patch: Rows, gaps: Gaps, source: str, now_ns: int) -> list[LongerBars]:
         """The longer bars that hold one of these minutes, and that differ from what is stored, shortest first.
 
         One is made again where every minute of it is there, or where what is stored was made of the minutes as they

@@ -111,7 +111,7 @@ class Mending:
         job: str,
         keep: Callable[[RawPage], Awaitable[None]],
     ) -> RepairResult:
-        """As `SeriesRepairs.repair`."""
+        """Fetch, verify, store and prove, as `SeriesRepairs.repair` says."""
         await self._log.join(self._key(self._dataset))  # what was on its way is stored, and nobody else writes
         before = await self._checks.report()
         result = RepairResult(job=job, before=state_of(before), ledger=recheck.ledger)
@@ -135,7 +135,7 @@ class Mending:
             return _of(result, error=f"{problem}; nothing is written")
         former = {ts: ground.stored[ts] for ts in rows if ts in ground.stored}
         maker = LongerMaker(self._reader, self._dataset, self._schedule, self._alignment)
-        longer = await maker.made(by_time(table), gaps, source, now)
+        longer = await maker.bars(by_time(table), gaps, source, now)
         # Longer bars first: who is ended between the two finds the minutes as they were, and repairs both again.
         writes = [_Write(each.dataset, each.rows, each.former) for each in longer]
         writes.append(_Write(self._dataset, table, former))

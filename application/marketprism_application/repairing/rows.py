@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import BAR, KINDS, KLINE
+from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
 from marketprism_application.history.kinds import HISTORY_KINDS
 from marketprism_application.integrity.exact_numbers import Ints
@@ -22,14 +22,13 @@ _SHARED = ("open", "high", "low", "close", "volume")
 NONE: Ints = np.zeros(0, dtype=np.int64)
 
 
-async def stored_bars(reader: StoreReader, dataset: Dataset, fields: Sequence[str] = ()) -> pa.Table:
-    """What is stored of a dataset, bar by bar; of klines only closed ones. `fields` none: all of the kind.
+async def stored_bars(reader: StoreReader, dataset: Dataset) -> pa.Table:
+    """What is stored of a dataset, bar by bar, in all columns of its kind; of klines only closed ones.
 
     Raises:
         StoreError: as the reader does.
     """
     kind = KINDS[dataset.kind]
-    wanted = tuple(dict.fromkeys((*kind.page_key, *fields, *(("closed",) if kind is KLINE else ())))) if fields else ()
     question = Records(
         kind.name,
         dataset.symbol,
@@ -38,7 +37,6 @@ async def stored_bars(reader: StoreReader, dataset: Dataset, fields: Sequence[st
         dataset.ts_to,
         dataset.interval,
         MAX_LIMIT,
-        fields=wanted,
     )
     pages: list[pa.Table] = []
     while True:
@@ -93,7 +91,7 @@ def text_of(value: object) -> str:
 
 def is_of_ours(kind: str) -> bool:
     """Whether bars of a kind are made here, not by a venue."""
-    return kind == BAR.name
+    return "gap" in KINDS[kind].fields
 
 
 __all__ = [

@@ -51,7 +51,9 @@ async def test_a_change_of_a_bar_without_a_defect_stops_a_repair() -> None:
         store = MemoryStore()
         rows = truth.to_pylist()
         other = rows[105]["volume"] * 2
-        await put(store, "kline", damaged(truth, [100, 110], {105: {"volume": other, "turnover": rows[105]["turnover"] * 2}}))
+        await put(
+            store, "kline", damaged(truth, [100, 110], {105: {"volume": other, "turnover": rows[105]["turnover"] * 2}})
+        )
         series = Mended(store, dataset, [witness])
         recheck = await series.repairs.recheck(await series.report())
         plan = await series.repairs.plan(recheck)
