@@ -42,6 +42,7 @@ from marketprism_domain.values import Interval
 
 _FAR_BARS = 2_000  # rows of a part that is stored lie no further from one another
 _OF_VENUE = {"kline": "kline", "archive": "kline", "trade": "kline"}
+_NO_BARS = "the witnesses do not have the bars any more that they had"
 MakeGround = Callable[[Iterable[tuple[int, int]]], Awaitable[Ground]]
 
 
@@ -124,7 +125,9 @@ class Mending:
         self._expect_no_change(before, ground, fetched)
         rows = self._patch(recheck, ground, fetched)
         if not rows:
-            return _of(result, after=result.before, error="no witness has the bars any more, or they are stored by now")
+            wanted = bars_by_witness(recheck.judged, ground)
+            lacking = any(ts not in ground.stored for keys in wanted.values() for ts in keys)
+            return _of(result, after=result.before, error=_NO_BARS if lacking else "")
         gaps = await gaps_of(self._reader, self._dataset) if is_of_ours(self._dataset.kind) else ()
         source, now = f"repair:{job}", self._now_ns()
         opens = np.array(sorted(rows), dtype=np.int64)
