@@ -13,6 +13,7 @@ from marketprism_application.errors import SourceError
 from marketprism_application.integrity.exact_numbers import Ints
 from marketprism_application.ports.history import RawPage
 from marketprism_application.ports.witnesses import Witness
+from marketprism_application.repairing.ranges import between
 from marketprism_application.repairing.rows import NONE, Rows, by_time
 from marketprism_domain.integrity.dataset import Dataset
 
@@ -103,8 +104,7 @@ async def ask_about(witness: Witness, dataset: Dataset, opens: Ints, closes: Int
             answer.requests += found.requests
             answer.pages += found.pages
             answer.rows |= await asyncio.to_thread(by_time, found.rows)
-            inside = left[(left >= span.ts_from) & (left < span.ts_to)]
-            for ts in inside.tolist():
+            for ts in between(left, span.ts_from, span.ts_to).tolist():
                 answer.asked[ts] = answer.asked.get(ts, 0) + 1
         lacking = ~np.isin(left, np.array(list(answer.rows), dtype=np.int64) if answer.rows else NONE)
         left, ends = left[lacking], ends[lacking]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from marketprism_application.integrity.exact_numbers import Ints
 from marketprism_application.integrity.expected_grid import Grid
 from marketprism_application.repairing.checking import family_of
+from marketprism_application.repairing.ranges import between
 from marketprism_application.repairing.rows import NONE, Rows
 from marketprism_domain.integrity.report import Defect, IntegrityReport, Severity
 from marketprism_domain.integrity.verdicts import JudgedDefect, Testimony, Verdict
@@ -68,33 +70,43 @@ class Ground:
         """The bars that a defect is about."""
         if defect.code == "missing_trades":
             return NONE
-        places = self.grid.ts_open
-        places = places[(places >= defect.ts_from) & (places < defect.ts_to)]
         if family_of(defect.code) == "missing" or defect.code == OF_DAYS:
-            return places
-        there = [ts for ts in self.stored if defect.ts_from <= ts < defect.ts_to]
-        return np.array(sorted(there), dtype=np.int64)
+            return between(self.grid.ts_open, defect.ts_from, defect.ts_to)
+        return between(self.times, defect.ts_from, defect.ts_to)
+
+    @cached_property
+    def times(self) -> Ints:
+        """When the stored bars open, in order."""
+        return np.array(sorted(self.stored), dtype=np.int64)
 
 
-def still_there(defect: Defect, now: IntegrityReport) -> tuple[list[Defect], list[tuple[int, int]]]:
-    """What a newer check finds of a defect, cut to its range, and the ranges of it in which that finds nothing."""
-    family = family_of(defect.code)
-    found = [
-        each
-        for each in now.defects
-        if family_of(each.code) == family and each.ts_from < defect.ts_to and defect.ts_from < each.ts_to
-    ]
-    rest: list[tuple[int, int]] = []
-    at = defect.ts_from
-    cut = []
-    for each in sorted(found, key=lambda one: one.ts_from):
-        if each.ts_from > at:
-            rest.append((at, each.ts_from))
-        at = max(at, each.ts_to)
-        cut.append(each._replace(ts_from=max(each.ts_from, defect.ts_from), ts_to=min(each.ts_to, defect.ts_to)))
-    if at < defect.ts_to:
-        rest.append((at, defect.ts_to))
-    return cut, rest
+class Findings:
+    """The defects of a check, to be looked up by what they are and where."""
+
+    def __init__(self, report: IntegrityReport) -> None:
+        self._found: dict[str, list[Defect]] = {}
+        for each in sorted(report.defects, key=lambda one: one.ts_from):
+            self._found.setdefault(family_of(each.code), []).append(each)
+        self._ends = {family: np.array([each.ts_to for each in found]) for family, found in self._found.items()}
+
+    def still_there(self, defect: Defect) -> tuple[list[Defect], list[tuple[int, int]]]:
+        """What is found of an earlier defect, cut to its range, and the ranges of it in which nothing is."""
+        family = family_of(defect.code)
+        cut: list[Defect] = []
+        rest: list[tuple[int, int]] = []
+        at = defect.ts_from
+        found = self._found.get(family, [])
+        first = int(np.searchsorted(self._ends[family], defect.ts_from, side="right")) if found else 0
+        for each in found[first:]:
+            if each.ts_from >= defect.ts_to:
+                break
+            if each.ts_from > at:
+                rest.append((at, each.ts_from))
+            at = max(at, each.ts_to)
+            cut.append(each._replace(ts_from=max(each.ts_from, defect.ts_from), ts_to=min(each.ts_to, defect.ts_to)))
+        if at < defect.ts_to:
+            rest.append((at, defect.ts_to))
+        return cut, rest
 
 
 def part_of(defect: Defect, ts_from: int, ts_to: int, total: int, day: str = "") -> Defect:
@@ -143,9 +155,9 @@ __all__ = [
     "SURPLUS",
     "UNJUDGED",
     "Case",
+    "Findings",
     "Ground",
     "is_wrong",
     "part_of",
     "parts",
-    "still_there",
 ]

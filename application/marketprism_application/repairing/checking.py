@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from marketprism_application.contracts.questions import Question, Records, next_
 from marketprism_application.contracts.repairs import SeriesState
 from marketprism_application.integrity.file_check import CheckAsked
 from marketprism_application.integrity.stored_check import Ask, StoredCheck, StoredSeries
+from marketprism_application.repairing.ranges import Ranges
 from marketprism_application.repairing.rows import times_of
 from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_domain.integrity.dataset import Dataset
@@ -122,16 +123,16 @@ def defect_rows(report: IntegrityReport) -> int:
 def is_better(before: IntegrityReport, after: IntegrityReport) -> bool:
     """Whether of what was wrong before less is wrong now."""
     known = _known(before)
-    left = sum(each.total for each in after.defects if _is_inside(each, known.get(family_of(each.code), [])))
+    left = sum(each.total for each in after.defects if _is_known(each, known))
     return left < defect_rows(before)
 
 
-def _known(report: IntegrityReport) -> dict[str, list[tuple[int, int]]]:
+def _known(report: IntegrityReport) -> dict[str, Ranges]:
     """The ranges of the defects of a report, by what they are."""
     found: dict[str, list[tuple[int, int]]] = {}
     for each in report.defects:
         found.setdefault(family_of(each.code), []).append((each.ts_from, each.ts_to))
-    return found
+    return {family: Ranges(ranges) for family, ranges in found.items()}
 
 
 def new_defects(before: IntegrityReport, after: IntegrityReport) -> Iterator[Defect]:
@@ -141,25 +142,19 @@ def new_defects(before: IntegrityReport, after: IntegrityReport) -> Iterator[Def
     Of a day that lacked bars nothing could be added up before: what is found of its sums then is not new either.
     """
     known = _known(before)
-    lacking = known.get("missing", [])
+    lacking = known.get("missing", Ranges(()))
     for each in after.defects:
-        if each.certainty is Certainty.SUSPECT or _is_inside(each, known.get(family_of(each.code), [])):
+        if each.certainty is Certainty.SUSPECT or _is_known(each, known):
             continue
-        if each.code == _DAY_SUMS and any(first < each.ts_to and each.ts_from < end for first, end in lacking):
+        if each.code == _DAY_SUMS and lacking.meet(each.ts_from, each.ts_to):
             continue
         yield each
 
 
-def _is_inside(defect: Defect, ranges: list[tuple[int, int]]) -> bool:
-    """Whether a defect lies whole in ranges, which may follow one another."""
-    at = defect.ts_from
-    for first, end in sorted(ranges):
-        if first > at:
-            return False
-        at = max(at, end)
-        if at >= defect.ts_to:
-            return True
-    return False
+def _is_known(defect: Defect, known: Mapping[str, Ranges]) -> bool:
+    """Whether an earlier check found it, too, in all of its range."""
+    ranges = known.get(family_of(defect.code))
+    return ranges is not None and ranges.cover(defect.ts_from, defect.ts_to)
 
 
 __all__ = [

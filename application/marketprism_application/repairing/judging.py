@@ -16,6 +16,7 @@ from marketprism_application.repairing.asking import SPEAKS_FOR_VENUE, Answer, a
 from marketprism_application.repairing.building import RowMaker, chosen
 from marketprism_application.repairing.cases import OF_DAYS, SURPLUS, Case, Ground, is_wrong, parts
 from marketprism_application.repairing.checking import SeriesChecks, family_of
+from marketprism_application.repairing.ranges import Ranges
 from marketprism_application.repairing.rows import Rows, differing
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.report import Certainty, Defect, IntegrityReport
@@ -96,13 +97,14 @@ class Judging:
     def _weigh(self, case: Case, differ: list[int], report: IntegrityReport, name: str) -> None:
         """With the witness' rows in their places, which pass the checks and which do not."""
         family = family_of(case.defect.code)
-        failing = [
-            each
+        failing = Ranges(
+            (each.ts_from, each.ts_to)
             for each in is_wrong(report)
             if family_of(each.code) == family or (each.certainty is not Certainty.SUSPECT and each.code != OF_DAYS)
-        ]
-        for ts in differ:
-            if any(each.ts_from <= ts < each.ts_to for each in failing):
+        )
+        fails = failing.hold(np.array(differ, dtype=np.int64))
+        for ts, wrong in zip(differ, fails.tolist(), strict=True):
+            if wrong:
                 case.tentative[ts] = (Verdict.BOTH, name)
             else:
                 case.verdicts[ts] = (Verdict.OURS, name)

@@ -14,6 +14,7 @@ from marketprism_application.history.kinds import HISTORY_KINDS
 from marketprism_application.integrity.expected_grid import Grid
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.repairing.building import RowMaker
+from marketprism_application.repairing.ranges import Ranges, between
 from marketprism_application.repairing.rows import Row, Rows, by_time, differing, is_of_ours, stored_bars
 from marketprism_domain.bars.cascade import Cascade, Gaps, Minute, Window, minute_window
 from marketprism_domain.bars.state import DEFAULT_INTERVALS
@@ -27,6 +28,7 @@ _OF_MINUTES = (
     *("ticks", "source", "epoch", "ts_recv", "ts_pub"),
 )
 _WEEK_NS = 8 * 86_400 * 10**9
+_NEAR_NS = 2_000 * 60 * 10**9
 _MINUTE = "1m"
 INTERVALS = tuple(dict.fromkeys((*DEFAULT_INTERVALS[1:], "10m", "6h", "8h", "12h")))
 
@@ -101,25 +103,36 @@ class LongerMaker:
         rows: Rows = {}
         former: Rows = {}
         closes: dict[int, int] = {}
+        compared = HISTORY_KINDS[self._dataset.kind].compared
+        minutes, longer = await self._read(around.interval, windows)
+        times = np.array(sorted({*minutes, *patch}), dtype=np.int64)
         for window in windows:
-            span = replace(self._dataset, ts_from=window.ts_open, ts_to=window.ts_close)
-            before = by_time(await stored_bars(self._reader, span))
-            after = before | {ts: row for ts, row in patch.items() if window.ts_open <= ts < window.ts_close}
+            inside = between(times, window.ts_open, window.ts_close).tolist()
+            before = {ts: minutes[ts] for ts in inside if ts in minutes}
+            after = before | {ts: patch[ts] for ts in inside if ts in patch}
             made = self._bar(cascade, window, after, gaps)
-            stood = by_time(await stored_bars(self._reader, replace(span, interval=around.interval)))
-            stands = stood.get(window.ts_open)
-            compared = HISTORY_KINDS[self._dataset.kind].compared
+            stands = longer.get(window.ts_open)
             if made is None or (stands is not None and not differing(stands, made, compared)):
                 continue
             was = self._bar(cascade, window, before, gaps) if before else None
             is_of_minutes = stands is not None and was is not None and not differing(stands, was, compared)
-            if not is_of_minutes and not self._is_whole(span, after):
+            if not is_of_minutes and not self._is_whole(window, after):
                 continue
             rows[window.ts_open], closes[window.ts_open] = made, window.ts_close
             if stands is not None:
                 former[window.ts_open] = stands
         maker = RowMaker(around, self._schedule, gaps, source, now_ns)
         return LongerBars(around, maker.table(rows, {}, closes), former)
+
+    async def _read(self, interval: str, windows: Sequence[Window]) -> tuple[Rows, Rows]:
+        """The minutes and the longer bars that are stored in some windows, by ranges that lie near one another."""
+        minutes: Rows = {}
+        longer: Rows = {}
+        for ts_from, ts_to in Ranges(((each.ts_open, each.ts_close) for each in windows), _NEAR_NS):
+            span = replace(self._dataset, ts_from=ts_from, ts_to=ts_to)
+            minutes |= by_time(await stored_bars(self._reader, span))
+            longer |= by_time(await stored_bars(self._reader, replace(span, interval=interval)))
+        return minutes, longer
 
     def _bar(self, cascade: Cascade, window: Window, minutes: Rows, gaps: Gaps) -> Row | None:
         """The bar of a window out of its minutes, as the aggregator makes it; None without any."""
@@ -146,8 +159,9 @@ class LongerMaker:
             values = {name: row[name] for name in _OF_MINUTES}
             yield Minute(window, gap=bool(row["gap"]), revision=0, **values)  # type: ignore[arg-type]
 
-    def _is_whole(self, span: Dataset, minutes: Rows) -> bool:
+    def _is_whole(self, window: Window, minutes: Rows) -> bool:
         """Whether every minute that the calendar has in a window is there."""
+        span = replace(self._dataset, ts_from=window.ts_open, ts_to=window.ts_close)
         rules = ExpectationRules(dense=True, now_ns=span.ts_to + _WEEK_NS, alignment=self._alignment)
         grid = Grid.of(expectation_of(span, self._schedule, rules))
         return bool(np.isin(grid.ts_open[grid.required], np.array(list(minutes), dtype=np.int64)).all())

@@ -33,6 +33,7 @@ from marketprism_application.repairing.cases import Ground
 from marketprism_application.repairing.checking import SeriesChecks, is_better, new_defects, state_of
 from marketprism_application.repairing.longer import LongerMaker
 from marketprism_application.repairing.planning import bars_by_witness
+from marketprism_application.repairing.ranges import Ranges
 from marketprism_application.repairing.rows import Rows, by_time, differing, is_of_ours, text_of, times_of, values_of
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.expectation import Alignment
@@ -175,14 +176,13 @@ class Mending:
 
     def _expect_no_change(self, before: IntegrityReport, ground: Ground, fetched: _Fetched) -> None:
         """Raises UnexpectedChange where a bar that has no defect is stored otherwise than it was fetched."""
-        wrong: set[int] = set()
-        for defect in before.defects:
-            wrong.update(ts for ts in ground.stored if defect.ts_from <= ts < defect.ts_to)
+        wrong = Ranges((each.ts_from, each.ts_to) for each in before.defects)
+        sound = set(ground.times[~wrong.hold(ground.times)].tolist())
         changes: list[ValueChange] = []
         for name, rows in fetched.rows.items():
             own = self._dataset.kind if name in ("ticks", "file") else _OF_VENUE.get(name, self._dataset.kind)
             fields = values_of(self._dataset.kind, own)
-            right = {ts: row for ts, row in rows.items() if ts in ground.stored and ts not in wrong}
+            right = {ts: row for ts, row in rows.items() if ts in sound}
             changes += _changes(ground.stored, right, fields)
         if changes:
             raise UnexpectedChange(self._dataset.symbol, sorted(changes))

@@ -19,17 +19,18 @@ from marketprism_application.ports.reading import StoreReader
 from marketprism_application.ports.witnesses import Witness
 from marketprism_application.repairing.asking import in_order
 from marketprism_application.repairing.building import RowMaker, gaps_of
-from marketprism_application.repairing.cases import UNJUDGED, Case, Ground, part_of, still_there
+from marketprism_application.repairing.cases import UNJUDGED, Case, Findings, Ground, part_of
 from marketprism_application.repairing.checking import SeriesChecks, against_of, family_of
 from marketprism_application.repairing.judging import Judging, holes_of
 from marketprism_application.repairing.mending import Mending
 from marketprism_application.repairing.planning import planned
+from marketprism_application.repairing.ranges import Ranges, between
 from marketprism_application.repairing.rows import Rows, by_time, is_of_ours, stored_bars
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.expectation import ExpectationRules, expectation_of
 from marketprism_domain.integrity.report import Defect, IntegrityReport
 from marketprism_domain.integrity.verdicts import JudgedDefect, Testimony, Verdict
-from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.values import Interval
 
 _NEAR_BARS = 2_000  # stored rows between two defects that are read with them rather than asked for apart
@@ -73,9 +74,13 @@ class SeriesRepairs:
                 raise QueryError(f"witness: expected one of {', '.join(known) or 'none'}, was {name!r}")
         dataset = report.dataset
         against = against_of(report)
-        unjudged = [each for each in report.defects if each.code in UNJUDGED or not dataset.interval]
-        judged = [_unknown(each, UNJUDGED.get(each.code, "no witness has rows of this kind")) for each in unjudged]
-        wanted = [each for each in report.defects if each not in unjudged]
+        judged: list[JudgedDefect] = []
+        wanted: list[Defect] = []
+        for each in report.defects:
+            if each.code in UNJUDGED or not dataset.interval:
+                judged.append(_unknown(each, UNJUDGED.get(each.code, "no witness has rows of this kind")))
+            else:
+                wanted.append(each)
         requests = 0
         if wanted:
             of_cases, requests = await self._judged(dataset, report.dense, against, wanted, names)
@@ -90,12 +95,12 @@ class SeriesRepairs:
         self, dataset: Dataset, dense: bool, against: tuple[str, ...], wanted: Sequence[Defect], names: Sequence[str]
     ) -> tuple[list[JudgedDefect], int]:
         checks = self._checks(dataset, dense, against)
-        now = await checks.report()
+        findings = Findings(await checks.report())
         there: list[Defect] = []
         found: list[JudgedDefect] = []
         gone: list[tuple[Defect, list[tuple[int, int]]]] = []
         for each in wanted:
-            left, rest = still_there(each, now)
+            left, rest = findings.still_there(each)
             there += left
             gone.append((each, rest))
         ground = await self._ground(dataset, dense, [(each.ts_from, each.ts_to) for each in wanted])
@@ -149,7 +154,7 @@ class SeriesRepairs:
 
         return await mending.repair(recheck, plan, ground, job, keep)
 
-    def _schedule(self, dataset: Dataset):  # type: ignore[no-untyped-def]
+    def _schedule(self, dataset: Dataset) -> Schedule:
         return self._calendar.schedule(dataset.venue, dataset.symbol)
 
     def _checks(self, dataset: Dataset, dense: bool, against: tuple[str, ...]) -> SeriesChecks:
@@ -165,7 +170,7 @@ class SeriesRepairs:
         rules = ExpectationRules(dense, self._now_ns(), alignment, halts=halts)
         grid = await asyncio.to_thread(lambda: Grid.of(expectation_of(dataset, self._schedule(dataset), rules)))
         stored: Rows = {}
-        for ts_from, ts_to in _near(ranges, _NEAR_BARS * length):
+        for ts_from, ts_to in Ranges(ranges, _NEAR_BARS * length):
             table = await stored_bars(self._reader, replace(dataset, ts_from=ts_from, ts_to=ts_to))
             stored |= await asyncio.to_thread(by_time, table)
         return Ground(grid, stored, length)
@@ -180,17 +185,6 @@ class SeriesRepairs:
         return tuple(found)
 
 
-def _near(ranges: Iterable[tuple[int, int]], room: int) -> list[tuple[int, int]]:
-    """Ranges in order, those that lie so near one another as one."""
-    found: list[tuple[int, int]] = []
-    for ts_from, ts_to in sorted(ranges):
-        if found and ts_from - found[-1][1] <= room:
-            found[-1] = (found[-1][0], max(found[-1][1], ts_to))
-        else:
-            found.append((ts_from, ts_to))
-    return found
-
-
 def _unknown(defect: Defect, text: str) -> JudgedDefect:
     return JudgedDefect(defect, Verdict.UNKNOWN, "", (Testimony("", 0, 0, 0, text),))
 
@@ -201,7 +195,7 @@ def _vanished(defect: Defect, ranges: Sequence[tuple[int, int]], ground: Ground)
     for ts_from, ts_to in ranges:
         hole = family_of(defect.code) == "missing"
         places = ground.keys_of(defect) if hole else ground.keys_of(defect._replace(code=""))
-        total = int(((places >= ts_from) & (places < ts_to)).sum())
+        total = len(between(places, ts_from, ts_to))
         if total or (ts_from, ts_to) == (defect.ts_from, defect.ts_to):
             found.append(JudgedDefect(part_of(defect, ts_from, ts_to, total or defect.total), Verdict.VANISHED))
     return found
