@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -133,7 +134,8 @@ class Mending:
         source, now = f"repair:{job}", self._now_ns()
         opens = np.array(sorted(rows), dtype=np.int64)
         closes = dict(zip(opens.tolist(), ground.closes(opens).tolist(), strict=True))
-        table = RowMaker(self._dataset, self._schedule, gaps, source, now).table(rows, ground.stored, closes)
+        row_maker = RowMaker(self._dataset, self._schedule, gaps, source, now)
+        table = await asyncio.to_thread(row_maker.table, rows, ground.stored, closes)
         expected = await self._checks.report(table)
         if (problem := _problem(before, expected)) is not None:
             return _of(result, error=f"{problem}; nothing is written")
@@ -169,7 +171,7 @@ class Mending:
             answer = await witness.bars(replace(self._dataset, ts_from=each.ts_from, ts_to=each.ts_to))
             for page in answer.pages:
                 await keep(page)
-            found.rows.setdefault(each.witness, {}).update(by_time(answer.rows))
+            found.rows.setdefault(each.witness, {}).update(await asyncio.to_thread(by_time, answer.rows))
             found.requests += answer.requests
             found.pages += len(answer.pages)
         return found

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +18,7 @@ from marketprism_adapters.nats.history_log import NatsHistoryLog
 from marketprism_adapters.witnesses.files import FileWitness
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import GAP
-from marketprism_application.contracts.questions import Question
+from marketprism_application.contracts.questions import Question, Records
 from marketprism_application.contracts.subjects import subject_of
 from marketprism_application.history.file_rows import FileRows, rows_of
 from marketprism_application.history.importing import Importer
@@ -29,7 +28,7 @@ from marketprism_application.integrity.file_check import CheckAsked
 from marketprism_application.integrity.stored_check import StoredCheck, StoredSeries
 from marketprism_application.ports.history import RawPage
 from marketprism_application.ports.history_log import SeriesKey
-from marketprism_application.ports.imports import FileHints
+from marketprism_application.ports.imports import FileHints, FileSeries, RowsFile
 from marketprism_application.ports.witnesses import Witness
 from marketprism_application.queries.answering import answer_question
 from marketprism_application.repairing.mending import UnexpectedChange
@@ -46,6 +45,7 @@ from tests.support.backtests import CU
 from tests.support.bar_series import CALENDAR
 from tests.support.downloads import LISTED, MINUTE
 from tests.support.repairs import NOW, damaged, klines_of, spoiled_values
+from tests.unit.application.repairing.test_mending import longer_of
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -167,8 +167,6 @@ async def test_a_damaged_series_of_a_venue_is_the_undisturbed_one_again(side: Si
                 "SELECT toUnixTimestamp64Nano(ts_pub) AS ts_pub FROM market.klines WHERE source != 'repair:job-1'"
             )
         )
-        from marketprism_application.contracts.questions import Records  # noqa: PLC0415
-
         asked = Records(
             "kline", dataset.symbol, dataset.venue, dataset.ts_from, dataset.ts_to, "1m", 20_000, as_of=stamp
         )
@@ -201,20 +199,12 @@ async def test_a_bar_without_a_defect_is_never_changed(side: Side) -> None:
         assert await side.count("klines") == 698
 
 
-def _of_cu(kind: str = "bar") -> tuple[Any, Any, pa.Table]:
+def _of_cu() -> tuple[RowsFile, FileSeries, pa.Table]:
     file = open_rows_file(CU, FileHints("shfe", "cu1905", "1m"))
-    series = replace_series(file)
-    target = target_of(file.facts, series, kind)
+    series = file.facts.series[0]
+    target = target_of(file.facts, series, "bar")
     parts = [part.table for part in rows_of(file, series, target, CALENDAR, CheckAsked(NOW))]
     return file, series, pa.concat_tables(parts)
-
-
-def replace_series(file: Any) -> Any:
-    return file.facts.series[0]
-
-
-def some(chance: Random, count: int, most: int) -> Iterator[int]:
-    return iter(chance.sample(range(500, count), most))
 
 
 async def test_bars_of_ours_are_mended_from_a_file_and_longer_ones_with_them(side: Side) -> None:
@@ -224,25 +214,26 @@ async def test_bars_of_ours_are_mended_from_a_file_and_longer_ones_with_them(sid
     dataset = Dataset("bar", "shfe", "cu1905", "1m", int(times[0]), int(times[-1]) + MINUTE)
     chance = Random(3)
     rows = truth.to_pylist()
-    lost = sorted(some(chance, truth.num_rows, 200))
-    spoiled = {n: {"high": rows[n]["low"] / 2} for n in some(chance, truth.num_rows, 40) if n not in lost}
-    place = Place(side, dataset)
-    await place.put(damaged(truth, lost, spoiled))
-    hours = Place(side, replace(dataset, interval="1h"))
-    dense = await place.report(dense=True)
-    wrong = dense.missing
+    numbers = chance.sample(range(500, truth.num_rows), 240)
+    lost, spoiled = sorted(numbers[:200]), {n: {"volume": -rows[n]["volume"] - 1} for n in numbers[200:]}
+    wrong = damaged(truth, lost, spoiled)
+    place, hours = Place(side, dataset), Place(side, replace(dataset, interval="1h"))
+    await place.put(wrong)
+    await hours.put(longer_of(dataset, wrong, "1h"))
+    before = await place.report(dense=True)
     repairs = place.repairs(FileWitness(file, series, CALENDAR, NOW))
-    recheck = await repairs.recheck(dense)
+    recheck = await repairs.recheck(before)
     assert {each.verdict for each in recheck.judged if each.defect.code == "ohlc"} == {Verdict.OURS}
     result = await repairs.repair(recheck, await repairs.plan(recheck), job="cu", keep=place.keep)
-    assert (result.error, result.inserted, result.revisions) == ("", 200, len(spoiled))
+    assert (result.error, result.inserted, result.revisions) == ("", 200, 40)
+    assert result.longer > 20
     names = ["ts_open", "ts_close", "trading_day", *HISTORY_KINDS["bar"].compared]
     table = await stored_bars(side.storage.reader, dataset)
     assert table.select(names).to_pylist() == [{name: row[name] for name in names} for row in rows]
-    assert {row["revision"] for row in table.to_pylist()} == {0, 1}
+    assert set(table.column("revision").to_pylist()) == {0, 1}
+    right = {row["ts_open"]: row for row in longer_of(dataset, truth, "1h").to_pylist()}
+    for row in await hours.values():
+        assert row == {name: right[row["ts_open"]][name] for name in row}
     left = await place.report(dense=True)
-    assert left.missing == wrong - 200
-    assert result.after is not None
-    assert result.after.rows < result.before.rows
-    assert await hours.values() == []  # there were none, so none are made
-    assert Decimal(0) not in {row["close"] for row in table.to_pylist()}
+    assert left.missing == before.missing - 200
+    assert {each.code for each in left.defects} <= {each.code for each in before.defects} - {"ohlc"}

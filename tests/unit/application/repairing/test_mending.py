@@ -12,10 +12,14 @@ import pyarrow as pa
 import pytest
 
 from marketprism_adapters.memory.store import MemoryStore
-from marketprism_application.contracts.kinds import BAR, GAP
+from marketprism_adapters.witnesses.stored import TicksWitness
+from marketprism_application.contracts.kinds import BAR, GAP, TICK
+from marketprism_application.contracts.questions import Question, Records
 from marketprism_application.contracts.repairs import Recheck, RepairPlan, RepairResult
 from marketprism_application.errors import QueryError, SourceError
 from marketprism_application.ports.storage import StreamPlace
+from marketprism_application.queries.answering import answer_question
+from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.repairing.rendering import plain_plan, plain_repair
 from marketprism_application.repairing.series_repairs import SeriesRepairs
 from marketprism_domain.bars.cascade import Cascade, Minute, Window
@@ -23,6 +27,7 @@ from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.verdicts import Verdict
 from tests.contract.stores import covered
 from tests.contract.test_codec import SAMPLES
+from tests.fakes.ticks import tick
 from tests.support.bar_series import CALENDAR
 from tests.support.downloads import LISTED, MINUTE
 from tests.support.repairs import NOW, Mended, as_bars, damaged, klines_of, put, values
@@ -85,8 +90,6 @@ async def store_of(rows: pa.Table) -> MemoryStore:
 
 
 def records_of(dataset: Dataset) -> Any:
-    from marketprism_application.contracts.questions import Records  # noqa: PLC0415
-
     return Records(
         dataset.kind, dataset.symbol, dataset.venue, dataset.ts_from, dataset.ts_to, dataset.interval, 20_000
     )
@@ -328,3 +331,39 @@ async def test_random_damage_of_bars_of_ours_is_mended_to_the_last_digit(seed: i
         for interval in ("5m", "1h"):
             of = replace(dataset, interval=interval)
             assert await values(store, of) == await values(calm, of)
+
+
+async def test_bars_of_a_chinese_contract_are_mended_from_its_ticks() -> None:
+    day = CALENDAR.schedule("shfe", "cu1905").sessions("20190306")[1]
+    ticks = [
+        tick(
+            day.ts_open + n * 15 * 10**9,
+            50_000 + n % 7 * 10,
+            n + 1,
+            day="20190306",
+            symbol="cu1905",
+            verdict="passed",
+            phase="continuous",
+        )._replace(seq=n + 1)
+        for n in range(240)
+    ]
+    store = MemoryStore()
+    await store.insert(TICK, ticks, [StreamPlace(n + 1, 0) for n in range(240)], covered(1, 240), 1)
+    dataset = Dataset("bar", "shfe", "cu1905", "1m", day.ts_open, day.ts_open + 60 * MINUTE)
+    series = Mended(store, dataset, [])
+
+    async def ask(question: Question) -> pa.Table:
+        return await answer_question(store, question, ReadRules(CALENDAR, ("1m",)))
+
+    witness = TicksWitness(ask)
+    made = (await witness.bars(dataset)).rows
+    assert made.num_rows == 60
+    bars = pa.Table.from_pylist([{**row, "gap": False} for row in made.to_pylist()], schema=made.schema)
+    await put(store, "bar", damaged(bars, [7, 8, 30], {40: {"high": Decimal(1)}}))
+    series.witnesses = [witness]
+    result = await repaired(series, dense=True)
+    assert (result.error, result.inserted, result.revisions) == ("", 3, 1)
+    names = ("open", "high", "low", "close", "volume", "turnover", "open_interest")
+    table = await store.answer(records_of(dataset))
+    assert table.select([*names, "ticks"]).to_pylist() == bars.select([*names, "ticks"]).to_pylist()
+    assert (await series.report(dense=True)).is_clean
