@@ -93,7 +93,8 @@ class TradesWitness:
 
     async def bars(self, dataset: Dataset) -> WitnessRows:
         """The bars that the tape makes in the range."""
-        fields = tuple(dict.fromkeys((*TRADE.page_key, *(each for each in _OF_TAPE if each in TRADE.fields))))
+        there = frozenset(TRADE.fields)
+        fields = tuple(dict.fromkeys((*TRADE.page_key, *(name for name in _OF_TAPE if name in there))))
         question = Records(
             TRADE.name,
             dataset.symbol,
