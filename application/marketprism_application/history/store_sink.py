@@ -39,6 +39,7 @@ from marketprism_domain.marketdata.gap import kind_missing_in
 _SAMPLE = 10
 _TAKEN = 20  # in a row: somebody else writes the series all the time
 _AT_ONCE = 16
+_BELIEVED_S = 60.0
 
 
 class StoredPart(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,7 +91,7 @@ class StoreSink:
         self._replaces, self._now_ns = replaces, now_ns
         self._writing = asyncio.Lock()
         self._joined: SeriesKey | None = None
-        self._held: set[tuple[int, int, str]] = set()
+        self._held: dict[str, float] = {}  # receipts whose rows were there, and when that was seen
         self.totals = SinkTotals()
 
     # -- what is there ----------------------------------------------------------------------------------------------
@@ -205,17 +206,16 @@ class StoreSink:
         """Whether the store has as many rows of the part's time as it had."""
         if not receipt:
             return False
-        seen = (part.ts_from, part.ts_to, receipt)
-        if seen not in self._held:  # a download that goes on asks more than once
-            wanted = msgspec.json.decode(receipt, type=StoredPart).rows
+        seen = f"{part.ts_from}/{part.ts_to}/{receipt}"
+        if time.monotonic() - self._held.get(seen, -_BELIEVED_S) < _BELIEVED_S:
+            return True  # a download that goes on asks more than once
+        wanted = msgspec.json.decode(receipt, type=StoredPart).rows
+        if wanted:
             series = _series(part.dataset)
             around = beside(series)
-            count = (
-                await stored_count(self._reader, series, part.ts_from - around, part.ts_to + around) if wanted else 0
-            )
-            if count < wanted:
+            if await stored_count(self._reader, series, part.ts_from - around, part.ts_to + around) < wanted:
                 return False
-            self._held.add(seen)
+        self._held[seen] = time.monotonic()
         return True
 
     # -- writing ----------------------------------------------------------------------------------------------------
@@ -231,9 +231,7 @@ class StoreSink:
         for start in range(0, len(fetched.holes), _AT_ONCE):
             some = fetched.holes[start : start + _AT_ONCE]
             await asyncio.gather(*(self._enter(part, hole) for hole in some))
-        receipt = msgspec.json.encode(msgspec.structs.replace(done, ranges=_by_units(what, part, rows))).decode()
-        self._held.add((part.ts_from, part.ts_to, receipt))
-        return receipt
+        return msgspec.json.encode(msgspec.structs.replace(done, ranges=_by_units(what, part, rows))).decode()
 
     def _settled(self, what: HistoryKind, rows: pa.Table) -> pa.Table:
         """The rows as they are stored: received when they happened, published now; without a bar that still runs."""
