@@ -36,7 +36,7 @@ async def test_a_gateways_source_says_what_it_used(
             while (entry := await bucket.get(key)) is None:
                 await asyncio.sleep(0.02)
         record = msgspec.msgpack.decode(entry.value, type=BudgetRecord)
-        assert record.levels["rest"].tokens < 1_900  # 1 900 are there at first
+        assert record.levels["rest"].tokens < 1_940  # so much is there at first
         await source.close()
 
 
