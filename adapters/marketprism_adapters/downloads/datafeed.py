@@ -143,8 +143,8 @@ class DatafeedHistory:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def _check(self, kind: str, interval: str) -> None:
-        if kind != BAR.name:
-            raise QueryError(f"kind: expected one of {BAR.name}, was {kind!r}")
+        if kind not in self.kinds():
+            raise QueryError(f"kind: expected one of {', '.join(self.kinds())}, was {kind!r}")
         if interval not in _INTERVALS:
             near = did_you_mean(interval, _INTERVALS)
             raise QueryError(f"interval: expected one of {', '.join(_INTERVALS)}, was {interval!r}{near}")

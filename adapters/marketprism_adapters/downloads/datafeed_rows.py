@@ -47,7 +47,7 @@ class DatafeedRows:
 
     @property
     def facts(self) -> FileFacts:
-        """One series."""
+        """One series, its bars at the times at which they open."""
         return self._facts
 
     def batches(self, series: FileSeries) -> Iterator[pa.RecordBatch]:  # noqa: ARG002 (there is one)
