@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -20,7 +20,7 @@ from marketprism_domain.sessions.calendar import Schedule
 INSTALLED = importlib.util.find_spec("vnpy") is not None
 
 # Written into a folder on the path, so that it is found as datafeeds of VeighNa are.
-MODULE = '''
+MODULE = """
 from datetime import timedelta
 from vnpy.trader.object import BarData
 from vnpy.trader.constant import Exchange, Interval
@@ -40,7 +40,7 @@ class Datafeed({base}):
         if self.words:
             output(self.words)
         return [bar for bar in self.bars if req.start <= bar.datetime <= req.end and bar.interval == req.interval]
-'''
+"""
 
 
 class Exchange(Enum):

@@ -140,7 +140,7 @@ async def test_a_datafeed_that_raises_has_failed_this_part(feed: Feed) -> None:
         raise KeyError("no field")
 
     feed.made.query_bar_history = raises
-    with pytest.raises(SourceError, match="expected bars: .*no field"):
+    with pytest.raises(SourceError, match=r"expected bars: .*no field"):
         await rows(feed, dataset())
 
 
