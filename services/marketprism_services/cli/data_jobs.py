@@ -16,6 +16,7 @@ from marketprism_services.cli.clocks import UTC_TIME, Tz, Zone, zone_named
 from marketprism_services.cli.data_client import ask_data, followed
 from marketprism_services.cli.data_jobs_view import JobView, line, show_job, show_jobs, stage_of
 from marketprism_services.cli.data_options import one_of
+from marketprism_services.cli.language.catalogue import spoken
 from marketprism_services.cli.options import DataDir, NatsUrl, nats_of
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -64,7 +65,8 @@ def jobs(
 def cancel(job: JobId, data_dir: DataDir = None, nats_url: NatsUrl = None) -> None:
     """End a job of the data service; what it has done stays."""
     found = ask_data(nats_of(data_dir, nats_url), lambda market: market.data.cancel(job))
-    line(f"job {found.id}: {stage_of(found.stage)}" if found.stage.is_final else f"job {found.id} is asked to end")
+    stage = spoken().translate(stage_of(found.stage))
+    line(f"job {found.id}: {stage}" if found.stage.is_final else f"job {found.id} is asked to end")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class JobView:
         moved = state.stage is not self._stage
         if moved or time.monotonic() - self._written >= _EVERY_S:
             self._written, self._stage = time.monotonic(), state.stage
-            line(f"job {state.id}: {stage_of(state.stage)}, {done} of {count_of(total, 'part')}")
+            line(f"job {state.id}: {say(stage_of(state.stage))}, {done} of {count_of(total, 'part')}")
 
 
 def _parts(state: JobShown) -> tuple[int, int]:
@@ -122,7 +122,8 @@ def show_jobs(jobs: Sequence[JobShown], zone: Zone) -> None:
 def show_job(job: JobShown, zone: Zone) -> None:
     """A job with its series."""
     total, done = _parts(job)
-    line(f"job {job.id}: {stage_of(job.stage)}, {done} of {count_of(total, 'part')}")
+    stage = spoken().translate(stage_of(job.stage))
+    line(f"job {job.id}: {stage}, {done} of {count_of(total, 'part')}")
     for remark in job.remarks:
         line(remark)
     if job.error:

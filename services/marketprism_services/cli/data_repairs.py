@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from marketprism_application.contracts.data_answers import RepairReport, Verdicts
+from marketprism_application.contracts.data_answers import DatasetShown, RepairReport, Verdicts
 from marketprism_application.contracts.data_jobs import JobStage
 from marketprism_client import MarketClient
-from marketprism_services.cli.clocks import UTC_TIME, Tz, Zone, zone_named
+from marketprism_services.cli.clocks import Tz, Zone, zone_of_venues
 from marketprism_services.cli.data_client import ask_data, followed
 from marketprism_services.cli.data_jobs import AsJson, plain
 from marketprism_services.cli.data_jobs_view import JobView, line
@@ -40,7 +41,7 @@ def recheck(
         await job.wait()
         return await market.data.verdicts(check)
 
-    _show(ask_data(nats_of(data_dir, nats_url), work, view), _zone(tz), as_json=as_json)
+    _show(ask_data(nats_of(data_dir, nats_url), work, view), tz, as_json=as_json)
 
 
 def verdicts(
@@ -48,7 +49,7 @@ def verdicts(
 ) -> None:
     """Whose the defects of a check are, as the last recheck has judged."""
     found = ask_data(nats_of(data_dir, nats_url), lambda market: market.data.verdicts(check))
-    _show(found, _zone(tz), as_json=as_json)
+    _show(found, tz, as_json=as_json)
 
 
 def repair(
@@ -63,7 +64,7 @@ def repair(
 
     The plan and its cost are shown first. Exit 0 where no defect is left, 3 where some are, 1 where it failed.
     """
-    zone, nats, view = _zone(tz), nats_of(data_dir, nats_url), JobView(silent=as_json)
+    nats, view = nats_of(data_dir, nats_url), JobView(silent=as_json)
 
     async def done(market: MarketClient, *, dry: bool) -> RepairReport:
         job = await market.data.start_repair(check, dry_run=dry)
@@ -71,6 +72,7 @@ def repair(
         return await market.data.repaired(job)
 
     found = ask_data(nats, lambda market: done(market, dry=True), view)
+    zone = _zone([each.dataset for each in found.series], tz)
     if not as_json and found.job.stage is JobStage.DONE:
         show_plans(found, zone)
     if not dry_run and found.job.stage is JobStage.DONE:
@@ -88,15 +90,16 @@ def repair(
         raise typer.Exit(Exit.INPUT)
 
 
-def _zone(tz: str | None) -> Zone:
-    return zone_named(tz) if tz else UTC_TIME
+def _zone(datasets: Sequence[DatasetShown], tz: str | None) -> Zone:
+    """The zone of the series' times: China's where all are of its exchanges."""
+    return zone_of_venues({each.venue for each in datasets} or {"other"}, tz)
 
 
-def _show(found: Verdicts, zone: Zone, *, as_json: bool) -> None:
+def _show(found: Verdicts, tz: str | None, *, as_json: bool) -> None:
     if as_json:
         print(plain(found))
     else:
-        show_verdicts(found, zone)
+        show_verdicts(found, _zone([each.dataset for each in found.reports], tz))
         if found.counts.get("ours"):
             line("what is ours can be repaired: `marketprism data repair`")
 
