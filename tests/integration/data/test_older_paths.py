@@ -6,8 +6,15 @@ import asyncio
 
 import pytest
 
+from marketprism_application.contracts.kinds import KLINE
+from marketprism_application.contracts.questions import Question, Records, decode_question, encode_answer
+from marketprism_application.queries.arrow_tables import table_of
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.service import Service, rpc
+from tests.contract.test_codec import SAMPLES
 from tests.integration.api.access_side import Gateway, gateway
 from tests.integration.data.answering import REPORTS, answering
+from tests.support.services import running
 
 pytestmark = pytest.mark.timeout(120)
 DOWNLOAD = {"symbols": ["BTCUSDT", "ETHUSDT"], "interval": "1h", "start": "2024-01-01", "end": "2024-02-01"}
@@ -105,6 +112,43 @@ async def changes(api: Gateway) -> int:
     """Records of downloads in the audit log."""
     newest = await api.service.access.audit_log.newest(1_000)
     return sum("POST /api/v1/data/downloads" in each.target for _, each in newest)
+
+
+class Klines(Service):
+    """The read side, as far as it is asked for klines: one row, and the question that it answers."""
+
+    def __init__(self, connection: NatsConnection) -> None:
+        super().__init__("query", connection)
+        self.asked: list[Question] = []
+
+    @rpc("arrow", raw=True)
+    async def arrow(self, data: bytes) -> bytes:
+        """The row of an hour."""
+        self.asked.append(decode_question(data))
+        return encode_answer(table_of(KLINE, [SAMPLES["kline"]]))
+
+
+async def test_klines_are_those_of_the_read_side(nats_url: str) -> None:
+    connection = await NatsConnection.open(nats_url, name="older-klines")
+    service = Klines(connection)
+    try:
+        async with gateway(nats_url) as api, running(service):
+            key = await api.key(await api.user("viewer"), limits="bulk")
+            path = "/api/kline/1h/BTCUSDT?start=2024-01-01T00:00Z&end=1704153600000&limit=3"
+            async with asyncio.timeout(30):
+                while (found := await api.ask("GET", path, key)).status == 503:
+                    await asyncio.sleep(0.05)
+            assert (found.status, found.data[0]["symbol"]) == (200, SAMPLES["kline"].symbol)
+            assert found.headers["Link"] == '</api/v1/klines>; rel="successor-version"'
+            begin = 1_704_067_200 * 10**9
+            end = begin + 86_400 * 10**9
+            asked = Records("kline", "BTC-USDT-PERP", "binance", begin, end, "1h", 3)
+            assert service.asked[-1] == asked
+            spot = await api.ask("GET", "/api/kline/1m/BTC-USDT?venue=binance", key)
+            assert (spot.status, service.asked[-1].symbol) == (200, "BTC-USDT")  # type: ignore[union-attr]
+            assert (await api.ask("GET", path)).code == "UNAUTHENTICATED"
+    finally:
+        await connection.close()
 
 
 async def test_without_a_data_service_they_say_that_there_is_none(nats_url: str) -> None:
