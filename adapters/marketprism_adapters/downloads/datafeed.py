@@ -36,7 +36,7 @@ from marketprism_sdk.errors import reason_of
 
 _INTERVALS = {"1m": "MINUTE", "1h": "HOUR", "1d": "DAILY", "1w": "WEEKLY"}
 _EARLIEST = int(datetime(1990, 1, 1, tzinfo=CHINA).timestamp()) * NANOS_PER_SECOND
-_DAY = 1440 * NANOS_PER_MINUTE
+_LONGEST_HOLIDAY = 14 * 1440 * NANOS_PER_MINUTE
 _Output = Callable[[str], object]
 T = TypeVar("T")
 
@@ -116,8 +116,9 @@ class DatafeedHistory:
 
     def _asked(self, part: Part) -> tuple[list[DatafeedBar], list[str]]:
         words: list[str] = []
-        # Bars of a day bear its midnight, in the middle of their session: one day more, cut to the part below.
-        request = request_of(part.dataset, part.ts_from - _DAY, part.ts_to + _DAY)
+        # A bar of a day bears its midnight, long after it opened where a holiday lies between: more is asked for, and cut.
+        beside = 0 if part.dataset.interval in ("1m", "1h") else _LONGEST_HOLIDAY
+        request = request_of(part.dataset, part.ts_from - beside, part.ts_to + beside)
         try:
             found = self._feed.query_bar_history(request, lambda text: words.append(str(text)))
         except Exception as error:  # anybody's code: whatever it raises, this part has failed

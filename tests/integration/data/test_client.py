@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from marketprism_application.contracts.data_jobs import JobStage
-from marketprism_client import DataJobFailed, MarketClient, QueryFailed, SyncMarketClient
+from marketprism_application.contracts.data_jobs import JobShown, JobStage
+from marketprism_client import DataJob, DataJobFailed, MarketClient, QueryFailed, SyncMarketClient
 from marketprism_domain.integrity.report import Severity
 from marketprism_domain.integrity.verdicts import Verdict
 from marketprism_sdk.errors import NoResponders
@@ -82,11 +82,19 @@ async def test_a_job_is_followed_until_it_has_ended(nats_url: str) -> None:
     async with answering(nats_url) as state, MarketClient(nats_url) as market:
         job = await market.data.download("BTC-USDT", "2024-01-01", venue="binance", interval="1m")
         assert state.jobs[job.id].request["ts_from"] == 1_704_038_400_000_000_000  # China time, as the client's
-        states = [shown async for shown in job.progress(every_s=0.01)]
+        state.paused = True
+        following = asyncio.create_task(_states(job))
+        await asyncio.sleep(0.2)  # it is looked at many times, and stands where it was
+        state.paused = False
+        states = (await following)[1:]
         assert [each.parts_done for each in states] == list(range(1, PARTS + 1))
         assert (states[-1].stage, job.stage) == (JobStage.DONE, JobStage.DONE)
         assert (await job.wait()).rows == 10 * PARTS
         assert (await market.data.job(job.id)).shown == job.shown
+
+
+async def _states(job: DataJob) -> list[JobShown]:
+    return [shown async for shown in job.progress(every_s=0.01)]
 
 
 async def test_a_service_that_is_away_is_waited_for_and_the_job_goes_on(nats_url: str) -> None:

@@ -89,6 +89,13 @@ async def test_bars_of_days_bear_their_date(feed: Feed) -> None:
     assert found[0]["open_interest"] is None or found[0]["open_interest"] == 0
 
 
+async def test_a_day_that_opens_in_the_range_is_in_it_although_its_date_is_not(feed: Feed) -> None:
+    feed.made.bars[:] = [feed.bar(SYMBOL, datetime(2024, 3, 18, tzinfo=CHINA), 3700.5, "d", volume=9.0)]
+    friday = dataset("1d", begin="2024-03-15T20:00", end="2024-03-15T23:00")
+    assert [row["trading_day"] for row in await rows(feed, friday)] == ["20240318"]
+    assert await rows(feed, dataset("1d", begin="2024-03-15T21:01", end="2024-03-19")) == []
+
+
 async def test_a_forming_bar_is_none_yet(feed: Feed) -> None:
     now = ns("2024-03-18 09:30") + 10**9
     history = DatafeedHistory("x", "shfe", datafeed_named(feed.name), chinese_calendar(), now_ns=lambda: now)
