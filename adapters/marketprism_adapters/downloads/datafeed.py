@@ -116,7 +116,7 @@ class DatafeedHistory:
 
     def _asked(self, part: Part) -> tuple[list[DatafeedBar], list[str]]:
         words: list[str] = []
-        # A bar of a day bears its midnight, long after it opened where a holiday lies between: more is asked for, and cut.
+        # A bar of a day bears its midnight, long after it opened over a holiday: more is asked for, and cut.
         beside = 0 if part.dataset.interval in ("1m", "1h") else _LONGEST_HOLIDAY
         request = request_of(part.dataset, part.ts_from - beside, part.ts_to + beside)
         try:

@@ -129,22 +129,14 @@ def download(
         raise Stop(Exit.USAGE, "--out: expected a folder, or --store, was none")
     zone = zone_named(tz) if tz else zone_of(venue_named(venue), None) if datafeed else UTC_TIME
     kind = kind or (BAR.name if datafeed else KLINE.name)
-    wanted = _wanted(symbol, venue, kind, interval, (start, end), zone, confirm=confirm, datafeed=datafeed)
     if store:
-        of = wanted.dataset
-        into = StoreDownload(
-            symbol,
-            wanted.market,
-            kind,
-            of.interval,
-            of.ts_from,
-            of.ts_to,
-            mode,
-            "archive" if archive else "auto",
-            confirm,
-        )
+        market = venue_named(venue)
+        _is_listed(market, venue, kind, datafeed=False)
+        source = "archive" if archive else "auto"
+        into = StoreDownload(symbol, market, kind, interval, *zone.range(start, end), mode, source, confirm)
         download_into_store(into, zone, data_dir, nats_url, as_json=as_json)
         return
+    wanted = _wanted(symbol, venue, kind, interval, (start, end), zone, confirm=confirm, datafeed=datafeed)
     assert out is not None  # noqa: S101 (refused above)
     wanted = replace(
         wanted, folder=out, archive=archive, rest_url=rest_url, workers=workers, mode=mode, keep_raw=keep_raw

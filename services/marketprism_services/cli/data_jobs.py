@@ -12,6 +12,7 @@ import typer
 
 from marketprism_application.contracts.data_jobs import JobShown, JobStage
 from marketprism_client import MarketClient
+from marketprism_domain.instruments.written_names import is_pattern
 from marketprism_services.cli.clocks import UTC_TIME, Tz, Zone, zone_named
 from marketprism_services.cli.data_client import ask_data, followed
 from marketprism_services.cli.data_jobs_view import JobView, line, show_job, show_jobs, stage_of
@@ -71,7 +72,7 @@ def cancel(job: JobId, data_dir: DataDir = None, nats_url: NatsUrl = None) -> No
 
 @dataclass(frozen=True)
 class StoreDownload:
-    """A download into the store, as it was asked for."""
+    """A download into the store, as it was asked for; `symbol` is a name, several with commas, or a pattern."""
 
     symbol: str
     venue: str
@@ -91,10 +92,12 @@ def download_into_store(
     view = JobView(silent=as_json)
 
     async def work(market: MarketClient) -> JobShown:
+        of_list = is_pattern(wanted.symbol)
         job = await market.data.download(
-            wanted.symbol,
+            () if of_list else wanted.symbol,
             wanted.ts_from,
             wanted.ts_to,
+            pattern=wanted.symbol if of_list else "",
             venue=wanted.venue,
             kind=wanted.kind,
             interval=wanted.interval,

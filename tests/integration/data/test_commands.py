@@ -46,12 +46,23 @@ async def test_a_download_into_the_store_is_a_job_that_is_followed(nats_url: str
         assert "job download-1: planned, 0 of 3 parts" in done.err
         assert "job download-1: done, 3 of 3 parts" in done.err
         asked = state.jobs["download-1"].request
-        assert (asked["venue"], asked["kind"], asked["interval"], asked["source"]) == ("binance", "kline", "1m", "auto")
+        assert (asked["venue"], asked["kind"], asked["symbols"], asked["source"]) == (
+            "binance",
+            "kline",
+            ["BTC-USDT"],
+            "auto",
+        )
         assert asked["ts_from"] == 1_704_067_200_000_000_000  # UTC, as of every download
         archived = await command(nats_url, "download", *BINANCE, "--store", "--archive", "x", "--mode", "all", "--json")
         assert json.loads(archived.out)["stage"] == "done"
         asked = state.jobs["download-2"].request
         assert (asked["source"], asked["mode"]) == ("archive", "all")
+        several = ["BTC-USDT,ETH-USDT", "--venue", "binance", "--from", "2024-01-01", "--interval", "1h"]
+        assert (await command(nats_url, "download", *several, "--store")).code == 0
+        assert state.jobs["download-3"].request["symbols"] == ["BTC-USDT", "ETH-USDT"]
+        assert (await command(nats_url, "download", "*-USDT", *BINANCE[1:], "--store")).code == 0
+        asked = state.jobs["download-4"].request
+        assert (asked["pattern"], asked["symbols"]) == ("*-USDT", [])
         state.fails = True
         failed = await command(nats_url, "download", *BINANCE, "--store")
         assert failed.code == Exit.FAILED
