@@ -38,7 +38,7 @@ from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 from marketprism_services.cli.clocks import UTC_TIME, Tz, Zone, zone_named
 from marketprism_services.cli.data_download_view import DownloadView, plain_download, show_plan, show_result
 from marketprism_services.cli.data_files import zone_of
-from marketprism_services.cli.data_jobs import StoreDownload, download_into_store
+from marketprism_services.cli.data_jobs import SOURCES, StoreDownload, download_into_store
 from marketprism_services.cli.data_options import download_options, one_of
 from marketprism_services.cli.data_view import show_report
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, settings_of
@@ -84,6 +84,9 @@ def download(
     store: Annotated[
         bool, typer.Option("--store", help="Into the store of a running pipeline, as a job of its data service.")
     ] = False,
+    source: Annotated[
+        str, typer.Option(help="Of a download into the store: rest, archive, or auto for what is quicker.")
+    ] = SOURCES[0],
     kind: Annotated[
         str,
         typer.Option(
@@ -122,9 +125,12 @@ def download(
     """
     if mode not in MODES:
         raise Stop(Exit.USAGE, one_of("--mode", mode, MODES))
+    if source not in SOURCES:
+        raise Stop(Exit.USAGE, one_of("--source", source, SOURCES))
     if store:
         of_here = {"--out": out, "--datafeed": datafeed, "--keep-raw": keep_raw, "--dry-run": dry_run}
-        download_options({name for name, value in {**of_here, "--rest-url": rest_url}.items() if value})
+        of_here |= {"--rest-url": rest_url, "--archive": archive}
+        download_options({name for name, value in of_here.items() if value})
     elif out is None:
         raise Stop(Exit.USAGE, "--out: expected a folder, or --store, was none")
     zone = zone_named(tz) if tz else zone_of(venue_named(venue), None) if datafeed else UTC_TIME
@@ -132,7 +138,7 @@ def download(
     if store:
         market = venue_named(venue)
         _is_listed(market, venue, kind, datafeed=False)
-        source = "archive" if archive else "auto"
+        interval = interval or ("1m" if KINDS[kind].has_interval else "")
         into = StoreDownload(symbol, market, kind, interval, *zone.range(start, end), mode, source, confirm)
         download_into_store(into, zone, data_dir, nats_url, as_json=as_json)
         return

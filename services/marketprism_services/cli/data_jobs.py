@@ -23,6 +23,7 @@ from marketprism_services.platform.exits import Exit, Stop
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="A job, as `data jobs` has it.")]
+SOURCES = ("auto", "rest", "archive")
 _ACTIONS = ("download", "check", "recheck", "repair", "import", "export", "daily")
 
 
@@ -127,4 +128,4 @@ def plain(value: object) -> str:
     return json.dumps(msgspec.to_builtins(value), indent=1, ensure_ascii=False)
 
 
-__all__ = ["AsJson", "JobId", "StoreDownload", "cancel", "download_into_store", "end", "jobs", "plain"]
+__all__ = ["SOURCES", "AsJson", "JobId", "StoreDownload", "cancel", "download_into_store", "end", "jobs", "plain"]

@@ -53,7 +53,9 @@ async def test_a_download_into_the_store_is_a_job_that_is_followed(nats_url: str
             "auto",
         )
         assert asked["ts_from"] == 1_704_067_200_000_000_000  # UTC, as of every download
-        archived = await command(nats_url, "download", *BINANCE, "--store", "--archive", "x", "--mode", "all", "--json")
+        archived = await command(
+            nats_url, "download", *BINANCE, "--store", "--source", "archive", "--mode", "all", "--json"
+        )
         assert json.loads(archived.out)["stage"] == "done"
         asked = state.jobs["download-2"].request
         assert (asked["source"], asked["mode"]) == ("archive", "all")
@@ -120,6 +122,13 @@ async def test_jobs_are_listed_shown_and_ended(nats_url: str) -> None:
         (["jobs", "--watch"], Exit.USAGE, "--watch: expected the ID of a job, was none"),
         (["jobs", "--state", "dne"], Exit.USAGE, "--state: expected one of planned, running"),
         (["jobs", "--action", "chek"], Exit.USAGE, "was 'chek'; did you mean 'check'"),
+        (
+            ["download", *BINANCE, "--store", "--source", "ftp"],
+            Exit.USAGE,
+            "--source: expected one of auto, rest, archive",
+        ),
+        (["download", *BINANCE, "--store", "--archive", "x"], Exit.USAGE, "--archive: expected none with --store"),
+        (["download", "BTC-USDT", "--venue", "shfe", "--store"], Exit.USAGE, "--venue: expected one of binance"),
         (["recheck", "x"], Exit.FAILED, "id: expected a check, was 'x'"),
         (["repair", "x"], Exit.FAILED, "id: expected a check, was 'x'"),
         (["universe", "--rank", "size"], Exit.USAGE, "--rank: expected one of change, volume, turnover"),
