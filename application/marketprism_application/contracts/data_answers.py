@@ -129,7 +129,7 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
         return min(round(exact, 2), _FULL if self.is_clean else 99.99)
 
 
-class WitnessWord(msgspec.Struct, frozen=True):
+class TestimonyShown(msgspec.Struct, frozen=True):
     """What one witness answered about a defect: how often it was asked, how many rows it has and lacks."""
 
     witness: str
@@ -144,7 +144,7 @@ class JudgedFinding(FoundDefect, frozen=True, kw_only=True):
 
     verdict: Verdict
     witness: str = ""
-    testimonies: Sequence[WitnessWord] = ()
+    testimonies: Sequence[TestimonyShown] = ()
 
 
 class JudgedSeries(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +156,7 @@ class JudgedSeries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdicts(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose the defects of a check are: `counts` by verdict (ours, venue, both, vanished, unknown)."""
+    """Whose the defects of a check are: `counts` of bars by verdict (ours, venue, both, vanished, unknown)."""
 
     recheck: str
     counts: Mapping[str, int] = {}
@@ -168,7 +168,7 @@ class Verdicts(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(finding for each in self.reports for finding in each.judged)
 
 
-class PlannedRange(msgspec.Struct, frozen=True, kw_only=True):
+class RangeShown(msgspec.Struct, frozen=True, kw_only=True):
     """A range that is fetched once more, and from whom."""
 
     ts_from: int
@@ -178,24 +178,28 @@ class PlannedRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanShown(msgspec.Struct, frozen=True, kw_only=True):
-    """What a repair of one series takes: requests, and seconds by the budget of whoever is asked."""
+    """What a repair of one series takes: requests, and seconds by the budget of whoever is asked. `bars` are mended,
+    `left` bars are ours and should not be there, which no revision mends."""
 
     parts: int = 0
-    ranges: Sequence[PlannedRange] = ()
+    bars: int = 0
+    left: int = 0
+    ranges: Sequence[RangeShown] = ()
     requests: int = 0
     seconds: float = 0.0
 
 
-class SeriesState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found before a repair, or after it."""
+class StateShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check found before a repair, or after it; `rows` are those that its defects count."""
 
     defects: int = 0
+    rows: int = 0
     missing: int = 0
     score: float = 0.0
     grade: str = ""
 
 
-class RepairedValue(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeShown(msgspec.Struct, frozen=True, kw_only=True):
     """A field of a bar that a repair has changed."""
 
     ts: int
@@ -204,7 +208,7 @@ class RepairedValue(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None
 
 
-class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerShown(msgspec.Struct, frozen=True, kw_only=True):
     """A range that is known to be missing, and why."""
 
     ts_from: int
@@ -213,20 +217,22 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RepairedSeries(msgspec.Struct, frozen=True, kw_only=True):
-    """The repair of one series. `after` None: it was not proved, as of a dry run. `undone`: the proof failed, and the
+    """The repair of one series. `revisions` bars were replaced, `inserted` were not there, `longer` of longer intervals
+    were made again. `after` None: it was not proved, as of a dry run. `undone`: the proof failed, and the
     former values hold again."""
 
     number: int
     dataset: DatasetShown
     stage: str = ""
     plan: PlanShown | None = None
-    before: SeriesState | None = None
-    after: SeriesState | None = None
+    before: StateShown | None = None
+    after: StateShown | None = None
     revisions: int = 0
     inserted: int = 0
-    changes: Sequence[RepairedValue] = ()
+    longer: int = 0
+    changes: Sequence[ChangeShown] = ()
     changes_total: int = 0
-    ledger: Sequence[LedgerEntry] = ()
+    ledger: Sequence[LedgerShown] = ()
     undone: bool = False
     error: str = ""
 
@@ -266,7 +272,7 @@ class CoverageShown(msgspec.Struct, frozen=True, kw_only=True):
     present: int
     missing: int
     days: Sequence[CoveredDay] = ()
-    ranges: Sequence[PlannedRange] = ()
+    ranges: Sequence[RangeShown] = ()
 
 
 class StoredSeriesShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -312,6 +318,7 @@ class RankedInstrument(msgspec.Struct, frozen=True, kw_only=True):
 
 __all__ = [
     "BarRevisionShown",
+    "ChangeShown",
     "CheckReport",
     "CoverageShown",
     "CoveredDay",
@@ -320,16 +327,15 @@ __all__ = [
     "GroupRun",
     "JudgedFinding",
     "JudgedSeries",
-    "LedgerEntry",
+    "LedgerShown",
     "PlanShown",
-    "PlannedRange",
+    "RangeShown",
     "RankedInstrument",
     "RepairReport",
     "RepairedSeries",
-    "RepairedValue",
     "SeriesReport",
-    "SeriesState",
+    "StateShown",
     "StoredSeriesShown",
+    "TestimonyShown",
     "Verdicts",
-    "WitnessWord",
 ]

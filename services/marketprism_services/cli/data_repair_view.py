@@ -9,7 +9,7 @@ from marketprism_application.contracts.data_answers import (
     FoundDefect,
     RepairReport,
     SeriesReport,
-    SeriesState,
+    StateShown,
     Verdicts,
 )
 from marketprism_domain.integrity.verdicts import Verdict
@@ -77,15 +77,15 @@ def _defect(defect: FoundDefect, zone: Zone) -> dict[str, object]:
 
 
 def show_verdicts(verdicts: Verdicts, zone: Zone) -> None:
-    """How many defects are whose, and the first of them with the witness that decided."""
+    """How many bars are whose, and the first defects with the witness that decided."""
     say = spoken().translate
     counts = [
-        {"defects": count, "verdict": say(_VERDICTS[Verdict(name)])} for name, count in verdicts.counts.items() if count
+        {"bars": count, "verdict": say(_VERDICTS[Verdict(name)])} for name, count in verdicts.counts.items() if count
     ]
     if not counts:
         line("there is no defect to judge")
         return
-    show_table(out, counts, ("defects", "verdict"), Look(last=len(counts)))
+    show_table(out, counts, ("bars", "verdict"), Look(last=len(counts)))
     rows = [
         {
             "series": f"{each.dataset.venue}.{each.dataset.symbol} {each.dataset.interval or ''}".strip(),
@@ -114,6 +114,9 @@ def show_plans(repair: RepairReport, zone: Zone) -> None:
         if each.plan is not None
         for part in each.plan.ranges
     ]
+    for each in repair.series:
+        if each.plan is not None and each.plan.left:
+            line(f"{count_of(each.plan.left, 'bar')} should not be there, which no revision mends")
     if not rows:
         line("nothing can be repaired")
         return
@@ -150,7 +153,7 @@ def show_repair(repair: RepairReport, zone: Zone) -> None:
             line(f"known to be missing: {zone.text(entry.ts_from)} - {zone.text(entry.ts_to)}: {entry.cause}")
 
 
-def _state(state: SeriesState | None) -> str:
+def _state(state: StateShown | None) -> str:
     if state is None:
         return ""
     say = spoken().translate

@@ -14,7 +14,7 @@ from marketprism_application.contracts.data_answers import (
     RepairedSeries,
     RepairReport,
     SeriesReport,
-    SeriesState,
+    StateShown,
 )
 from marketprism_application.contracts.data_jobs import JobShown, JobStage, TaskShown
 from marketprism_client import DataJobFailed
@@ -142,8 +142,8 @@ def test_a_defect_shows_in_the_score_however_long_the_series_and_so_does_what_co
 
 
 def test_what_a_repair_leaves_is_counted_by_its_proof() -> None:
-    before = SeriesState(defects=5, missing=5, score=90.0, grade="B")
-    after = SeriesState(defects=1, missing=1, score=99.0, grade="A")
+    before = StateShown(defects=5, missing=5, score=90.0, grade="B")
+    after = StateShown(defects=1, missing=1, score=99.0, grade="A")
     plan = PlanShown(parts=1, requests=2, seconds=0.5)
     planned = RepairedSeries(number=0, dataset=DATASET, plan=plan, before=before)
     proved = RepairedSeries(number=1, dataset=DATASET, plan=plan, before=before, after=after)
