@@ -15,7 +15,7 @@ from marketprism_client._failures import QueryFailed, query_failures
 from marketprism_client._session import Session
 from marketprism_sdk.errors import SdkError
 
-_EVERY_S = 0.5
+_FIRST_S, _LONGEST_S, _GROWS = 0.2, 2.0, 1.3  # between two looks: what ends soon is seen soon, what lasts asks seldom
 _AWAY_S = 60.0  # a service that is started again is back by then
 T = TypeVar("T")
 
@@ -48,6 +48,12 @@ class Requests:
             raise QueryFailed(Code.MALFORMED_REPLY, f"data.{method}: {error}") from error
 
 
+def _is_passing(error: SdkError | QueryFailed) -> bool:
+    if isinstance(error, SdkError):
+        return error.retryable
+    return error.consequence.passing or error.code == Code.TOO_MANY_REQUESTS
+
+
 class DataJob:
     """A job: `shown` is where it was when it was last asked for; `async for state in job.progress()` follows it, and
     `await job.wait()` waits for its end. It goes on whether anybody waits or not.
@@ -78,29 +84,30 @@ class DataJob:
         self.shown = await self._requests.asked("job", {"id": self.id}, JobShown)
         return self.shown
 
-    async def progress(self, *, every_s: float = _EVERY_S) -> AsyncIterator[JobShown]:
-        """Where it is, whenever that has changed; the last one is how it ended. A service that is away is waited for
-        a minute."""
+    async def progress(self, *, every_s: float | None = None) -> AsyncIterator[JobShown]:
+        """Where it is, whenever that has changed; the last one is how it ended. Looked at every `every_s` seconds,
+        without one ever more seldom, down to every two. A service that is away is waited for a minute."""
         seen: JobShown | None = None
+        pause_s = every_s or _FIRST_S
         while True:
-            state = await self._patiently(every_s)
+            state = await self._patiently(pause_s)
             if state != seen:
                 seen = state
                 yield state
             if state.stage.is_final:
                 return
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(pause_s)
+            pause_s = every_s or min(_LONGEST_S, _GROWS * pause_s)
 
-    async def _patiently(self, every_s: float) -> JobShown:
+    async def _patiently(self, pause_s: float) -> JobShown:
         until = time.monotonic() + _AWAY_S
         while True:
             try:
                 return await self.refresh()
             except (SdkError, QueryFailed) as error:
-                passing = error.retryable if isinstance(error, SdkError) else error.consequence.passing
-                if not passing or time.monotonic() >= until:
+                if not _is_passing(error) or time.monotonic() >= until:
                     raise
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(pause_s)
 
     async def wait(self, *, timeout_s: float | None = None) -> JobShown:
         """How it ended, with its series; without an end of the waiting where `timeout_s` is None.

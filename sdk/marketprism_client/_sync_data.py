@@ -51,7 +51,7 @@ class SyncDataJob:
         """Where it is now, with its series."""
         return self._loop.run(self.job.refresh())
 
-    def progress(self, *, every_s: float = 0.5) -> Iterator[JobShown]:
+    def progress(self, *, every_s: float | None = None) -> Iterator[JobShown]:
         """Where it is, whenever that has changed; the last one is how it ended."""
         return pages_of(self._loop, self.job.progress(every_s=every_s))
 
