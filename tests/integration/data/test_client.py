@@ -112,6 +112,23 @@ async def test_a_service_that_is_away_is_waited_for_and_the_job_goes_on(nats_url
             assert (await following).stage is JobStage.DONE
 
 
+async def test_who_asks_too_often_is_slowed_down_and_goes_on(nats_url: str) -> None:
+    async with gateway(nats_url) as api, answering(nats_url) as state:
+        key = await api.key(await api.user("operator"), limits="viewer")
+        await served(api, key)
+        async with MarketClient(api.base, key=key) as market:
+            job = await market.data.download("BTC-USDT", venue="binance")
+            state.paused = True
+            following = asyncio.create_task(_states(job))
+            async with asyncio.timeout(60):
+                while (await api.ask("GET", "/api/v1/data/jobs", key)).code != "TOO_MANY_REQUESTS":
+                    await asyncio.sleep(0.001)
+            await asyncio.sleep(0.2)
+            assert not following.done()
+            state.paused = False
+            assert (await following)[-1].stage is JobStage.DONE
+
+
 async def test_what_fails_and_what_is_cancelled_is_raised_with_the_job(nats_url: str) -> None:
     state = State(fails=True)
     async with answering(nats_url, state), MarketClient(nats_url) as market:
