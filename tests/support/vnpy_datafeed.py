@@ -28,11 +28,11 @@ from vnpy.trader.constant import Exchange, Interval
 
 
 class Datafeed({base}):
-    asked, bars, logged_in, words = [], [], True, ""
+    asked, bars, logged_in, words, refusal = [], [], True, "", "wrong user or password"
 
     def init(self, output=print):
-        if not self.logged_in:
-            output("wrong user or password")
+        if not self.logged_in and self.refusal:
+            output(self.refusal)
         return self.logged_in
 
     def query_bar_history(self, req, output=print):

@@ -45,7 +45,7 @@ class Datafeed(Protocol):
     """`vnpy.trader.datafeed.BaseDatafeed`, as far as it is used."""
 
     def init(self, output: _Output) -> bool:
-        """Log in; False where that failed, of which `output` gets the reason."""
+        """Log in; False where that failed, of which `output` gets the reason, or where nothing is to be done."""
         ...
 
     def query_bar_history(self, req: object, output: _Output) -> Sequence[DatafeedBar] | None:
@@ -73,9 +73,17 @@ class DatafeedHistory:
     async def open(self) -> None:
         """Log in. Raises SourceError: it refuses, with its words."""
         words: list[str] = []
-        if not await self._blocking(lambda: self._feed.init(words.append)):
-            why = "; ".join(map(str, words)) or "it gives no reason"
-            raise SourceError(f"datafeed {self._name}: expected to be logged in: {why}"[:500])
+
+        def init() -> bool:
+            try:
+                return self._feed.init(lambda text: words.append(str(text)))
+            except Exception as error:  # anybody's code
+                text = f"datafeed {self._name}: expected to be logged in: {reason_of(error)}"
+                raise SourceError(text[:500]) from error
+
+        # One that logs in with each question has vnpy's own `init`, which answers False and says nothing.
+        if not await self._blocking(init) and words:
+            raise SourceError(f"datafeed {self._name}: expected to be logged in: {'; '.join(words)}"[:500])
 
     def close(self) -> None:
         """End its thread as soon as what it asks is answered."""
@@ -128,7 +136,7 @@ class DatafeedHistory:
     def _rows(self, part: Part, bars: Sequence[DatafeedBar]) -> Fetched:
         dataset = part.dataset
         file = DatafeedRows(self._name, dataset, bars)
-        if not bars:
+        if not len(file):
             return Fetched(schema_of(BAR.name).empty_table())
         target = ImportTarget(HISTORY_KINDS[BAR.name], dataset.venue, dataset.symbol, dataset.interval, self.source)
         asked = CheckAsked(self._now_ns(), part.ts_from, part.ts_to, confirmed=True)

@@ -36,10 +36,11 @@ class DatafeedBar(Protocol):
 
 
 class DatafeedRows:
-    """Fulfils `RowsFile`: the bars of one series."""
+    """Fulfils `RowsFile`: the bars of one series. A bar without a price and without volume is none."""
 
     def __init__(self, name: str, dataset: Dataset, bars: Sequence[DatafeedBar]) -> None:
-        self._name, self._bars = name, bars
+        self._name = name
+        self._bars = [bar for bar in bars if not _is_placeholder(bar)]
         series = FileSeries("bar", dataset.venue, dataset.symbol, dataset.interval)
         # A bar of a day bears a date, which is found out; a shorter one when it opens, as VeighNa asks of datafeeds.
         stamped = "" if dataset.interval[-1] in "dw" else "open"
@@ -70,6 +71,9 @@ class DatafeedRows:
         arrays = [columns[each.name] if each.name in columns else pa.nulls(count, each.type) for each in BAR_ROWS]
         yield pa.RecordBatch.from_arrays(arrays, schema=BAR_ROWS)
 
+    def __len__(self) -> int:
+        return len(self._bars)
+
     def faults(self) -> Sequence[FileFault]:
         """None: what is wrong with a bar, reading it says."""
         return ()
@@ -86,6 +90,11 @@ class DatafeedRows:
         if found is None:
             raise SourceError(f"datafeed {self._name}: {bar.datetime}: {name}: expected a number, was {value!r}"[:300])
         return found
+
+
+def _is_placeholder(bar: DatafeedBar) -> bool:
+    """Whether it stands for a time without a trade: no price at all, or 0 in the place of none, and no volume."""
+    return not any(_number(getattr(bar, f"{name}_price")) for name in _PRICES) and not _number(bar.volume)
 
 
 def _number(value: float | None) -> Decimal | None:

@@ -124,6 +124,28 @@ async def test_what_it_refuses_is_said_in_its_words(feed: Feed) -> None:
         await rows(feed, dataset(venue="nowhere"))
 
 
+async def test_one_that_logs_in_with_each_question_needs_no_init(feed: Feed) -> None:
+    feed.made.logged_in, feed.made.refusal = False, ""  # vnpy's own init answers this way
+    assert len(await rows(feed, dataset())) == 690
+
+    def raises(*_: object) -> bool:
+        raise OSError("no route to host")
+
+    feed.made.init = raises
+    with pytest.raises(SourceError, match="expected to be logged in: no route to host"):
+        await rows(feed, dataset())
+
+
+@pytest.mark.parametrize("nothing", [math.nan, 0.0])
+async def test_a_bar_that_stands_for_none_is_none(feed: Feed, nothing: float) -> None:
+    when = feed.made.bars[5].datetime
+    feed.made.bars[5] = feed.bar(SYMBOL, when, nothing, volume=0.0)
+    found = await rows(feed, dataset())
+    assert len(found) == 689
+    feed.made.bars[:] = [feed.made.bars[5]]
+    assert await rows(feed, dataset()) == []
+
+
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, 1.7976931348623157e308])
 async def test_a_price_that_is_none_is_named(feed: Feed, wrong: float) -> None:
     feed.made.bars[5].high_price = wrong
