@@ -9,9 +9,11 @@ import pytest
 
 from marketprism_application.contracts.data_jobs import JobShown, JobStage
 from marketprism_client import DataJob, DataJobFailed, MarketClient, QueryFailed, SyncMarketClient
+from marketprism_client._published import PUBLISHED
 from marketprism_domain.integrity.report import Severity
 from marketprism_domain.integrity.verdicts import Verdict
 from marketprism_sdk.errors import NoResponders
+from marketprism_services.platform.nats_users import accounts
 from tests.integration.api.access_side import Gateway, gateway
 from tests.integration.data.answering import PARTS, REPORTS, State, answering
 
@@ -192,3 +194,11 @@ async def test_without_a_loop(nats_url: str) -> None:
 
     async with answering(nats_url):
         assert await asyncio.to_thread(in_a_notebook) == (PARTS, 4, True, 1)
+
+
+def test_who_only_reads_on_nats_begins_no_work() -> None:
+    found = accounts()
+    asked = {subject for subject in found.users["reader"].publish if subject.startswith("rpc.data")}
+    reading = {name for name, route in PUBLISHED["data"].items() if route.method == "GET"}
+    assert asked == {f"rpc.data.{name}" for name in reading}
+    assert asked == {subject for subject in found.exports.services if subject.startswith("rpc.data")}
