@@ -110,6 +110,7 @@ class State:
     paused: bool = False
     fails: bool = False
     defects_after: int = 0
+    looks: int = 0
 
     def begin(self, action: str, request: object, symbols: tuple[str, ...] = ("cu1905",)) -> JobShown:
         number = len(self.jobs) + 1
@@ -166,6 +167,7 @@ class State:
 
     def look(self, name: str) -> JobShown:
         """A job, which is a part further afterwards."""
+        self.looks += 1
         found = self.known(name)
         if found.stage.is_final or self.paused:
             return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import sys
@@ -93,6 +95,41 @@ async def test_ctrl_c_leaves_a_job_running_and_says_how_to_go_on(nats_url: str) 
         state.paused = False
         watched = await command(nats_url, "jobs", "download-1", "--watch")
         assert (watched.code, "done, 3 of 3 parts" in watched.err) == (0, True)
+
+
+async def test_on_a_terminal_a_bar_shows_how_far_it_is(nats_url: str) -> None:
+    async with answering(nats_url) as state:
+        state.paused = True
+        terminal, of_child = pty.openpty()
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "marketprism_services", "data", "download", *BINANCE, "--store", "--nats-url", nats_url),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=of_child,
+            env={**os.environ, "MARKETPRISM_LANG": "en", "TERM": "xterm", "COLUMNS": "120"},
+            preexec_fn=die_with_parent(),
+        )
+        os.close(of_child)
+        shown = asyncio.create_task(asyncio.to_thread(_all_of, terminal))
+        async with asyncio.timeout(30):
+            while state.looks < 4:  # it is followed, and drawn at least every tenth of a second
+                await asyncio.sleep(0.05)
+        state.paused = False
+        await child.communicate()
+        text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", await shown)
+        assert child.returncode == 0
+        assert re.search(r"download-1 planned .*0/3 +0 rows", text)
+        assert re.search(r"download-1 done .*3/3 +30 rows +0 s left", text)
+        assert "job download-1: done, 3 of 3 parts" in text
+
+
+def _all_of(terminal: int) -> str:
+    """What a terminal gets until nobody writes to it any more."""
+    found = b""
+    with contextlib.suppress(OSError), open(terminal, "rb", buffering=0) as file:
+        while data := file.read(4_096):
+            found += data
+    return found.decode()
 
 
 async def test_jobs_are_listed_shown_and_ended(nats_url: str) -> None:
