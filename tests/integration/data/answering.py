@@ -111,6 +111,7 @@ class State:
     fails: bool = False
     defects_after: int = 0
     looks: int = 0
+    undone: bool = False
 
     def begin(self, action: str, request: object, symbols: tuple[str, ...] = ("cu1905",)) -> JobShown:
         number = len(self.jobs) + 1
@@ -298,7 +299,7 @@ class Answering(Service):
             "changes": [] if dry else [{"ts": ts, "field": "close", "before": "1", "after": "2"}],
             "changes_total": 0 if dry else 1,
             "ledger": [] if dry else [{"ts_from": ts, "ts_to": ts + 60 * 10**9, "cause": "venue_missing"}],
-            "undone": False,
+            "undone": self.state.undone and not dry,
             "error": "",
         }
         return {"job": _plain(job), "series": [series]}

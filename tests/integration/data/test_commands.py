@@ -209,6 +209,9 @@ async def test_a_check_is_judged_and_repaired_from_the_command_line(nats_url: st
         state.defects_after = 1
         left = await command(nats_url, "repair", name[1], "--json")
         assert (left.code, json.loads(left.out)["series"][0]["after"]["defects"]) == (Exit.INPUT, 1)
+        state.undone = True
+        undone = await command(nats_url, "repair", name[1])
+        assert (undone.code, "undone: the proof failed" in undone.out) == (Exit.FAILED, True)
         state.fails = True
         failed = await command(nats_url, "repair", name[1])
         assert failed.code == Exit.FAILED
