@@ -24,6 +24,9 @@ class DatasetShown(msgspec.Struct, frozen=True, kw_only=True):
     ts_from: int = 0
     ts_to: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.venue}.{self.symbol} {self.interval or self.kind}"
+
 
 class FoundDefect(msgspec.Struct, frozen=True, kw_only=True):
     """One finding of a check: `count` are all rows or bars of it, `rows` the first ten as evidence."""
@@ -169,11 +172,11 @@ class Verdicts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RangeShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A range that is fetched once more, and from whom."""
+    """A range that is there without a hole, or that is fetched once more, and from whom; `bars` where they are counted."""
 
     ts_from: int
     ts_to: int
-    bars: int = 0
+    bars: int | None = None
     witness: str = ""
 
 
@@ -218,11 +221,11 @@ class LedgerShown(msgspec.Struct, frozen=True, kw_only=True):
 
 class RepairedSeries(msgspec.Struct, frozen=True, kw_only=True):
     """The repair of one series. `revisions` bars were replaced, `inserted` were not there, `longer` of longer intervals
-    were made again. `after` None: it was not proved, as of a dry run. `undone`: the proof failed, and the
+    were made again. `dataset` None: it was not begun. `after` None: it was not proved, as of a dry run. `undone`: the proof failed, and the
     former values hold again."""
 
     number: int
-    dataset: DatasetShown
+    dataset: DatasetShown | None = None
     stage: str = ""
     plan: PlanShown | None = None
     before: StateShown | None = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from marketprism_application.contracts.data_answers import (
     CheckReport,
+    DatasetShown,
     FoundDefect,
     RepairReport,
     SeriesReport,
@@ -88,7 +89,7 @@ def show_verdicts(verdicts: Verdicts, zone: Zone) -> None:
     show_table(out, counts, ("bars", "verdict"), Look(last=len(counts)))
     rows = [
         {
-            "series": f"{each.dataset.venue}.{each.dataset.symbol} {each.dataset.interval or ''}".strip(),
+            "series": _series_of(each.dataset),
             **_defect(found, zone),
             "verdict": found.verdict.value,
             "witness": found.witness,
@@ -104,10 +105,10 @@ def show_plans(repair: RepairReport, zone: Zone) -> None:
     """What a repair fetches once more, from whom, and what that costs."""
     rows = [
         {
-            "series": f"{each.dataset.venue}.{each.dataset.symbol} {each.dataset.interval or ''}".strip(),
+            "series": _series_of(each.dataset),
             "from": zone.text(part.ts_from),
             "to": zone.text(part.ts_to),
-            "bars": part.bars,
+            "bars": part.bars or 0,
             "witness": part.witness,
         }
         for each in repair.series
@@ -129,7 +130,7 @@ def show_repair(repair: RepairReport, zone: Zone) -> None:
     say = spoken().translate
     rows = [
         {
-            "series": f"{each.dataset.venue}.{each.dataset.symbol} {each.dataset.interval or ''}".strip(),
+            "series": _series_of(each.dataset),
             "before": _state(each.before),
             "after": say("undone: the proof failed") if each.undone else _state(each.after),
             "revisions": each.revisions,
@@ -151,6 +152,10 @@ def show_repair(repair: RepairReport, zone: Zone) -> None:
     for each in repair.series:
         for entry in each.ledger:
             line(f"known to be missing: {zone.text(entry.ts_from)} - {zone.text(entry.ts_to)}: {entry.cause}")
+
+
+def _series_of(dataset: DatasetShown | None) -> str:
+    return "" if dataset is None else str(dataset)
 
 
 def _state(state: StateShown | None) -> str:

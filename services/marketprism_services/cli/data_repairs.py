@@ -90,9 +90,9 @@ def repair(
         raise typer.Exit(Exit.INPUT)
 
 
-def _zone(datasets: Sequence[DatasetShown], tz: str | None) -> Zone:
+def _zone(datasets: Sequence[DatasetShown | None], tz: str | None) -> Zone:
     """The zone of the series' times: China's where all are of its exchanges."""
-    return zone_of_venues({each.venue for each in datasets} or {"other"}, tz)
+    return zone_of_venues({each.venue for each in datasets if each is not None} or {"other"}, tz)
 
 
 def _show(found: Verdicts, tz: str | None, *, as_json: bool) -> None:
