@@ -172,7 +172,7 @@ class Verdicts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RangeShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A range that is there without a hole, or that is fetched once more, and from whom; `bars` where they are counted."""
+    """A range that is there without a hole, or that is fetched once more, and from whom; `bars` where it is counted."""
 
     ts_from: int
     ts_to: int
@@ -221,8 +221,8 @@ class LedgerShown(msgspec.Struct, frozen=True, kw_only=True):
 
 class RepairedSeries(msgspec.Struct, frozen=True, kw_only=True):
     """The repair of one series. `revisions` bars were replaced, `inserted` were not there, `longer` of longer intervals
-    were made again. `dataset` None: it was not begun. `after` None: it was not proved, as of a dry run. `undone`: the proof failed, and the
-    former values hold again."""
+    were made again. `dataset` None: it was not begun. `after` None: it was not proved, as of a dry run. `undone`: the
+    proof failed, and the former values hold again."""
 
     number: int
     dataset: DatasetShown | None = None
