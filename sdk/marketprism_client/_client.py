@@ -31,6 +31,7 @@ from marketprism_application.contracts.questions import (
 from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
 from marketprism_application.contracts.tiers import together
 from marketprism_client._answer import Answer, Row, as_row
+from marketprism_client._data import Data
 from marketprism_client._fields import Fields
 from marketprism_client._history import History, Names, TradingDay, days_of
 from marketprism_client._line import Message
@@ -89,6 +90,7 @@ class MarketClient:
         self._history = History(self._session)
         self._live = Live(self._session)
         self._orders = Orders(self._session)
+        self._data = Data(self._session)
         self._position: ReplayPosition | None = None
 
     async def __aenter__(self) -> Self:
@@ -139,6 +141,11 @@ class MarketClient:
     def orders(self) -> Orders:
         """What an order costs and may be, before it is sent: `orders.calculate(venue=…, symbol=…, side=…, …)`."""
         return self._orders
+
+    @property
+    def data(self) -> Data:
+        """Downloads, checks, repairs, imports and exports, as jobs: `await data.check("ru1901")`."""
+        return self._data
 
     # -- shortcuts ---------------------------------------------------------------------------------------------------
 

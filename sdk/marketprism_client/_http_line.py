@@ -5,12 +5,12 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
 from marketprism_application.contracts.failures import Code
 from marketprism_client._line import Receive, Stop
+from marketprism_client._published import PUBLISHED, Route, request_of
 from marketprism_client._web_stream import WebStream
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected, RemoteError, reason_of
 
@@ -24,8 +24,6 @@ _PATHS = {
     "monitor.status": "monitor",
 }
 _HEADERS = {"Content-Type": "application/msgpack"}
-# Services whose requests a gateway publishes, by the word of their paths: bodies and answers are JSON.
-_PUBLISHED = {"order": "orders"}
 
 
 class _Error(msgspec.Struct):
@@ -78,15 +76,24 @@ class HttpLine:
         """The answer to a question, as `Line.ask` has it."""
         return await self._post("/api/v1/client/ask", question, timeout_s)
 
-    async def call(self, service: str, method: str, body: object, *, timeout_s: float) -> object:
-        """The answer of a method, as `Line.call` has it: the query service's calls, the monitor's status, and the order
-        service's requests.
+    async def call(
+        self,
+        service: str,
+        method: str,
+        body: object,
+        *,
+        timeout_s: float,
+        idempotent: bool = True,  # noqa: ARG002 (the line's form)
+    ) -> object:
+        """The answer of a method, as `Line.call` has it: the query service's calls, the monitor's status, and what
+        services publish. Nothing is asked twice.
 
         Raises:
             RemoteError: INVALID_PARAMETER, the gateway lets no other call through.
         """
-        if service in _PUBLISHED:
-            return await self._published(_PUBLISHED[service], method, body, timeout_s)
+        route = PUBLISHED.get(service, {}).get(method)
+        if route is not None:
+            return await self._published(route, body, timeout_s)
         path = _PATHS.get(f"{service}.{method}")
         if path is None:
             text = f"method: expected one that the API gateway lets through, was {service}.{method}"
@@ -95,13 +102,11 @@ class HttpLine:
         answer: object = msgspec.msgpack.decode(data)
         return answer
 
-    async def _published(self, word: str, method: str, body: object, timeout_s: float) -> object:
-        path, data = f"/api/v1/{word}/{method}", msgspec.json.encode(body)
-        if method == "tables" and isinstance(body, dict):
-            path = f"{path}/{quote(str(body['venue']), safe='')}?at={body['at']}"
-            found = await self._post(path, None, timeout_s, method="GET")
-        else:
-            found = await self._post(path, data, timeout_s, headers={"Content-Type": "application/json"})
+    async def _published(self, route: Route, body: object, timeout_s: float) -> object:
+        """What a published request answers; bodies and answers are JSON."""
+        asked = request_of(route, body)
+        headers = {"Content-Type": "application/json"} if asked.body is not None else {}
+        found = await self._post(asked.path, asked.body, timeout_s, method=asked.method, headers=headers)
         return msgspec.json.decode(found, type=_Envelope).data
 
     async def subscribe(self, subject: str, receive: Receive) -> Stop:

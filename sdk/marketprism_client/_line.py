@@ -52,8 +52,10 @@ class Line(Protocol):
         """
         ...
 
-    async def call(self, service: str, method: str, body: object, *, timeout_s: float) -> object:
-        """What a method of a service answers; raises as `ask`."""
+    async def call(
+        self, service: str, method: str, body: object, *, timeout_s: float, idempotent: bool = True
+    ) -> object:
+        """What a method of a service answers; one that is not `idempotent` is never asked twice. Raises as `ask`."""
         ...
 
     async def subscribe(self, subject: str, receive: Receive) -> Stop:
@@ -90,9 +92,11 @@ class NatsLine:
         """The answer to a question, as `Line.ask` has it."""
         return await self._calls.call_raw("query", "arrow", question, timeout_s=timeout_s, idempotent=True)
 
-    async def call(self, service: str, method: str, body: object, *, timeout_s: float) -> object:
+    async def call(
+        self, service: str, method: str, body: object, *, timeout_s: float, idempotent: bool = True
+    ) -> object:
         """The answer of a method, as `Line.call` has it."""
-        answer: object = await self._calls.call(service, method, body, timeout_s=timeout_s, idempotent=True)
+        answer: object = await self._calls.call(service, method, body, timeout_s=timeout_s, idempotent=idempotent)
         return answer
 
     async def subscribe(self, subject: str, receive: Receive) -> Stop:

@@ -15,6 +15,7 @@ from marketprism_client._fields import Fields
 from marketprism_client._history import Names, TradingDay
 from marketprism_client._loop_thread import LoopThread, SyncStream
 from marketprism_client._records import SomeRecord
+from marketprism_client._sync_data import SyncData
 from marketprism_client._sync_history import SyncHistory, pages_of
 from marketprism_client._sync_live import SyncLive
 from marketprism_client._sync_orders import SyncOrders
@@ -55,6 +56,7 @@ class SyncMarketClient:
         self._history = SyncHistory(self._loop, self._market.history)
         self._live = SyncLive(self._loop, self._market.live)
         self._orders = SyncOrders(self._loop, self._market.orders)
+        self._data = SyncData(self._loop, self._market.data)
 
     def __enter__(self) -> Self:
         self._loop.open()
@@ -98,6 +100,11 @@ class SyncMarketClient:
     def orders(self) -> SyncOrders:
         """What an order costs and may be, before it is sent: `orders.calculate(venue=…, symbol=…, side=…, …)`."""
         return self._orders
+
+    @property
+    def data(self) -> SyncData:
+        """Downloads, checks, repairs, imports and exports, as jobs of the data service: `data.check("ru1901")`."""
+        return self._data
 
     def ticks(self, symbol: Names, *, venue: str = "*", wait: bool = False) -> SyncStream[Tick]:
         """Ticks from now on, at every venue: `live.ticks`."""

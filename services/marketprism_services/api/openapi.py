@@ -14,9 +14,10 @@ from marketprism_adapters.http.openapi import document
 from marketprism_adapters.http.operation import Operation, Schema
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.contracts.questions import QUESTIONS
-from marketprism_services.api import aliases, client_operations, document_operations
+from marketprism_services.api import client_operations, document_operations
 from marketprism_services.api.access import operations as access_operations
 from marketprism_services.api.endpoint import Endpoint
+from marketprism_services.api.older import api as older_paths
 from marketprism_services.api.operate import operations as operate_operations
 from marketprism_services.api.operate import rule_operations
 from marketprism_services.api.read import openapi as read_openapi
@@ -31,7 +32,7 @@ _DESCRIBED: tuple[Callable[[], Iterable[Operation]], ...] = (
     operate_operations.operations,
     rule_operations.operations,
     document_operations.operations,
-    aliases.operations,
+    older_paths.operations,
 )
 _TAGS: Mapping[str, str] = {
     **read_openapi.TAGS,
@@ -41,7 +42,7 @@ _TAGS: Mapping[str, str] = {
     **operate_operations.TAGS,
     **rule_operations.TAGS,
     **document_operations.TAGS,
-    **aliases.TAGS,
+    **older_paths.TAGS,
 }
 _CHOICE = re.compile(r"{([a-z_]+):([^}]+)}")
 _TEXT = (

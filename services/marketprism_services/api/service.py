@@ -9,7 +9,6 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.api.access.front import AccessFront
-from marketprism_services.api.aliases import AliasApi
 from marketprism_services.api.backends import Backend, QueryBackend
 from marketprism_services.api.client_calls import ClientApi
 from marketprism_services.api.computing import yield_often
@@ -18,6 +17,7 @@ from marketprism_services.api.documents import DocumentsApi
 from marketprism_services.api.door import Authenticate, Door, is_of_this_machine
 from marketprism_services.api.endpoint import Endpoint
 from marketprism_services.api.newest_ticks import NewestTicks
+from marketprism_services.api.older.api import AliasApi
 from marketprism_services.api.operate.commands import CommandsApi
 from marketprism_services.api.operate.dead_letters import DeadLettersApi
 from marketprism_services.api.operate.events import EventsApi
@@ -136,7 +136,7 @@ class ApiService(Service):
             *ClientApi(reading, self._ask_monitor).endpoints(),
             *self.live.endpoints(),
             *self._documents.endpoints(),
-            *AliasApi(self.published).endpoints(),
+            *AliasApi(self.published, reading.ask).endpoints(),
             *self._operating(),
             *self.access.endpoints(),
         ]

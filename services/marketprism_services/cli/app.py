@@ -114,7 +114,7 @@ COMMANDS = {
         "replay_command",
         "Publish stored data again, in order and with its times, on subjects of its own.",
     ),
-    "data": CommandRow("data", "data", "Series and files: checks, coverage, downloads, imports, exports, formats."),
+    "data": CommandRow("data", "data", "Series and files: checks, repairs, downloads, imports, exports, jobs."),
     "backtest": CommandRow(
         "backtest",
         "backtest",

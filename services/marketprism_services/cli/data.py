@@ -33,14 +33,17 @@ from marketprism_services.cli.data_download import download
 from marketprism_services.cli.data_export import export_files
 from marketprism_services.cli.data_files import ENDINGS, as_stops, stored_name, zone_name, zone_of
 from marketprism_services.cli.data_import import import_files
-from marketprism_services.cli.data_options import CheckOptions, check_options, columns_of, one_of
+from marketprism_services.cli.data_jobs import cancel, jobs
+from marketprism_services.cli.data_options import CheckOptions, check_job_options, check_options, columns_of, one_of
 from marketprism_services.cli.data_pages import written
 from marketprism_services.cli.data_recordings import bars_of_recordings
+from marketprism_services.cli.data_repairs import recheck, repair, verdicts
+from marketprism_services.cli.data_stored import check_as_job, revisions, universe
 from marketprism_services.cli.data_view import show_calendar, show_formats, show_mapping, show_report
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, ask, nats_of, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 
-data = typer.Typer(help="Series and files: checks, coverage, downloads, imports, exports, formats.")
+data = typer.Typer(help="Series and files: checks, repairs, downloads, imports, exports, jobs.")
 data.command("download")(download)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Target = Annotated[str, typer.Argument(help="A stored instrument, like ru1901, or a file of bars or trades.")]
@@ -86,6 +89,9 @@ def check(
         list[str] | None, typer.Option(help="A time without trading, begin and end with / between.")
     ] = None,
     confirm: Annotated[bool, typer.Option(help="A range of more than ten years of minutes is meant.")] = False,
+    as_job: Annotated[
+        bool, typer.Option("--job", help="As a job of the data service, whose defects can be judged and repaired.")
+    ] = False,
     as_json: AsJson = False,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the defects, a line each.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write the report as a page for a browser.")] = None,
@@ -113,6 +119,20 @@ def check(
         confirmed=confirm,
         tz=tz,
     )
+    if as_job:
+        of_here: dict[str, object] = {
+            "--map": columns,
+            "--price-tick": price_tick,
+            "--quantity-step": quantity_step,
+            "--listed": listed,
+        }
+        of_here |= {"--expires": expires, "--halt": halt, "--csv": csv_file, "--html": html, "--md": md}
+        check_job_options(path, {name for name, value in of_here.items() if value})
+        zone = zone_of_symbol(symbol or target, tz)
+        found = check_as_job(
+            symbol or target, venue, kind, asked, witness or (), zone, data_dir, nats_url, as_json=as_json
+        )
+        raise typer.Exit(Exit.OK if found.is_clean else Exit.INPUT)
     calendar = chinese_calendar_of_markets(settings_of(config).calendar)
     file: RowsFile | None = None
     with as_stops():
@@ -267,5 +287,7 @@ def _days_by_name(table: pa.Table) -> dict[str, tuple[DayCoverage, ...]]:
     return {name: tuple(days) for name, days in found.items()}
 
 
+for _command in (jobs, cancel, recheck, verdicts, repair, revisions, universe):
+    data.command(_command.__name__)(_command)
 data.command("import")(import_files)
 data.command("export")(export_files)

@@ -1,4 +1,4 @@
-"""`marketprism data download`: history of a crypto venue into a folder, without any server."""
+"""`marketprism data download`: history into a folder, without any server, or into the store as a job of the service."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from typing import Annotated
 import typer
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.downloads.datafeed import datafeed_history
 from marketprism_adapters.downloads.folder_journal import FOLDER, FolderJournal
 from marketprism_adapters.downloads.folder_rows import FolderRows
 from marketprism_adapters.downloads.folder_sink import FolderSink
 from marketprism_adapters.downloads.histories import archive_history, rest_history, venue_of_market
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.contracts.kinds import KINDS, KLINE
+from marketprism_application.contracts.kinds import BAR, KINDS, KLINE
 from marketprism_application.downloads.engine import MODES, Download, Plan, Progress
 from marketprism_application.errors import QueryError, SourceError
 from marketprism_application.integrity.file_check import CheckAsked, check_file
@@ -32,12 +33,15 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.instruments.written_names import venue_named
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.report import IntegrityReport
+from marketprism_domain.sessions.exchange_hours import EXCHANGES
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 from marketprism_services.cli.clocks import UTC_TIME, Tz, Zone, zone_named
 from marketprism_services.cli.data_download_view import DownloadView, plain_download, show_plan, show_result
-from marketprism_services.cli.data_options import one_of
+from marketprism_services.cli.data_files import zone_of
+from marketprism_services.cli.data_jobs import SOURCES, StoreDownload, download_into_store
+from marketprism_services.cli.data_options import download_options, one_of
 from marketprism_services.cli.data_view import show_report
-from marketprism_services.cli.options import Config, From, To, settings_of
+from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 
 _DAY = 1440 * NANOS_PER_MINUTE
@@ -53,6 +57,7 @@ class Wanted:
     dataset: Dataset
     folder: Path
     archive: str = ""
+    datafeed: str = ""
     rest_url: str = ""
     workers: int = 4
     mode: str = MODES[0]
@@ -67,16 +72,35 @@ class Wanted:
 
 def download(
     symbol: Annotated[str, typer.Argument(help="An instrument by its name here, like BTC-USDT or BTC-USDT-PERP.")],
-    venue: Annotated[str, typer.Option(help="The market, like binance, binance-usdm, okx, deribit or bybit-linear.")],
-    out: Annotated[Path, typer.Option(help="The folder that the files go into; repeated, it goes on in it.")],
+    venue: Annotated[
+        str,
+        typer.Option(
+            help="The market, like binance, binance-usdm, okx, deribit or bybit-linear; of a datafeed the exchange."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder that the files go into; repeated, it goes on in it.")
+    ] = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="Into the store of a running pipeline, as a job of its data service.")
+    ] = False,
+    source: Annotated[
+        str, typer.Option(help="Of a download into the store: rest, archive, or auto for what is quicker.")
+    ] = SOURCES[0],
     kind: Annotated[
-        str, typer.Option(help="Of rows: kline, trade, funding_rate, open_interest or instrument.")
-    ] = KLINE.name,
+        str,
+        typer.Option(
+            help="Of rows: kline, trade, funding_rate, open_interest or instrument; without, kline, of a datafeed bar."
+        ),
+    ] = "",
     interval: Annotated[str, typer.Option(help="Of klines: 1m 5m 1h 1d 1w …; without, 1m.")] = "",
     start: From = None,
     end: To = None,
     archive: Annotated[
         str, typer.Option(help="Take files of the public archive: its URL, or a folder with the same layout.")
+    ] = "",
+    datafeed: Annotated[
+        str, typer.Option(help="Take bars of a datafeed of VeighNa: rqdata, tushare, tqsdk, or a module.")
     ] = "",
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many parts are fetched at once.")] = 4,
     mode: Annotated[
@@ -90,24 +114,43 @@ def download(
     rest_url: Annotated[str, typer.Option(help="In the place of the venue's own host: a simulator, a region.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     tz: Tz = None,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
     config: Config = None,
 ) -> None:
-    """Download history of a crypto venue, or of its public archive, as Parquet files, and check what came.
+    """Download history of a crypto venue, its public archive or a datafeed, as Parquet files, and check what came.
 
     It can be stopped at any moment, killed too, and goes on where it was. Exit 0 where everything is there, 3 where the
     venue itself has holes, which are named, 1 where parts could not be fetched: the same command tries them again.
     """
-    zone = zone_named(tz) if tz else UTC_TIME
-    wanted = _wanted(symbol, venue, kind, interval, (start, end), zone, confirm=confirm)
     if mode not in MODES:
         raise Stop(Exit.USAGE, one_of("--mode", mode, MODES))
+    if source not in SOURCES:
+        raise Stop(Exit.USAGE, one_of("--source", source, SOURCES))
+    if store:
+        of_here = {"--out": out, "--datafeed": datafeed, "--keep-raw": keep_raw, "--dry-run": dry_run}
+        of_here |= {"--rest-url": rest_url, "--archive": archive}
+        download_options({name for name, value in of_here.items() if value})
+    elif out is None:
+        raise Stop(Exit.USAGE, "--out: expected a folder, or --store, was none")
+    zone = zone_named(tz) if tz else zone_of(venue_named(venue), None) if datafeed else UTC_TIME
+    kind = kind or (BAR.name if datafeed else KLINE.name)
+    if store:
+        market = venue_named(venue)
+        _is_listed(market, venue, kind, datafeed=False)
+        interval = interval or ("1m" if KINDS[kind].has_interval else "")
+        into = StoreDownload(symbol, market, kind, interval, *zone.range(start, end), mode, source, confirm)
+        download_into_store(into, zone, data_dir, nats_url, as_json=as_json)
+        return
+    wanted = _wanted(symbol, venue, kind, interval, (start, end), zone, confirm=confirm, datafeed=datafeed)
+    assert out is not None  # noqa: S101 (refused above)
     wanted = replace(
         wanted, folder=out, archive=archive, rest_url=rest_url, workers=workers, mode=mode, keep_raw=keep_raw
     )
     view = DownloadView(zone, silent=as_json)
     try:
         with nullcontext(True) if dry_run else FolderJournal(out).presence() as alone:
-            plan, progress = asyncio.run(_run(wanted, view, alone=alone, dry_run=dry_run))
+            plan, progress = asyncio.run(_run(wanted, view, config, alone=alone, dry_run=dry_run))
     except QueryError as error:
         raise Stop(Exit.USAGE, str(error)) from error
     report = None if dry_run or progress is None or not progress.is_complete else _check(wanted, plan, config)
@@ -126,15 +169,18 @@ def download(
 
 
 def _wanted(
-    symbol: str, venue: str, kind: str, interval: str, ends: tuple[str | None, str | None], zone: Zone, *, confirm: bool
+    symbol: str,
+    venue: str,
+    kind: str,
+    interval: str,
+    ends: tuple[str | None, str | None],
+    zone: Zone,
+    *,
+    confirm: bool,
+    datafeed: str,
 ) -> Wanted:
     market = venue_named(venue)
-    if market not in MARKETS:
-        raise Stop(Exit.USAGE, one_of("--venue", venue, tuple(MARKETS)))
-    kinds = MARKETS[market].history("").kinds
-    if kind not in kinds:
-        raise Stop(Exit.USAGE, one_of("--kind", kind, tuple(kinds)))
-    listed = kinds[kind].form == LISTED  # there is no list of the past: that of today is stored
+    listed = _is_listed(market, venue, kind, datafeed=bool(datafeed))
     interval = interval or ("1m" if KINDS[kind].has_interval else "")
     now = time.time_ns()
     ts_from, ts_to = zone.range(*ends)
@@ -154,15 +200,32 @@ def _wanted(
     if interval == "1m" and (ts_to - ts_from) // _DAY > _MOST_DAYS and not confirm:
         raise Stop(Exit.USAGE, "--from: expected at most ten years of 1m bars, or --confirm")
     try:
-        dataset = Dataset(kind, venue_of_market(market), symbol, interval, ts_from, ts_to)
+        of = market if datafeed else venue_of_market(market)
+        dataset = Dataset(kind, of, symbol, interval, ts_from, ts_to)
     except InvalidValue as error:
         raise Stop(Exit.USAGE, str(error)) from error
-    return Wanted(market, dataset, Path(), remarks=tuple(remarks))
+    return Wanted(market, dataset, Path(), datafeed=datafeed, remarks=tuple(remarks))
+
+
+def _is_listed(market: str, venue: str, kind: str, *, datafeed: bool) -> bool:
+    """Whether rows of the kind are a list of today, which has no past. Raises Stop: no such market, or no such kind."""
+    markets = tuple(EXCHANGES if datafeed else MARKETS)
+    if market not in markets:
+        raise Stop(Exit.USAGE, one_of("--venue", venue, markets))
+    kinds = {} if datafeed else MARKETS[market].history("").kinds
+    known = (BAR.name,) if datafeed else tuple(kinds)
+    if kind not in known:
+        raise Stop(Exit.USAGE, one_of("--kind", kind, known))
+    return not datafeed and kinds[kind].form == LISTED
 
 
 @asynccontextmanager
-async def _history(wanted: Wanted) -> AsyncIterator[History]:
-    if wanted.archive:
+async def _history(wanted: Wanted, config: Path | None) -> AsyncIterator[History]:
+    if wanted.datafeed:
+        calendar = await asyncio.to_thread(lambda: chinese_calendar_of_markets(settings_of(config).calendar))
+        async with datafeed_history(wanted.datafeed, wanted.market, calendar) as feed:
+            yield feed
+    elif wanted.archive:
         async with archive_history(wanted.market, wanted.archive, wanted.work, raw=wanted.keep_raw) as found:
             yield found
     else:
@@ -170,13 +233,15 @@ async def _history(wanted: Wanted) -> AsyncIterator[History]:
             yield found
 
 
-async def _run(wanted: Wanted, view: DownloadView, *, alone: bool, dry_run: bool) -> tuple[Plan, Progress | None]:
+async def _run(
+    wanted: Wanted, view: DownloadView, config: Path | None, *, alone: bool, dry_run: bool
+) -> tuple[Plan, Progress | None]:
     dataset, sink, journal = (
         wanted.dataset,
         FolderSink(wanted.folder, raw=wanted.keep_raw),
         FolderJournal(wanted.folder),
     )
-    async with _history(wanted) as history:
+    async with _history(wanted, config) as history:
         engine = Download(
             history,
             sink,
@@ -210,11 +275,11 @@ def _check(wanted: Wanted, plan: Plan, config: Path | None) -> IntegrityReport |
     """What the folder has of the range, within the bounds of the series."""
     dataset = wanted.dataset
     ts_from, ts_to = max(dataset.ts_from, plan.job.first), min(dataset.ts_to, plan.job.last)
-    how = MARKETS[wanted.market].history("").kinds[dataset.kind]
-    if how.form == LISTED or ts_to <= ts_from:
+    how = None if wanted.datafeed else MARKETS[wanted.market].history("").kinds[dataset.kind]
+    if ts_to <= ts_from or (how is not None and how.form == LISTED):
         return None
     inside = replace(dataset, ts_from=ts_from, ts_to=ts_to)
-    dense = True if wanted.archive or how.dense else None
+    dense = True if wanted.archive or (how is not None and how.dense) else None
     rows = FolderRows(FolderSink(wanted.folder), inside, dense=dense if dataset.interval else None)
     calendar = chinese_calendar_of_markets(settings_of(config).calendar)
     now = max(time.time_ns(), ts_to + NANOS_PER_SECOND)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.kinds import BAR, KLINE, TRADE
@@ -107,6 +109,20 @@ def check_options(interval: str, kind: str, alignment: str, venue: str) -> None:
     named = venue_named(venue) if venue else ""
     if named and named not in known and named not in {market.partition("-")[0] for market in MARKETS}:
         raise Stop(Exit.USAGE, one_of("--venue", venue, known))
+
+
+def check_job_options(file: Path | None, given: Collection[str]) -> None:
+    """Raises Stop: an option that is for files, or for a check here, was given for a check of the data service."""
+    if file is not None:
+        raise Stop(Exit.USAGE, f"--job: expected a stored instrument, was the file {file}")
+    if given:
+        raise Stop(Exit.USAGE, f"{min(given)}: expected none with --job, the data service has its own")
+
+
+def download_options(given: Collection[str]) -> None:
+    """Raises Stop: an option that is for a folder was given for a download into the store."""
+    if given:
+        raise Stop(Exit.USAGE, f"{min(given)}: expected none with --store, which the data service downloads")
 
 
 def one_of(name: str, was: str, known: tuple[str, ...]) -> str:

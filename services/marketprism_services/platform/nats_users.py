@@ -61,7 +61,13 @@ _BUCKETS = (
 )
 # What whoever only reads may ask: what is stored, and calculations. They import no tables.
 _CALCULATIONS = ("calculate", "pnl", "liquidation", "size", "tables")
-_ASKED = ("rpc.query.>", "rpc-cancel.query", *(f"rpc.order.{name}" for name in _CALCULATIONS), "rpc-cancel.order")
+# Of the data service what is stored and how far jobs are. They begin no work and end none.
+_OF_DATA = ("jobs", "job", "report", "verdicts", "repaired", "coverage", "series", "revisions", "universe")
+_ASKED = (
+    *("rpc.query.>", "rpc-cancel.query", "rpc-cancel.order", "rpc-cancel.data"),
+    *(f"rpc.order.{name}" for name in _CALCULATIONS),
+    *(f"rpc.data.{name}" for name in _OF_DATA),
+)
 _INTERNAL = ("market.raw.>", "market.packed.>")  # between services; nobody else sees them
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote
 
 import msgspec
@@ -14,7 +14,7 @@ from marketprism_adapters.http.operation import Operation
 from marketprism_application.access.audit import Auditing, recorded
 from marketprism_application.access.principal import Principal
 from marketprism_application.contracts.failures import Code
-from marketprism_application.errors import QueryError
+from marketprism_application.errors import ApplicationError, QueryError
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import HTTP_PREFIX, Caller, HttpCall
 from marketprism_services.api.access.bodies import actor_of
@@ -113,22 +113,29 @@ class PublishedApi:
             guarded = self._guarded[key] = self._guard(self._endpoint(route))
         return await guarded(request)
 
-    async def serve_as(self, request: web.Request, word: str, parts: tuple[str, ...]) -> web.Response:
-        """Answer a request of another path as the published one of the same method behind `word`, without values in
-        its path.
+    async def serve_as(
+        self, request: web.Request, word: str, method: str, parts: tuple[str, ...], values: Mapping[str, object]
+    ) -> web.Response:
+        """Answer a request of another path as the published one behind `word`, with these values beside those in its
+        path. Who asks needs the scope of the published one as well.
 
         Raises:
-            RemoteError: UNAVAILABLE, no service has published it.
+            RemoteError: UNAVAILABLE, no service has published it. Forbidden: its scope is missing.
         """
-        route, _ = self.table.find(word, request.method, parts)
+        route, _ = self.table.find(word, method, parts)
         if route is None:
             text = f"{word}: expected a service that runs and answers {'/'.join(parts)}, there is none"
             raise RemoteError(Code.UNAVAILABLE, text, retryable=True)
-        return await self._serve(request, route, {})
+        who = principal_of(request)
+        if not who.may(route.scope):
+            raise Forbidden(f"scope: expected {route.scope}, which {who.id} does not have")
+        return await self._answered(request, route, {**values, **route.values_of(parts)})
 
     async def _serve(self, request: web.Request, route: Published, in_path: dict[str, str]) -> web.Response:
+        return await self._answered(request, route, await values_of(request, in_path))
+
+    async def _answered(self, request: web.Request, route: Published, values: dict[str, object]) -> web.Response:
         who, stamp = principal_of(request), Stamp.of(request)
-        values = await _values_of(request, in_path)
         call = HttpCall(route.declared.method, route.declared.path, _caller(request, who), values)
         if route.changes_nothing:
             data = await self._asked(route, call)
@@ -158,6 +165,12 @@ class PublishedApi:
             raise
 
 
+class Forbidden(ApplicationError):
+    """Whoever asks by an older path may not do what stands in its place."""
+
+    code = Code.FORBIDDEN
+
+
 class _Values(msgspec.Struct):
     """Values of a request in the audit log, which masks secrets by their names."""
 
@@ -175,7 +188,7 @@ async def _own_methods(request: web.Request) -> set[str]:
     return found
 
 
-async def _values_of(request: web.Request, in_path: dict[str, str]) -> dict[str, object]:
+async def values_of(request: web.Request, in_path: dict[str, str]) -> dict[str, object]:
     """Everything that the request says by name: in its path, its query and its body.
 
     Raises:
@@ -241,4 +254,4 @@ def _operation(route: Published) -> Operation:
     )
 
 
-__all__ = ["PublishedApi"]
+__all__ = ["Forbidden", "PublishedApi", "values_of"]
