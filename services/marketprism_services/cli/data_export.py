@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import msgspec
-import pyarrow as pa
 import typer
 
 from marketprism_adapters.exports.registry import EXPORTS
 from marketprism_adapters.exports.series import Exported, ExportFormat, ExportSeries
+from marketprism_adapters.exports.writing import export_series, kinds_of
 from marketprism_application.contracts.kinds import KINDS
-from marketprism_application.contracts.questions import Records, next_of
+from marketprism_application.contracts.questions import Records
 from marketprism_client import MarketClient
 from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_services.cli.clocks import Tz, zone_of_symbol
@@ -28,8 +25,6 @@ from marketprism_services.cli.options import DataDir, From, NatsUrl, To, ask, na
 from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
 
-_PAGE = 20_000
-_PAGE_OF_LEVELS = 5_000  # a row of books and ticks is some five hundred bytes
 _FILES_SHOWN = 5
 
 
@@ -62,7 +57,7 @@ def export_files(
         raise Stop(Exit.USAGE, one_of("--format", to_format, tuple(EXPORTS)))
     if kind and kind not in chosen.kinds:
         raise Stop(Exit.USAGE, one_of("--kind", kind, chosen.kinds))
-    kinds = (kind,) if kind else chosen.kinds if chosen.together else chosen.kinds[:1]
+    kinds = kinds_of(chosen, kind)
     span = zone_of_symbol(target, tz).range(start, end)
 
     async def written(market: MarketClient) -> tuple[ExportSeries, Exported]:
@@ -71,40 +66,11 @@ def export_files(
         given = zone_name(tz)
         zone = ZoneInfo(given or "Asia/Shanghai") if given or is_chinese(found.venue) else UTC
         series = ExportSeries(found.venue, found.symbol, interval, name or found.symbol, zone)
-        loop = asyncio.get_running_loop()
-        rows = {each: _in_thread(_pages(market, series, each, span), loop) for each in kinds}
-        return series, await asyncio.to_thread(chosen.write, series, rows, folder)
+        return series, await export_series(market.ask, chosen, series, kinds, span, folder)
 
     with as_stops():
         series, done = ask(nats_of(data_dir, nats_url), written)
     _show(chosen, series, done, as_json=as_json)
-
-
-def _in_thread(pages: AsyncIterator[pa.Table], loop: asyncio.AbstractEventLoop) -> Iterator[pa.Table]:
-    """The pages as whoever writes files takes them, one after the other, in a thread beside the loop that asks."""
-
-    async def following() -> pa.Table | None:
-        return await anext(pages, None)
-
-    while (page := asyncio.run_coroutine_threadsafe(following(), loop).result()) is not None:
-        yield page
-
-
-async def _pages(
-    market: MarketClient, series: ExportSeries, name: str, span: tuple[int | None, int | None]
-) -> AsyncIterator[pa.Table]:
-    """Every row of a kind, oldest first; of klines those that are closed."""
-    kind = KINDS[name]
-    limit = _PAGE_OF_LEVELS if "bids" in kind.fields else _PAGE
-    own = series.interval if kind.has_interval else None
-    question = Records(name, series.symbol, series.venue, *span, own, limit)
-    while True:
-        page: pa.Table = await market.ask(question)
-        after = next_of(page)
-        yield page.filter(page.column("closed")) if "closed" in kind.fields else page
-        if after is None:
-            return
-        question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
 
 
 def _show(chosen: ExportFormat, series: ExportSeries, done: Exported, *, as_json: bool) -> None:

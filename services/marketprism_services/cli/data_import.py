@@ -20,13 +20,11 @@ from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.contracts.kinds import BAR, KLINE
 from marketprism_application.errors import ApplicationError, QueryError, SourceError
 from marketprism_application.history.file_rows import rows_of
-from marketprism_application.history.importing import Importer, ImportResult
-from marketprism_application.history.targets import ImportTarget, target_of
-from marketprism_application.integrity.file_check import CheckAsked, check_file
+from marketprism_application.history.file_series import FileMeaning, FoundSeries, series_of_file
+from marketprism_application.history.importing import Importer
+from marketprism_application.integrity.file_check import CheckAsked
 from marketprism_application.integrity.rendering import plain_facts
-from marketprism_application.ports.imports import FileHints, FileSeries, RowsFile
-from marketprism_application.queries.symbol_names import NameIndex, StoredName
-from marketprism_domain.integrity.report import Defect, IntegrityReport, Severity
+from marketprism_application.ports.imports import FileHints
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.clocks import Tz
@@ -51,26 +49,6 @@ from marketprism_services.platform.exits import Exit, Stop
 
 _ANSWER_S = 60.0
 _OF_BARS = (BAR.name, KLINE.name)
-# What a file lacks is no fault of the rows that it has: another file may bring them.
-_ABSENCE = frozenset({"missing_bar", "missing_range", "missing_trades", "funding_missing"})
-
-
-@dataclass
-class FoundSeries:
-    """One series of a file on its way into the store."""
-
-    path: Path
-    file: RowsFile
-    series: FileSeries
-    target: ImportTarget
-    report: IntegrityReport
-    result: ImportResult | None = None
-    refused: str = ""
-
-    @property
-    def faults(self) -> list[Defect]:
-        """What is wrong with the rows that are there."""
-        return [each for each in self.report.defects if each.severity is Severity.ERROR and each.code not in _ABSENCE]
 
 
 class _Wanted(NamedTuple):
@@ -142,8 +120,10 @@ def import_files(
             for each in batch.found:
                 if each.file.facts.guessed:
                     show_mapping(each.file.facts)
-                show_found(str(each.path), each.report, each.target, zone_of(each.series.venue, tz))
-        _refuse_faults(batch, accepted=accept_defects)
+                show_found(each.name, each.report, each.target, zone_of(each.series.venue, tz))
+        if not accept_defects:
+            for each in batch.found:
+                each.refuse_faults()
         chosen = [each for each in batch.found if not each.refused]
         if chosen and not dry_run:
             _confirm(chosen, yes=yes)
@@ -160,10 +140,10 @@ def _looked_at(paths: list[Path], wanted: _Wanted, calendar: MarketCalendar) -> 
     for path, alone in _files(paths):
         try:
             file = open_rows_file(path, wanted.hints)
-            for series in _series_of(file, wanted.hints):
-                target = target_of(file.facts, series, wanted.kind, wanted.size)
-                checked = wanted.asked.of(zone_of(series.venue, wanted.tz))
-                batch.found.append(FoundSeries(path, file, series, target, check_file(file, series, calendar, checked)))
+            meant = FileMeaning(
+                wanted.hints, lambda series: wanted.asked.of(zone_of(series.venue, wanted.tz)), wanted.kind, wanted.size
+            )
+            batch.found += series_of_file(str(path), file, meant, calendar)
         except ApplicationError as error:
             if alone and len(paths) == 1:
                 raise
@@ -185,16 +165,6 @@ def _files(paths: list[Path]) -> Iterator[tuple[Path, bool]]:
             raise Stop(Exit.INPUT, f"file {path}: expected a file, was none")
 
 
-def _series_of(file: RowsFile, hints: FileHints) -> tuple[FileSeries, ...]:
-    found = file.facts.series
-    if len(found) > 1 and hints.symbol:
-        name = NameIndex(StoredName(each.venue, each.symbol) for each in found).resolve(hints.symbol)
-        found = tuple(each for each in found if each.symbol == name.symbol)
-    if len(found) > 1 and hints.interval:
-        found = tuple(each for each in found if each.interval == hints.interval) or found
-    return found
-
-
 def _size_of(text: str) -> Decimal | None:
     try:
         size = Decimal(text) if text else None
@@ -205,20 +175,13 @@ def _size_of(text: str) -> Decimal | None:
     return size
 
 
-def _refuse_faults(batch: _Batch, *, accepted: bool) -> None:
-    for each in batch.found:
-        codes = sorted({fault.code for fault in each.faults})
-        if codes and not accepted:
-            each.refused = f"{each.path}: not imported, for rows of it are wrong ({', '.join(codes)})"
-
-
 def _confirm(chosen: list[FoundSeries], *, yes: bool) -> None:
     """A mapping that was guessed has to be confirmed, by an option where nobody can be asked."""
     guessed = [each for each in chosen if each.file.facts.guessed]
     if yes or not guessed:
         return
     if not sys.stdin.isatty():
-        raise Stop(Exit.USAGE, f"--yes: expected it, for the columns of {guessed[0].path} were guessed by their names")
+        raise Stop(Exit.USAGE, f"--yes: expected it, for the columns of {guessed[0].name} were guessed by their names")
     if not typer.confirm(spoken().translate("store these rows?")):
         raise Stop(Exit.INTERRUPTED, "data import: nothing was stored")
 
@@ -240,18 +203,18 @@ async def _import_all(
             log = None if dry else NatsHistoryLog(connection)
             asked: CheckAsked = options.of(zone_of(each.series.venue, tz))
             parts = rows_of(each.file, each.series, each.target, calendar, replace(asked, confirmed=True))
-            importer = Importer(reader, log, partial(progress.show, each.path.name))
+            importer = Importer(reader, log, partial(progress.show, Path(each.name).name))
             can_replace = replaces and each.target.what.has_revisions
             try:
                 each.result = await importer.run(each.target.key, parts, replace=can_replace)
             except (SourceError, QueryError) as error:
-                each.refused = f"{each.path}: {error}"
+                each.refused = f"{each.name}: {error}"
 
 
 def _show(batch: _Batch, *, as_json: bool, dry_run: bool, tz: str | None) -> None:
     if as_json:
         files = [
-            plain_import(str(each.path), plain_facts(each.file.facts), each.report, each.target, each.result)
+            plain_import(each.name, plain_facts(each.file.facts), each.report, each.target, each.result)
             | ({"refused": each.refused} if each.refused else {})
             for each in batch.found
         ]
@@ -262,7 +225,7 @@ def _show(batch: _Batch, *, as_json: bool, dry_run: bool, tz: str | None) -> Non
         if each.refused:
             err.print(each.refused, style="red", highlight=False, markup=False, soft_wrap=True)
         elif each.result is not None:
-            show_result(each.path.name, each.target, each.result, zone_of(each.series.venue, tz), dry=dry_run)
+            show_result(Path(each.name).name, each.target, each.result, zone_of(each.series.venue, tz), dry=dry_run)
     for _, text in batch.unread:
         err.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
 
