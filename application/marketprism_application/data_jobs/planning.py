@@ -14,6 +14,7 @@ from marketprism_application.contracts.data_jobs import (
     DataRequest,
     DownloadRequest,
     ExportRequest,
+    ImportRequest,
     Series,
     TaskRecord,
 )
@@ -76,13 +77,18 @@ class Planner:
         self._history, self._listed, self._now_ns = history, listed, now_ns
 
     async def cut(self, request: DataRequest) -> Cut:
-        """The tasks of a download, a check, an export or a daily job."""
+        """The tasks of any request that does not go on from another job."""
         if isinstance(request, DownloadRequest):
             return await self._download(request)
         if isinstance(request, CheckRequest | ExportRequest):
             return await self._stored(request)
         if isinstance(request, DailyRequest):
             return await self._daily(request)
+        if isinstance(request, ImportRequest):
+            task = TaskRecord(
+                job="", number=0, kind=request.kind, venue=request.venue, symbol=request.symbol or request.path
+            )
+            return Cut([task])
         raise QueryError(f"action: expected a request for series, was {type(request).__name__}")
 
     async def _download(self, request: DownloadRequest) -> Cut:

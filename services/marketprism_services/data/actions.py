@@ -19,6 +19,8 @@ from marketprism_application.contracts.data_jobs import (
     DailyRequest,
     DataJob,
     DownloadRequest,
+    ExportRequest,
+    ImportRequest,
     RecheckRequest,
     RepairRequest,
     TaskProgress,
@@ -37,6 +39,7 @@ from marketprism_application.repairing.rendering import plain_plan, plain_rechec
 from marketprism_application.repairing.series_repairs import SeriesRepairs
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.report import IntegrityReport
+from marketprism_services.data.files import FileActions
 from marketprism_services.data.stored import Stored
 from marketprism_services.data.venues import VenueHistories
 
@@ -66,9 +69,10 @@ class Actions:
         documents: DocumentStore,
         journal: NatsDownloadJournal,
         ranges: NatsDownloadedRanges,
+        files: FileActions,
     ) -> None:
         self._stored, self._venues, self._documents = stored, venues, documents
-        self._journal, self._ranges = journal, ranges
+        self._journal, self._ranges, self._files = journal, ranges, files
 
     async def do(self, doing: Doing) -> dict[str, object]:
         """The facts of the answer, small; what is large is a document by then."""
@@ -83,6 +87,10 @@ class Actions:
             return await self._repair(doing, request.check, dry_run=request.dry_run)
         if isinstance(request, DailyRequest):
             return await self._daily(doing, request)
+        if isinstance(request, ImportRequest):
+            return await self._files.imported(request, doing.progress)
+        if isinstance(request, ExportRequest):
+            return await self._files.exported(doing.task, request)
         raise QueryError(f"action: expected one that is done here, was {type(request).__name__}")
 
     async def _check(self, task: TaskRecord, request: CheckRequest) -> dict[str, object]:

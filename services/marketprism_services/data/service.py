@@ -20,7 +20,10 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work
 from marketprism_services.data.actions import Actions
 from marketprism_services.data.desk import DataDesk
+from marketprism_services.data.file_operations import FileOperations
+from marketprism_services.data.files import FileActions, FilePlaces
 from marketprism_services.data.leader import DataLeader
+from marketprism_services.data.lookups import LookupOperations
 from marketprism_services.data.operations import DataOperations
 from marketprism_services.data.overview import Overview
 from marketprism_services.data.stored import Stored
@@ -43,6 +46,7 @@ class DataService(SingleActiveService):
         connection: NatsConnection,
         calendar: Callable[[], MarketCalendar],
         venues: VenueHistories,
+        places: FilePlaces,
         *,
         workers: int = 2,
         keep_days: int = 30,
@@ -51,7 +55,7 @@ class DataService(SingleActiveService):
         settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__("data", connection, lease=lease, version=version, settings=settings)
-        self._calendar, self._venues = calendar, venues
+        self._calendar, self._venues, self._places = calendar, venues, places
         self._slots, self._keep_ns = workers, keep_days * _DAY_NS
         self._queue = DataTaskQueue(connection)
         self._store: NatsDataJobStore
@@ -73,10 +77,14 @@ class DataService(SingleActiveService):
             NatsDocumentStore(bucket),
             NatsDownloadJournal(bucket),
             NatsDownloadedRanges(bucket),
+            FileActions(stored, self._places),
         )
         markets = {name: row.make("", "").name for name, row in MARKETS.items()}
         planner = Planner(stored.names, stored.holder, markets, self._venues.history, self._venues.listed, time.time_ns)
-        self.mount(DataOperations(DataDesk(self._store, self._queue, planner, actions), Overview(stored)))
+        desk = DataDesk(self._store, self._queue, planner, actions)
+        self.mount(DataOperations(desk, Overview(stored)))
+        self.mount(FileOperations(desk, self._places))
+        self.mount(LookupOperations(stored))
         self._workers = Workers(self._store, self._queue, actions, self.instance, replicas)
         self.http.status(self._status)
         self._working = self.spawn(self._workers.run(self._slots), "tasks")

@@ -8,6 +8,7 @@ from marketprism_adapters.downloads.histories import budgets_of_market
 from marketprism_adapters.nats.shared_budget import SharedBudget
 from marketprism_application.ports.request_budget import RequestBudget
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.data.files import FilePlaces
 from marketprism_services.data.service import DataService
 from marketprism_services.data.venues import VenueHistories
 from marketprism_services.settings.settings import Settings
@@ -27,6 +28,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Dat
         connection,
         shared.calendar,
         VenueHistories(data.rest_urls, data.archive, budget),
+        FilePlaces(data.import_folder, data.export_folder),
         workers=data.workers,
         keep_days=data.keep_days,
         lease=settings.lease,

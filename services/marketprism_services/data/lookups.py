@@ -1,0 +1,183 @@
+"""What is looked up in what is stored: every revision of a bar, and the instruments of a day by rank."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+
+from marketprism_application.access.scopes import Scope
+from marketprism_application.contracts.data_answers import BarRevisionShown, RankedInstrument
+from marketprism_application.contracts.kinds import BAR, KLINE
+from marketprism_application.contracts.questions import Records
+from marketprism_application.data_jobs.planning import BadRequest
+from marketprism_application.errors import ApplicationError, UnknownSymbolError
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.instruments.written_names import venue_named
+from marketprism_domain.sessions.trading_days import day_of, day_text
+from marketprism_domain.values import Interval
+from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.service import http, rpc
+from marketprism_services.data.stored import Stored
+
+_MOST_REVISIONS = 100
+_MOST_RANKED = 500
+_AT_ONCE = 8
+_NUMBERS = ("open", "high", "low", "close", "volume", "turnover", "open_interest")
+RANKS = ("change", "volume", "turnover")
+
+
+class RevisionsAsked(msgspec.Struct):
+    """The bar of an instrument that opens at `at`, nanoseconds UTC."""
+
+    symbol: str
+    at: int
+    venue: str = ""
+    kind: str = ""
+    interval: str = ""
+
+
+class UniverseAsked(msgspec.Struct):
+    """The first `top` instruments of a day (YYYYMMDD, the last whole one without) by `rank`, of a venue or of all."""
+
+    rank: str = "change"
+    day: str = ""
+    top: int = 10
+    venue: str = ""
+
+
+class LookupOperations:
+    """Answers of every instance; they raise RemoteError by the code of what is wrong."""
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+
+    @rpc("revisions")
+    @http("GET", "/revisions/{symbol}", scope=Scope.HISTORY, weight=2)
+    async def revisions(self, asked: RevisionsAsked) -> list[BarRevisionShown]:
+        """Every revision of one bar, the first one first."""
+        try:
+            return await self._revisions(asked)
+        except UnknownSymbolError as error:
+            raise RemoteError("NOT_FOUND", str(error), {"field": "symbol"}) from error
+        except ApplicationError as error:
+            raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
+
+    async def _revisions(self, asked: RevisionsAsked) -> list[BarRevisionShown]:
+        kind, interval = asked.kind or BAR.name, asked.interval or "1m"
+        if kind not in (BAR.name, KLINE.name):
+            raise BadRequest("kind", "bar or kline", kind, (BAR.name, KLINE.name))
+        try:
+            Interval.parse(interval)
+        except InvalidValue as error:
+            raise BadRequest("interval", "one like 1m, 5m, 1h, 1d", interval) from error
+        venue = venue_named(asked.venue).partition("-")[0] if asked.venue else None
+        found: list[BarRevisionShown] = []
+        as_of: int | None = None
+        # What stood just before a revision was published is the revision before it.
+        while len(found) < _MOST_REVISIONS:
+            question = Records(kind, asked.symbol, venue, asked.at, asked.at + 1, interval, limit=1, as_of=as_of)
+            rows = (await self._stored.ask(question)).to_pylist()
+            if not rows:
+                break
+            row = rows[0]
+            found.append(_shown(row))
+            as_of = int(row["ts_pub"]) - 1
+        if not found:
+            raise BadRequest("at", f"the time at which a stored {interval} {kind} opens", asked.at)
+        first = found[-1].revision if kind == BAR.name else 0
+        ordered = found[::-1]
+        if kind == KLINE.name:  # they have no number of their own: the order in which they were published is theirs
+            ordered = [msgspec.structs.replace(each, revision=first + n) for n, each in enumerate(ordered)]
+        return ordered
+
+    @rpc("universe")
+    @http("GET", "/universe", scope=Scope.HISTORY, weight=20)
+    async def universe(self, asked: UniverseAsked) -> list[RankedInstrument]:
+        """The first instruments of a day by how much their price rose, or by what was traded."""
+        try:
+            return await self._universe(asked)
+        except ApplicationError as error:
+            raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
+
+    async def _universe(self, asked: UniverseAsked) -> list[RankedInstrument]:
+        if asked.rank not in RANKS:
+            raise BadRequest("rank", f"one of {', '.join(RANKS)}", asked.rank, RANKS)
+        if not 1 <= asked.top <= _MOST_RANKED:
+            raise BadRequest("top", f"1 to {_MOST_RANKED}", asked.top)
+        day = asked.day.replace("-", "") or _yesterday()
+        try:
+            day = day_text(day_of(day))
+        except ValueError as error:
+            raise BadRequest("day", "a day like 20260131", asked.day) from error
+        venue = venue_named(asked.venue).partition("-")[0] if asked.venue else None
+        index = await self._stored.names()
+        venues = sorted({each.venue for each in index.names})
+        if venue is not None and venue not in venues:
+            raise BadRequest("venue", f"one of {', '.join(venues)}", asked.venue, venues)
+        names = [(each.venue, each.symbol) for each in index.names if each.stored and venue in (None, each.venue)]
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(at: str, symbol: str) -> RankedInstrument | None:
+            async with room:
+                return await self._of_day(at, symbol, day)
+
+        found = await asyncio.gather(*(one(*name) for name in names))
+        ranked = [
+            (value, each) for each in found if each is not None and (value := _rank(each, asked.rank)) is not None
+        ]
+        ranked.sort(key=lambda each: (-each[0], each[1].venue, each[1].symbol))
+        return [each for _, each in ranked[: asked.top]]
+
+    async def _of_day(self, venue: str, symbol: str, day: str) -> RankedInstrument | None:
+        """Its bar of the day; the venue's own where no tick of it was seen. None where nothing traded."""
+        for kind in (BAR, KLINE):
+            question = Records(kind.name, symbol, venue, interval="1d", limit=1, from_day=day, to_day=day)
+            if kind is KLINE:
+                sessions = self._stored.calendar.schedule(venue, symbol).sessions(day)
+                question = msgspec.structs.replace(
+                    question, from_day=None, to_day=None, ts_from=sessions[0].ts_open, ts_to=sessions[-1].ts_close
+                )
+            rows = (await self._stored.ask(question)).to_pylist()
+            if rows:
+                row = rows[0]
+                change = row["close"] / row["open"] - 1 if row["open"] else None
+                return RankedInstrument(
+                    venue=venue,
+                    symbol=symbol,
+                    day=day,
+                    open=row["open"],
+                    close=row["close"],
+                    change=None if change is None else round(change, 8),
+                    volume=row["volume"],
+                    turnover=row.get("turnover"),
+                )
+        return None
+
+
+def _rank(each: RankedInstrument, rank: str) -> Decimal | None:
+    found: Decimal | None = getattr(each, rank)
+    return found
+
+
+def _yesterday() -> str:
+    return datetime.fromtimestamp(time.time() - 86_400, UTC).strftime("%Y%m%d")
+
+
+def _shown(row: dict[str, object]) -> BarRevisionShown:
+    numbers = {name: row[name] for name in _NUMBERS if isinstance(row.get(name), Decimal)}
+    source = str(row.get("source") or "")
+    number = row.get("revision")
+    return BarRevisionShown(
+        revision=number if isinstance(number, int) else 0,
+        ts_pub=int(str(row["ts_pub"])),
+        source=source,
+        cause=source.partition(":")[0] if ":" in source else "",
+        **numbers,  # type: ignore[arg-type]
+    )
+
+
+__all__ = ["LookupOperations", "RevisionsAsked", "UniverseAsked"]
