@@ -1,4 +1,4 @@
-"""Files on the service's own machine: those below `data.import_folder` are read, those below `data.export_folder` written."""
+"""Files on the service's own machine: imports below `data.import_folder`, exports below `data.export_folder`."""
 
 from __future__ import annotations
 

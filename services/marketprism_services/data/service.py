@@ -46,8 +46,8 @@ class DataService(SingleActiveService):
         connection: NatsConnection,
         calendar: Callable[[], MarketCalendar],
         venues: VenueHistories,
-        places: FilePlaces,
         *,
+        places: FilePlaces | None = None,
         workers: int = 2,
         keep_days: int = 30,
         lease: LeaseSettings | None = None,
@@ -55,7 +55,8 @@ class DataService(SingleActiveService):
         settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__("data", connection, lease=lease, version=version, settings=settings)
-        self._calendar, self._venues, self._places = calendar, venues, places
+        self._calendar, self._venues = calendar, venues
+        self._places = places or FilePlaces(None, None)
         self._slots, self._keep_ns = workers, keep_days * _DAY_NS
         self._queue = DataTaskQueue(connection)
         self._store: NatsDataJobStore

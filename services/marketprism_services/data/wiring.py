@@ -28,7 +28,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Dat
         connection,
         shared.calendar,
         VenueHistories(data.rest_urls, data.archive, budget),
-        FilePlaces(data.import_folder, data.export_folder),
+        places=FilePlaces(data.import_folder, data.export_folder),
         workers=data.workers,
         keep_days=data.keep_days,
         lease=settings.lease,

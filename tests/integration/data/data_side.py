@@ -18,6 +18,7 @@ from marketprism_application.contracts.data_jobs import JobShown
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.data.files import FilePlaces
 from marketprism_services.data.service import DataService
 from marketprism_services.data.venues import VenueHistories
 from marketprism_services.query.service import QueryService
@@ -57,7 +58,9 @@ class DataSide:
         return await self.until(job_id, lambda job: job.stage.is_final)
 
 
-def data_service(connection: NatsConnection, rest_url: str, workers: int = 2) -> DataService:
+def data_service(
+    connection: NatsConnection, rest_url: str, workers: int = 2, places: FilePlaces | None = None
+) -> DataService:
     """A service whose venues are the simulated one; what its budgets allow is not waited for."""
 
     def budget(market: str) -> SharedBudget:
@@ -65,7 +68,7 @@ def data_service(connection: NatsConnection, rest_url: str, workers: int = 2) ->
         return SharedBudget(connection, "test", market, quick)
 
     venues = VenueHistories({"binance": rest_url}, "", budget)
-    return DataService(connection, lambda: CALENDAR, venues, workers=workers)
+    return DataService(connection, lambda: CALENDAR, venues, workers=workers, places=places)
 
 
 @asynccontextmanager
@@ -73,6 +76,7 @@ async def data_side_of(folder: Path, services: int = 1, **venue: Any) -> AsyncIt
     """NATS, storage, read side, venue, and so many data services of this process."""
     async with AsyncExitStack() as stack:
         side = await stack.enter_async_context(side_of(folder))
+        places = FilePlaces(folder / "in", folder / "out")
         simulation = await stack.enter_async_context(simulated("binance", **venue))
         for name in ("query", *(f"data-{number}" for number in range(services))):
             connection = await NatsConnection.open(side.url, name=name)
@@ -80,7 +84,7 @@ async def data_side_of(folder: Path, services: int = 1, **venue: Any) -> AsyncIt
             made = (
                 QueryService(connection, ReadRules(CALENDAR, ("1m", "5m", "1d")))
                 if name == "query"
-                else data_service(connection, simulation.rest_url)
+                else data_service(connection, simulation.rest_url, places=places)
             )
             await stack.enter_async_context(running(made))
         yield DataSide(side, simulation)
