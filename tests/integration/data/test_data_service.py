@@ -13,6 +13,7 @@ from marketprism_application.contracts.data_jobs import JobStage
 from marketprism_sdk.errors import RemoteError
 from tests.integration.data.data_side import DataSide, data_side_of
 from tests.support.downloads import LISTED, MINUTE, symbol_of
+from tests.support.killed_data_services import rounds
 
 pytestmark = pytest.mark.timeout(180)
 MINUTES = 3_000
@@ -112,6 +113,24 @@ async def test_what_cannot_be_is_refused_by_its_field(
     assert refused.value.details["field"] == field
     assert near in refused.value.message
     assert await side.ask("jobs") == []
+
+
+async def test_a_job_is_cancelled_within_a_second_and_its_rows_stay(tmp_path: Path) -> None:
+    async with data_side_of(tmp_path, share=0.2) as side:
+        span = {"ts_from": LISTED, "ts_to": LISTED + 200_000 * MINUTE}
+        begun = await side.begun("downloads", venue="binance", symbols=[symbol_of(side.venue)], interval="1m", **span)
+        await side.until(begun.id, lambda job: job.rows > 0)
+        await side.ask("cancel", id=begun.id)
+        job = await side.ended(begun.id)
+        assert job.stage is JobStage.CANCELLED
+        assert 0 < job.parts_done < job.parts
+        assert await side.side.count("klines") >= job.rows
+
+
+async def test_a_service_that_is_killed_leaves_its_task_to_another(tmp_path: Path) -> None:
+    found = await rounds(tmp_path, 60_000, kills=2, seed=3, longest_s=3.0)
+    assert found.killed == 2
+    assert found.finished >= 1
 
 
 async def test_an_end_in_the_future_is_cut_and_said(side: DataSide) -> None:
