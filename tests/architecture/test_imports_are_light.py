@@ -39,6 +39,8 @@ HEAVY = {
 OF_A_SERVICE = {"aiohttp", "opentelemetry", "prometheus_client", "psutil"}
 # The monitor checks what is set centrally by the classes of the settings.
 OF_SOME = {"storage": {"pydantic"}, "query": {"pydantic"}, "api": {"pydantic"}, "monitor": {"pydantic"}}
+# Checks and downloads are columns from the first task on; pandas comes with what reads files.
+OF_SOME["data"] = {"pyarrow", "numpy", "pandas"}
 _REPORT = "\nimport sys; sys.stderr.write('\\n'.join(['<modules>', *sys.modules]))"
 
 

@@ -19,6 +19,7 @@ from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError, reason
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry, Stop
+from marketprism_sdk.values import decode_or_none
 
 DATA_JOBS = "data_jobs"
 DOCUMENTS = ("report", "recheck", "plan", "repair")  # of a task, as `<one of these>.<job>.<number>`
@@ -38,10 +39,10 @@ async def _asked(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 def _decoded(entry: KvEntry, of: type[T]) -> T:
-    try:
-        return msgspec.msgpack.decode(entry.value, type=of)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise StoreError(f"bucket {DATA_JOBS}, {entry.key}: expected {of.__name__}, was {error}") from error
+    found = decode_or_none(entry, of)
+    if found is None:
+        raise StoreError(f"bucket {DATA_JOBS}, {entry.key}: expected a {of.__name__}, there is something else")
+    return found
 
 
 async def data_jobs_bucket(connection: NatsConnection, replicas: int = 1) -> NatsKeyValue:
@@ -58,7 +59,9 @@ class NatsDataJobStore:
     async def jobs(self) -> Sequence[tuple[DataJob, int]]:
         """Every job with its revision, the newest first."""
         entries = await _asked(lambda: self._bucket.entries(_JOB))
-        found = [(_decoded(entry, DataJob), entry.revision) for entry in entries]
+        # A value that is no job is nobody's, and is logged: the others go on.
+        read = [(decode_or_none(entry, DataJob), entry.revision) for entry in entries]
+        found = [(job, revision) for job, revision in read if job is not None]
         return sorted(found, key=lambda each: (each[0].created_at, each[0].id), reverse=True)
 
     async def job(self, job_id: str) -> tuple[DataJob, int] | None:

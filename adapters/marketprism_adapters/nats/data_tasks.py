@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,9 +17,6 @@ from marketprism_sdk.errors import StreamError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_get_last, ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
-
-if TYPE_CHECKING:
-    from nats.aio.msg import Msg
 
 DATA_TASKS = "DATA_TASKS"
 PREFIX = "data_tasks"
@@ -95,7 +91,7 @@ class DataTaskQueue:
         Raises:
             StreamMissing: the queue or its consumer is gone. NotConnected.
         """
-        arrived: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        arrived = asyncio.get_running_loop().create_future()
         inbox = self._connection.inbox()
         stop = await self._connection.subscribe(inbox, lambda m: None if arrived.done() else arrived.set_result(m))
         try:

@@ -41,7 +41,7 @@ class DataLeader:
         self.open = 0
 
     async def run(self) -> None:
-        """Turn after turn."""
+        """Follow every job, turn after turn, until cancelled."""
         stop = await self._store.watch(self._changed.set)
         try:
             while True:

@@ -70,7 +70,7 @@ class DataOperations:
     @rpc("checks")
     @http("POST", "/checks", scope=Scope.HISTORY, weight=5)
     async def checks(self, asked: CheckRequest, caller: Caller | None = None) -> JobShown:
-        """Check stored series."""
+        """Begin a check of stored series."""
         return await self._desk.begin(asked, _who(caller))
 
     @rpc("check")
@@ -168,7 +168,7 @@ class DataOperations:
     @rpc("series")
     @http("GET", "/series", scope=Scope.HISTORY, weight=5)
     async def series(self, asked: SeriesAsked) -> list[dict[str, object]]:
-        """Stored series."""
+        """Series that are stored, by their keys."""
         return await self._overview.series(asked)
 
 

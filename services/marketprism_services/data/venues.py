@@ -69,7 +69,7 @@ class VenueHistories:
         return names
 
     async def close(self) -> None:
-        """Connections are closed."""
+        """Every connection to a venue is closed."""
         await self._stack.aclose()
 
 

@@ -41,7 +41,10 @@ class _Held:
     def progressed(self, progress: TaskProgress, waits_s: float) -> None:
         """So far it is."""
         self.waits_s = waits_s
-        self.task = msgspec.structs.replace(self.task, progress=progress)
+        # Workers that end count against a task that stands still, not against one that goes on.
+        goes_on = progress.parts_done > self.task.progress.parts_done
+        attempts = 1 if goes_on else self.task.attempts
+        self.task = msgspec.structs.replace(self.task, progress=progress, attempts=attempts)
 
 
 class Workers:
@@ -55,7 +58,7 @@ class Workers:
         self.running = 0
 
     async def run(self, slots: int) -> None:
-        """Work until cancelled."""
+        """Take tasks and do them until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(slots):
                 group.create_task(self._slot())
@@ -149,7 +152,7 @@ class Workers:
                 break
             except DataJobConflict:  # ours, of which the receipt was lost, or another worker's
                 now = await self._store.task(ended.job, ended.number)
-                if now is None or now[0].stage.is_final or now[0].attempts != ended.attempts:
+                if now is None or now[0].stage.is_final or now[0].worker != self._instance:
                     return
                 held.revision = now[1]
             except ApplicationError as failure:
@@ -195,7 +198,7 @@ class Workers:
                     doing.cancel()
             except DataJobConflict:
                 now = await self._store.task(held.task.job, held.task.number)
-                if now is not None and now[0].attempts == held.task.attempts and now[0].worker == self._instance:
+                if now is not None and not now[0].stage.is_final and now[0].worker == self._instance:
                     held.revision = now[1]  # ours, of which the receipt was lost
                     continue
                 held.lost = True

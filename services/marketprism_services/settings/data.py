@@ -1,8 +1,6 @@
-"""The data service: how many tasks it does at once, how long it keeps jobs, and where it reads and writes."""
+"""The data service: how many tasks it does at once, how long finished jobs stay, and where it asks for the past."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from pydantic import Field
 
@@ -17,8 +15,6 @@ class DataSettings(Section):
     keep_days: int = Field(30, ge=1, le=3_650)
     rest_urls: dict[str, str] = Field(default_factory=dict)
     archive: str = ""
-    import_folder: Path | None = None
-    export_folder: Path | None = None
     address: str = ""
 
 

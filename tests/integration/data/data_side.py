@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,8 +17,11 @@ from marketprism_adapters.nats.shared_budget import SharedBudget
 from marketprism_adapters.venues.simulator.history_server import SimulatedHistoryServer
 from marketprism_application.contracts.data_jobs import JobShown
 from marketprism_application.queries.derived_bars import ReadRules
+from marketprism_sdk.election import LEASES
+from marketprism_sdk.errors import DeadlineExceeded, NoResponders
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.data.files import FilePlaces
 from marketprism_services.data.service import DataService
 from marketprism_services.data.venues import VenueHistories
@@ -38,7 +42,24 @@ class DataSide:
 
     async def ask(self, name: str, **values: object) -> Any:
         """The answer of `rpc.data.<name>`. Raises RemoteError."""
-        return await self._calls.call("data", name, values, timeout_s=30.0)
+        return await self._calls.call("data", name, values, timeout_s=10.0, idempotent=name in ("job", "jobs"))
+
+    async def served(self) -> None:
+        """Some service answers."""
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await self.ask("jobs")
+                    return
+                except NoResponders:
+                    await asyncio.sleep(0.05)
+
+    async def leader_pid(self) -> int:
+        """The process that leads, 0 where none does now: an instance's name has it."""
+        leaders = NatsKeyValue.existing(self.side.market.connection, LEASES)
+        entry = await leaders.get("data.default")
+        found = re.search(rb"-(\d+)-", entry.value) if entry is not None else None
+        return int(found[1]) if found is not None else 0
 
     async def begun(self, name: str, **values: object) -> JobShown:
         """A job that was made."""
@@ -48,7 +69,11 @@ class DataSide:
         """The job, when something is true of it."""
         async with asyncio.timeout(90):
             while True:
-                job = msgspec.convert(await self.ask("job", id=job_id), JobShown)
+                try:
+                    job = msgspec.convert(await self.ask("job", id=job_id), JobShown)
+                except (NoResponders, DeadlineExceeded):  # whoever was asked is killed
+                    await asyncio.sleep(0.1)
+                    continue
                 if fits(job):
                     return job
                 await asyncio.sleep(0.05)

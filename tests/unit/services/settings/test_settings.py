@@ -85,12 +85,15 @@ def test_a_setting_has_one_owner() -> None:
                 owners.setdefault(name, []).append(kind.__qualname__)
     shared = {name: sorted(set(of)) for name, of in owners.items() if len(set(of)) > 1 and name not in _OF_EACH}
     assert shared == {
+        "archive": ["BackupSettings", "DataSettings"],  # whether archived rows are copied, and where venues' files are
         "cert": ["ClientTls", "HttpTls"],  # of a client, and of a server
+        "data": ["HttpSettings", "StreamSettings"],  # the port of the service, and the stream of venues' messages
         "endpoint": ["LogSettings", "TraceSettings"],  # a collector of log lines, and one of spans
         "instruments": ["CounterSettings", "VenueSettings"],  # two sources, each with a list of its own
         "intervals": ["BarSettings", "VenueSettings"],  # bars that are counted, and bars that a venue sends
         "key": ["ClientTls", "HttpTls"],
         "recipients": ["BackupSettings", "MailSettings"],  # public keys, and addresses
+        "keep_days": ["DataSettings", "Topology"],  # finished jobs, and rows of tables
         "password": ["Account", "NatsAccess"],  # of a broker's account, and of a user of NATS
         "user": ["Account", "NatsAccess"],
     }
@@ -114,6 +117,7 @@ def test_no_class_mirrors_a_section() -> None:
         "InstrumentData": ["StreamSettings"],  # columns of rows, and which rows a stream has
         "VenueLimits": ["VenueSettings"],  # what a venue says itself, which a setting of 0 leaves alone
         "EventsParameters": ["Settings"],  # names of services and venues of events that were
+        "Wanted": ["DataSettings"],  # what one command downloads, from which archive, by how many workers
         "TokenBody": ["Account", "NatsAccess"],  # what a request shows, user and password, is nobody's setting
     }
 
