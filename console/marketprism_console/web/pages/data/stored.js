@@ -32,7 +32,7 @@ class StoredSeries extends Part {
     this.failed = new Map();
     /** @type {Resource<{rows: Series[], next: string, period: string}>} */
     this.series = new Resource((signal) => this.#read(signal));
-    this.pace = new Pace(4, () => this.requestUpdate());
+    this.pace = new Pace(1, () => this.requestUpdate());
   }
 
   begin() {

@@ -54,9 +54,9 @@ export const FORMS = {
 
 const NAMES = /** @type {Record<string, string>} */ ({ ts_from: 'from', ts_to: 'to' });
 
-/** The field of a form that a refusal is about, by what the service calls it. @param {unknown} name */
-export function fieldOf(name) {
-  const first = /^\w+/.exec(String(name ?? ''))?.[0] ?? '';
+/** The field of a form that a refusal is about, by what the service calls it. @param {import('../../../core/api.js').ApiError} error */
+export function fieldOf({ details, message }) {
+  const first = /^(\w+)/.exec(details.field ?? /^[\w.[\]]+(?=:)/.exec(message)?.[0] ?? '')?.[1] ?? '';
   return NAMES[first] ?? first;
 }
 

@@ -57,7 +57,7 @@ class DataForm extends Part {
 
   /** The field that the service does not take. */
   get #wrong() {
-    return this.problem instanceof ApiError ? fieldOf(this.problem.details.field) : '';
+    return this.problem instanceof ApiError ? fieldOf(this.problem) : '';
   }
 
   get #message() {

@@ -20,7 +20,7 @@ import { t } from './text.js';
  * @property {{venue: string, symbol: string, kind: string, interval: string}} dataset
  * @property {import('./shown.js').Stage} stage
  * @property {{parts: number, ranges: {ts_from: number, ts_to: number, bars: number, witness: string}[], requests: number, seconds: number} | null} plan
- * @property {Condition} before
+ * @property {Condition | null} before
  * @property {Condition | null} after
  * @property {number} revisions
  * @property {number} inserted
