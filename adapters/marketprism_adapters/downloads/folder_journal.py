@@ -27,7 +27,8 @@ from marketprism_application.ports.downloads import JournalConflict
 from marketprism_sdk.durable_files import place_file
 
 _NAME_BYTES = 8
-FOLDER, _LOCK = ".downloads", "lock"
+FOLDER, _LOCK, _ENTRANCE = ".downloads", "lock", "entrance"
+_BEGINNING = "beginning"
 
 
 class _State:
@@ -50,21 +51,27 @@ class FolderJournal:
 
     @contextmanager
     def presence(self) -> Iterator[bool]:
-        """While a process works here: whether it is the first one, so that nobody else's claims are worth anything.
+        """While a process works here: whether no other one does, so that nobody's claims are worth anything. Each who
+        works holds a part of one lock; another one makes finding out and holding one step.
 
         Raises:
             StoreError: the folder cannot be written.
         """
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
+            entrance = (self._folder / _ENTRANCE).open("a+b")
             file = (self._folder / _LOCK).open("a+b")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+            with entrance:
+                fcntl.flock(entrance, fcntl.LOCK_EX)
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    alone = False
+                else:
+                    alone = True
+                fcntl.flock(file, fcntl.LOCK_SH)
+            yield alone
 
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.jsonl"
@@ -74,23 +81,49 @@ class FolderJournal:
 
     async def job(self, job_id: str) -> JobRecord | None:
         """As its file has it."""
-        return (await asyncio.to_thread(self._look, job_id, self._path(job_id)))[0]
+        return (await asyncio.to_thread(self._look, job_id, self._path(job_id))).job
 
     async def parts(self, job_id: str) -> Sequence[tuple[PartRecord, int]]:
         """The last line of each part, of the last job that is finished where there is no other."""
-        job, parts = await asyncio.to_thread(self._look, job_id, self._path(job_id))
-        if job is None:
-            _, parts = await asyncio.to_thread(self._look, job_id, self._ended(job_id))
-        return parts
+        state = await self._newest(job_id)
+        return [state.parts[number] for number in sorted(state.parts)]
 
-    async def begin(self, job: JobRecord, parts: Sequence[PartRecord]) -> None:
+    async def part(self, job_id: str, number: int) -> tuple[PartRecord, int] | None:
+        """Its last line."""
+        return (await self._newest(job_id)).parts.get(number)
+
+    async def _newest(self, job_id: str) -> _State:
+        state = await asyncio.to_thread(self._look, job_id, self._path(job_id))
+        return state if state.job is not None else await asyncio.to_thread(self._look, job_id, self._ended(job_id))
+
+    async def state(self, job_id: str) -> str:
+        """The names of its file and of that of the last one that is finished."""
+        return await asyncio.to_thread(self._state, job_id)
+
+    def _state(self, job_id: str) -> str:
+        names = []
+        with writing(self._folder):
+            for path in (self._path(job_id), self._ended(job_id)):
+                try:
+                    with path.open("rb") as file:
+                        names.append(file.read(2 * _NAME_BYTES).decode(errors="replace"))
+                except FileNotFoundError:
+                    names.append("")
+        return "/".join(names)
+
+    async def begin(self, job: JobRecord, parts: Sequence[PartRecord], state: str | None = None) -> None:
         """A new file in the place of the former one."""
         name = secrets.token_hex(_NAME_BYTES).encode()
         data = b"".join(each + b"\n" for each in (name, *map(msgspec.json.encode, (job, *parts))))
 
         def work() -> None:
             with writing(self._folder):
-                place_file(self._path(job.id), lambda target: target.write_bytes(data))
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with (self._folder / _BEGINNING).open("a+b") as beginning:
+                    fcntl.flock(beginning, fcntl.LOCK_EX)
+                    if state is not None and (there := self._state(job.id)) != state:
+                        raise JournalConflict(f"job {job.id}: expected state {state}, was {there}")
+                    place_file(self._path(job.id), lambda target: target.write_bytes(data))
 
         await asyncio.to_thread(work)
 
@@ -102,8 +135,10 @@ class FolderJournal:
         """Give the file another name: whoever shared the job still sees how it ended."""
 
         def work() -> None:
-            with writing(self._folder), suppress(FileNotFoundError):
-                self._path(job_id).replace(self._ended(job_id))
+            with writing(self._folder), (self._folder / _BEGINNING).open("a+b") as beginning:
+                fcntl.flock(beginning, fcntl.LOCK_EX)
+                with suppress(FileNotFoundError):
+                    self._path(job_id).replace(self._ended(job_id))
 
         await asyncio.to_thread(work)
 
@@ -133,16 +168,15 @@ class FolderJournal:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
 
-    def _look(self, job_id: str, path: Path) -> tuple[JobRecord | None, list[tuple[PartRecord, int]]]:
+    def _look(self, job_id: str, path: Path) -> _State:
         with self._lock, writing(self._folder):
             try:
                 file = path.open("rb")
             except FileNotFoundError:
-                return None, []
+                return _State()
             with file:
                 fcntl.flock(file, fcntl.LOCK_SH)
-                state = self._read(job_id, file)
-                return state.job, [state.parts[number] for number in sorted(state.parts)]
+                return self._read(job_id, file)
 
     def _read(self, job_id: str, file: BinaryIO) -> _State:
         state = self._states.get(job_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.history import History
+from marketprism_application.ports.request_budget import RequestBudget
 from marketprism_sdk.resilience import Backoff
 
 
@@ -23,18 +24,33 @@ def venue_of_market(market: str) -> str:
     return MARKETS[market].make("", "").name
 
 
+def budgets_of_market(market: str) -> Mapping[str, tuple[float, float]]:
+    """The budgets of a market's requests by name: weights a second, and how much at once.
+
+    Raises:
+        QueryError: there is no such market.
+    """
+    _check(market)
+    return MARKETS[market].make("", "").limits.budgets
+
+
 @asynccontextmanager
 async def rest_history(
-    market: str, rest_url: str = "", *, raw: bool = False, backoff: Backoff | None = None
+    market: str,
+    rest_url: str = "",
+    *,
+    raw: bool = False,
+    backoff: Backoff | None = None,
+    shared: RequestBudget | None = None,
 ) -> AsyncIterator[History]:
-    """The venue's own answers, `rest_url` in the place of its host.
+    """The venue's own answers, `rest_url` in the place of its host; `shared` with others behind the same address.
 
     Raises:
         QueryError: there is no such market.
     """
     _check(market)
     history = MARKETS[market].history(rest_url)
-    async with RestClient(history.venue.rest_url, history.venue.limits) as rest:
+    async with RestClient(history.venue.rest_url, history.venue.limits, shared) as rest:
         yield RestHistory(history, rest, raw=raw, backoff=backoff)
 
 
@@ -61,4 +77,4 @@ def _check(market: str) -> None:
         raise QueryError(f"venue: expected one of {', '.join(MARKETS)}, was {market!r}{did_you_mean(market, MARKETS)}")
 
 
-__all__ = ["archive_history", "rest_history", "venue_of_market"]
+__all__ = ["archive_history", "budgets_of_market", "rest_history", "venue_of_market"]

@@ -73,9 +73,7 @@ class NatsHistoryLog:
         """One block; its receipt is waited for."""
         while self._waiting and self._in_flight + len(data) > self._room:
             await self._wait_for(streams.HISTORY, self._waiting[0][0])
-            stored = await self._stored(streams.HISTORY)
-            while self._waiting and self._waiting[0][0] <= stored:
-                self._in_flight -= self._waiting.popleft()[1]
+            self._note_stored(await self._stored(streams.HISTORY))
         self._last = await self._sent(data)
         self._waiting.append((self._last, len(data)))
         self._in_flight += len(data)
@@ -101,9 +99,13 @@ class NatsHistoryLog:
 
     async def settled(self) -> None:
         """Wait until the last block is in the store."""
-        await self._wait_for(streams.HISTORY, self._last)
-        self._waiting.clear()
-        self._in_flight = 0
+        last = self._last  # others of this process may publish meanwhile
+        await self._wait_for(streams.HISTORY, last)
+        self._note_stored(last)
+
+    def _note_stored(self, seq: int) -> None:
+        while self._waiting and self._waiting[0][0] <= seq:
+            self._in_flight -= self._waiting.popleft()[1]
 
     async def _wait_for(self, stream: str, seq: int) -> None:
         until, before = time.monotonic() + self._patience_s, -1

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from marketprism_adapters.venues.live.settings import VenueSettings
-from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.registry import MARKETS, budget_name
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import SourceError
+from marketprism_application.ports.request_budget import RequestBudget
 from marketprism_application.ports.sources import FrameTap, MarketSource
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.urls import Url
@@ -29,6 +30,10 @@ class SourceSpec(NamedTuple):
     arguments: str
 
 
+# The budgets of a market that others behind this address use too: by its name, and their rates and bursts.
+BudgetOf = Callable[[str, Mapping[str, tuple[float, float]]], RequestBudget]
+
+
 class SourceContext(NamedTuple):
     """What a source is made with."""
 
@@ -38,6 +43,7 @@ class SourceContext(NamedTuple):
     tap: FrameTap | None
     counter: Callable[[str], Counter] | None = None
     venue: VenueSettings | None = None
+    budget: BudgetOf | None = None
 
 
 class ReplayArguments(NamedTuple):
@@ -176,7 +182,9 @@ def _venue(market: str, arguments: str, given: SourceContext) -> MarketSource:
     if not settings.instruments:
         raise SourceError(f"source {market}: expected instruments, like {market}:BTC-USDT+ETH-USDT, or in [venue]")
     venue = MARKETS[market].make(settings.ws_url.reveal(), settings.rest_url.reveal())
-    return VenueSource(venue, settings, tap=given.tap)
+    name = budget_name(market, settings.rest_url.reveal())
+    shared = None if given.budget is None else given.budget(name, venue.limits.budgets)
+    return VenueSource(venue, settings, tap=given.tap, shared=shared)
 
 
 SOURCES: dict[str, Callable[[str, SourceContext], MarketSource]] = {
@@ -217,11 +225,12 @@ def make_source(
     tap: FrameTap | None = None,
     counter: Callable[[str], Counter] | None = None,
     venue: VenueSettings | None = None,
+    budget: BudgetOf | None = None,
 ) -> MarketSource:
     """The source of a spec. `checked`: its input was read through already; `tap` gets its raw frames; `counter` knows
-    a counter by its venue, `venue` has the settings of a crypto venue.
+    a counter by its venue, `venue` has the settings of a crypto venue, whose `budget` others behind the address share.
 
     Raises:
         SourceError: an argument is wrong or an input is missing.
     """
-    return SOURCES[spec.name](spec.arguments, SourceContext(calendar, speed, checked, tap, counter, venue))
+    return SOURCES[spec.name](spec.arguments, SourceContext(calendar, speed, checked, tap, counter, venue, budget))

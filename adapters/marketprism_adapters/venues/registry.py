@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from marketprism_adapters.venues.binance import signs as binance
 from marketprism_adapters.venues.binance.archive import VisionLayout
@@ -63,3 +64,8 @@ MARKETS: dict[str, Market] = {
     "okx": Market(Okx, okx.SIGNS, OkxHistory),
     "deribit": Market(Deribit, deribit.SIGNS, DeribitHistory),
 }
+
+
+def budget_name(market: str, rest_url: str = "") -> str:
+    """The name under which a market's budgets are shared: another host in the place of the venue's has its own."""
+    return f"{market}@{urlsplit(rest_url).netloc or rest_url}" if rest_url else market

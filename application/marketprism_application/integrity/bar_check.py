@@ -59,7 +59,7 @@ def check_bars(
 
     `stamped`: the time that a row bears, "open" or "close", or "" where the calendar has to tell.
     """
-    grid = Grid.of(expectation)
+    grid = Grid.of(expectation).without(inputs.known_holes)
     interval = Interval.parse(expectation.dataset.interval)
     bounds = (int(grid.ts_open[0]), int(grid.ts_close[-1])) if len(grid) else (0, 0)
     found = Found(bounds, rows=len(rows))
@@ -68,6 +68,7 @@ def check_bars(
     there = placed(known.rows, grid)
     found.defects.extend((*known.defects, *there.defects))
     _presence(found, there, expectation, grid, interval.nanos)
+    found.defects.extend(presence.known_holes(there, grid, inputs.known_holes))
     settled = there.rows.taken(there.settled)
     at = there.at[there.settled]
     _content(found, settled, at, grid, inputs)
@@ -214,7 +215,8 @@ def _witnesses(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Input
     if inputs.klines is None:
         found.reasons["klines"] = "no klines of the venue"
     else:
-        take(witnesses.klines(rows, at, grid, inputs.klines), "klines", "no kline of these times")
+        theirs = witnesses.klines(rows, at, grid, inputs.klines, known_holes=inputs.known_holes)
+        take(theirs, "klines", "no kline of these times")
     if inputs.trades is None:
         found.reasons["trades"] = "no trades"
     else:
@@ -222,7 +224,7 @@ def _witnesses(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Input
         made = witnesses.bars_of_trades(inputs.trades, covered)
         inside = np.isin(made.ts, covered.ts_open[covered.required])
         take(
-            witnesses.klines(rows, at, grid, made.taken(inside), code="trade_mismatch"),
+            witnesses.klines(rows, at, grid, made.taken(inside), code="trade_mismatch", known_holes=inputs.known_holes),
             "trades",
             "no trade lies in these times",
         )

@@ -60,6 +60,7 @@ _SURE, _LIKELY, _SUSPECT = Certainty.CERTAIN, Certainty.LIKELY, Certainty.SUSPEC
 _ROWS: tuple[CheckCode, ...] = (
     CheckCode("missing_bar", "missing", _E, _SURE, 1.0, "a bar that must be there is not"),
     CheckCode("missing_range", "missing", _E, _SURE, 1.0, "bars that must be there are not"),
+    CheckCode("known_hole", "missing", _N, _SURE, 0.0, "bars that the venue itself does not have, as the ledger says"),
     CheckCode("unexpected_bar", "unexpected", _E, _SURE, 1.0, "a bar outside the sessions: a break, a closed day"),
     CheckCode("wrong_zone", "unexpected", _E, _LIKELY, 1.0, "bars some whole hours away from where they belong"),
     CheckCode("duplicate", "duplicate", _E, _SURE, 1.0, "several rows of one key with different values"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -60,6 +60,20 @@ class Grid:
         )
         aliases = _aliases(grid, Interval.parse(expectation.dataset.interval), expectation.dataset.venue)
         return cls(grid.ts_open, grid.ts_close, grid.day, grid.required, grid.days, aliases)
+
+    def inside(self, holes: Sequence[tuple[int, int]]) -> Flags:
+        """Which bars lie whole in one of the ranges [ts_from, ts_to)."""
+        if not holes:
+            return np.zeros(len(self), dtype=np.bool_)
+        ordered = np.array(sorted(holes), dtype=np.int64).reshape(-1, 2)
+        ends = np.maximum.accumulate(ordered[:, 1])  # of all that begin so early, the one that lasts longest
+        before = np.searchsorted(ordered[:, 0], self.ts_open, side="right") - 1
+        found: Flags = (before >= 0) & (ends[np.maximum(before, 0)] >= self.ts_close)
+        return found
+
+    def without(self, holes: Sequence[tuple[int, int]]) -> Grid:
+        """The same grid, bars that lie whole in one of the ranges not required."""
+        return replace(self, required=self.required & ~self.inside(holes)) if holes else self
 
     def with_daily_aliases(self) -> Grid:
         """The same grid, of days, with the times by which some name a bar of a day."""

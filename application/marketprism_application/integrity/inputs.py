@@ -47,7 +47,8 @@ class Figures:
 class Inputs:
     """What is known; what is None was not given, and the checks that need it do not run.
 
-    `gaps` are [ts_from, ts_to) in any order.
+    `gaps` are [ts_from, ts_to) in any order. In `known_holes`, [ts_from, ts_to), the venue itself has no bars: none
+    that lies in one whole is expected.
     """
 
     terms: Sequence[TermPeriod] = ()
@@ -56,5 +57,6 @@ class Inputs:
     klines: BarRows | None = None
     trades: TradeRows | None = None
     gaps: Sequence[tuple[int, int]] | None = None
+    known_holes: Sequence[tuple[int, int]] = ()
     may_be_negative: bool = False
     figures: Figures = field(default_factory=Figures)

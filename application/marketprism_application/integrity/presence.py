@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,6 +16,11 @@ def missing(found: Placed, grid: Grid) -> Iterator[Defect]:
     """Bars of a dense series that must be there and are not, the head and the tail of the range included."""
     for each in of_places("missing_range", grid, absent(found, grid)):
         yield each if each.total > 1 else each._replace(code="missing_bar")
+
+
+def known_holes(found: Placed, grid: Grid, holes: Sequence[tuple[int, int]]) -> Iterator[Defect]:
+    """Bars that are not there and that nobody has: the venue was asked before."""
+    return of_places("known_hole", grid, np.flatnonzero(grid.inside(holes) & ~found.present))
 
 
 def absent(found: Placed, grid: Grid) -> Index:

@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import GAP, KINDS, KLINE, TICK, TRADE
+from marketprism_application.contracts.kinds import BAR, GAP, KINDS, KLINE, TICK, TRADE
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     Instruments,
@@ -29,11 +30,12 @@ from marketprism_application.errors import QueryError, UnknownSymbolError
 from marketprism_application.integrity.bar_check import BESIDE_ROWS, Beside, Found, check_bars, report_of
 from marketprism_application.integrity.bar_rows import BarRows, joined
 from marketprism_application.integrity.event_check import check_trades
-from marketprism_application.integrity.file_check import CheckAsked, bounds_of
+from marketprism_application.integrity.file_check import Bounds, CheckAsked, bounds_of
 from marketprism_application.integrity.inputs import DayLimits, Inputs, TermPeriod
 from marketprism_application.integrity.known_terms import listing_of, terms_of
 from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
+from marketprism_application.ports.history import VENUE_MISSING
 from marketprism_application.ports.imports import DECIMAL
 from marketprism_domain.instruments.names import has_signed_price
 from marketprism_domain.integrity.dataset import Dataset
@@ -51,9 +53,11 @@ _PAGE = 20_000
 _CHECKED = (
     *("ts_open", "open", "high", "low", "close", "volume", "turnover", "open_interest", "trades", "gap", "closed"),
     *("ts_event", "seq", "price", "quantity", "first_id", "last_id", "off_book"),
-    *("ts_from", "ts_to", "kind"),
+    *("ts_from", "ts_to", "cause", "kind"),
 )
-_OF_BARS = frozenset({"", TICK.name, TRADE.name})  # kinds of data whose gaps are those of bars
+GAPS_OF_BARS = frozenset({"", TICK.name, TRADE.name})  # kinds of data whose gaps are those of bars
+# Of which kinds of data the venue's holes are holes of a series, by the series' own kind.
+_HOLES_OF = {BAR.name: frozenset({"", BAR.name}), KLINE.name: frozenset({KLINE.name})}
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,16 @@ class StoredSeries:
     interval: str = ""
 
 
+class _Ledger(NamedTuple):
+    """Of the gap ledger: times in which data of ours are missing, and in which the venue itself has no bars."""
+
+    gaps: tuple[tuple[int, int], ...]
+    known_holes: tuple[tuple[int, int], ...]
+
+
 class StoredCheck:
-    """One check of a stored series. `ask` answers a question as the read side does.
+    """One check of a stored series. `ask` answers a question as the read side does. `exact` is the dataset of an
+    earlier report, whose range is checked again as it is.
 
     Raises (from `report`):
         QueryError: a bound that cannot be. UnknownSymbolError: no row of the series in the range. What `ask` raises.
@@ -81,11 +93,13 @@ class StoredCheck:
         asked: CheckAsked,
         witnesses: Collection[str] = (),
         part_rows: int = PART_ROWS,
+        *,
+        exact: Dataset | None = None,
     ) -> None:
         self._ask, self._series, self._asked = ask, series, asked
         self._schedule: Schedule = calendar.schedule(series.venue, series.symbol)
         self._witnesses = frozenset(witnesses)
-        self._part_rows = part_rows
+        self._part_rows, self._exact = part_rows, exact
         self._is_ours = "gap" in KINDS[series.kind].fields  # our own bars say what they overlap
 
     async def report(self) -> IntegrityReport:
@@ -93,13 +107,7 @@ class StoredCheck:
         series = self._series
         if not KINDS[series.kind].has_interval:
             return await self._trades()
-        ends = [await self._one(last=False), await self._one(last=True)]
-        both = joined([each for each in ends if each is not None]) if all(ends) else None
-        if both is None and (self._asked.ts_from is None or self._asked.ts_to is None):
-            raise UnknownSymbolError(
-                f"{series.symbol}: expected {series.interval} {series.kind}s in the range, there are none"
-            )
-        bounds = bounds_of(both, self._schedule, series.interval, self._asked)
+        bounds = await self._bounds()
         dataset = Dataset(series.kind, series.venue, series.symbol, series.interval, bounds.ts_from, bounds.ts_to)
         asked = self._asked
         dense = not self._is_ours if asked.dense is None else asked.dense
@@ -109,6 +117,18 @@ class StoredCheck:
         whole = expectation_of(dataset, self._schedule, rules)
         report = report_of(whole, found, None)
         return replace(report, remarks=(*bounds.remarks, *report.remarks))
+
+    async def _bounds(self) -> Bounds:
+        series = self._series
+        if self._exact is not None:
+            return Bounds(self._exact.ts_from, self._exact.ts_to)
+        ends = [await self._one(last=False), await self._one(last=True)]
+        both = joined([each for each in ends if each is not None]) if all(ends) else None
+        if both is None and (self._asked.ts_from is None or self._asked.ts_to is None):
+            raise UnknownSymbolError(
+                f"{series.symbol}: expected {series.interval} {series.kind}s in the range, there are none"
+            )
+        return bounds_of(both, self._schedule, series.interval, self._asked)
 
     async def _one(self, *, last: bool) -> BarRows | None:
         """The first row of the range, or the last one."""
@@ -200,11 +220,13 @@ class StoredCheck:
     async def _inputs(self, dataset: Dataset) -> tuple[Inputs, Listing]:
         series, asked = self._series, self._asked
         terms, listing = await self._terms(dataset)
+        ledger = await self._ledger(dataset)
         inputs = replace(
             asked.inputs,
             terms=tuple(asked.terms) or terms,
             may_be_negative=has_signed_price(series.symbol),
-            gaps=await self._gaps(dataset) if self._is_ours else None,
+            gaps=ledger.gaps if self._is_ours else None,
+            known_holes=ledger.known_holes,
             limits=await self._limits(dataset),
         )
         if "daily" in self._witnesses and series.interval not in ("1d", "1w"):
@@ -235,16 +257,19 @@ class StoredCheck:
             return tuple(periods[ts] for ts in sorted(periods)), listing
         return terms_of(series.venue, series.symbol, "stored"), listing
 
-    async def _gaps(self, dataset: Dataset) -> tuple[tuple[int, int], ...]:
+    async def _ledger(self, dataset: Dataset) -> _Ledger:
         question = self._of_kind(GAP.name, None, dataset.ts_to)
-        found: list[tuple[int, int]] = []
+        gaps: list[tuple[int, int]] = []
+        holes: list[tuple[int, int]] = []
         async for page in self._pages(question):
-            found.extend(
-                (row["ts_from"], row["ts_to"])
-                for row in page.select(["ts_from", "ts_to", "kind"]).to_pylist()
-                if row["kind"] in _OF_BARS and row["ts_to"] >= dataset.ts_from
-            )
-        return tuple(found)
+            for row in page.select(["ts_from", "ts_to", "cause", "kind"]).to_pylist():
+                if row["ts_to"] < dataset.ts_from:
+                    continue
+                if row["kind"] in GAPS_OF_BARS:
+                    gaps.append((row["ts_from"], row["ts_to"]))
+                if row["cause"] == VENUE_MISSING and row["kind"] in _HOLES_OF[self._series.kind]:
+                    holes.append((row["ts_from"], row["ts_to"]))
+        return _Ledger(tuple(gaps), tuple(holes))
 
     async def _limits(self, dataset: Dataset) -> dict[str, DayLimits] | None:
         """Limits of the days, of the last tick of each; None where ticks have none, or of too many days to ask."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -104,9 +104,17 @@ def _money(mine: BarRows, row: int, days: BarRows, other: int) -> Iterator[str]:
         yield f"turnover {days.turnover.text(other)} there, {mine.turnover.text(row)} here"
 
 
-def klines(rows: BarRows, at: Index, grid: Grid, theirs: BarRows, *, code: str = "kline_mismatch") -> Compared:
+def klines(
+    rows: BarRows,
+    at: Index,
+    grid: Grid,
+    theirs: BarRows,
+    *,
+    code: str = "kline_mismatch",
+    known_holes: Sequence[tuple[int, int]] = (),
+) -> Compared:
     """Bars against those of another source, one by one: prices and volume exactly, the count of trades where both have
-    it. What only the other has, with volume, is missing here."""
+    it. What only the other has, with volume, is missing here, but in known holes."""
     places = grid.place(theirs.ts)
     row_of = np.full(len(grid), NOWHERE, dtype=np.intp)
     row_of[at] = np.arange(len(rows))
@@ -122,9 +130,9 @@ def klines(rows: BarRows, at: Index, grid: Grid, theirs: BarRows, *, code: str =
         wrong |= mine.trades[left] != other.trades[right]
     order = np.argsort(left[wrong], kind="stable")
     found = _pairs(code, mine, other, (left[wrong][order], right[wrong][order]), at, grid)
-    return Compared(
-        [*found, *_only_there(grid, other, there[~both], places)], len(left), int((places == NOWHERE).sum())
-    )
+    absent = there[~both]
+    absent = absent[~grid.inside(known_holes)[places[absent]]]
+    return Compared([*found, *_only_there(grid, other, absent, places)], len(left), int((places == NOWHERE).sum()))
 
 
 def _only_there(grid: Grid, theirs: BarRows, rows: Index, places: Index) -> Iterator[Defect]:

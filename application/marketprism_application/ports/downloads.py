@@ -47,6 +47,35 @@ class RowSink(Protocol):
         ...
 
 
+class DownloadedRange(NamedTuple):
+    """A range of a series that was downloaded whole: how many rows it has, the time of the first one and of the last
+    one, which are 0 where it has none."""
+
+    ts_from: int
+    ts_to: int
+    rows: int = 0
+    first: int = 0
+    last: int = 0
+
+
+class DownloadedRanges(Protocol):
+    """Which ranges of a series were downloaded: of kinds whose rows come at no fixed times nothing else tells a time
+    without rows from one that nobody has asked about.
+
+    Raises (everywhere):
+        StoreError: away or unreadable.
+    """
+
+    async def ranges(self, dataset: Dataset) -> Sequence[DownloadedRange]:
+        """Those of the series of a dataset, whatever its range, apart from one another and in order."""
+        ...
+
+    async def add(self, dataset: Dataset, ranges: Sequence[DownloadedRange]) -> None:
+        """These were downloaded, durably when this returns. An earlier one that overlaps one of them without having
+        all of it is known no more: its rows cannot be told apart."""
+        ...
+
+
 class JournalConflict(Exception):
     """Somebody else wrote the record in the meantime."""
 
@@ -62,12 +91,21 @@ class DownloadJournal(Protocol):
         """The unfinished job of that name, None where there is none."""
         ...
 
-    async def begin(self, job: JobRecord, parts: Sequence[PartRecord]) -> None:
-        """Write a job with all of its parts, in the place of what was written of it."""
+    async def state(self, job_id: str) -> str:
+        """A word for what is written of a job, another one after each begin and each end of it."""
+        ...
+
+    async def begin(self, job: JobRecord, parts: Sequence[PartRecord], state: str | None = None) -> None:
+        """Write a job with all of its parts, in the place of what was written of it; with a state, only of a job that
+        is in it still. Raises JournalConflict."""
         ...
 
     async def parts(self, job_id: str) -> Sequence[tuple[PartRecord, int]]:
         """The parts of a job by their number, each with its revision; as they ended, of one that is finished."""
+        ...
+
+    async def part(self, job_id: str, number: int) -> tuple[PartRecord, int] | None:
+        """One of them, None where there is none of that number."""
         ...
 
     async def write(self, job_id: str, part: PartRecord, revision: int) -> int:
@@ -79,4 +117,4 @@ class DownloadJournal(Protocol):
         ...
 
 
-__all__ = ["DownloadJournal", "JournalConflict", "Receipt", "RowSink"]
+__all__ = ["DownloadJournal", "DownloadedRange", "DownloadedRanges", "JournalConflict", "Receipt", "RowSink"]

@@ -19,6 +19,13 @@ LOSSES: Final = (
     MISSING_TRADES,
 )
 
+_OF_TICKS = ("tick", "bar")
+
+
+def kind_missing_in(kind: str) -> str:
+    """What a gap says is missing where rows of a kind are: bars are missing with the ticks that they are made of."""
+    return "" if kind in _OF_TICKS else kind
+
 
 class Gap(NamedTuple):
     """Data of one instrument known or presumed missing between two instants.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.market_rights import leads, makes_market
 from marketprism_adapters.nats.rights import Rights
+from marketprism_adapters.nats.shared_budget import VENUE_BUDGETS
 
 
 def grant(rights: Rights) -> Rights:
@@ -12,4 +13,6 @@ def grant(rights: Rights) -> Rights:
     leads(makes_market(rights), "gateway").publishes("market.>", "fence.gateway.>", "fence.data.>")
     rights.consumes(streams.DATA)  # the trades around where a venue's last reader left off
     rights.but_not(publish=("market.tick.>", "market.bar.>", "market.packed.>"))
-    return rights.writes_bucket(streams.SOURCE_POSITIONS).writes_bucket(streams.GATEWAY_ORDERS)
+    for bucket in (streams.SOURCE_POSITIONS, streams.GATEWAY_ORDERS, VENUE_BUDGETS):
+        rights.writes_bucket(bucket)
+    return rights

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from functools import partial
 
+from marketprism_adapters.nats.shared_budget import SharedBudget
 from marketprism_application.gateway.packing import TickPacker
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.partitions import partition_of
@@ -22,10 +24,11 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Gat
         ConfigurationError, InvalidValue: a setting that it refuses.
     """
     calendar, tap = shared.calendar(), shared.tap()
+    budget = partial(SharedBudget, connection, socket.gethostname(), replicas=settings.nats.replicas)
     partition = partial(partition_of, count=settings.streams.partitions)
     service = GatewayService(
         connection,
-        source_of(settings, calendar, paced=True, tap=tap),
+        source_of(settings, calendar, paced=True, tap=tap, budget=budget),
         partial(TickPacker, calendar, partition, grace_s=settings.bars.grace_s),
         calendar,
         group=group_of(settings),

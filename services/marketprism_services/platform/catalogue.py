@@ -25,6 +25,7 @@ class Wiring(Protocol):
 
 SCHEDULER = "scheduler"
 ORDER = "order"
+DATA = "data"
 
 
 def names() -> tuple[str, ...]:
@@ -60,6 +61,7 @@ def wiring_of(row: ServiceRow) -> Wiring:
 
 
 __all__ = [
+    "DATA",
     "ORDER",
     "SCHEDULER",
     "SERVICES",

@@ -60,5 +60,7 @@ SERVICES = (
     ServiceRow("scheduler", Instances.SINGLE_ACTIVE, 8085, in_up=False, sections=("scheduler", "lease")),
     # Calculations: who wants them starts as many as are needed.
     ServiceRow("order", Instances.REPLICATED, 8091, in_up=False, sections=("order",)),
+    # Downloads, checks and repairs of what is stored: any number of instances work.
+    ServiceRow("data", Instances.SINGLE_ACTIVE, 8082, in_up=False, sections=("data", "lease")),
     ServiceRow("notifier", Instances.SINGLE_ACTIVE, 8090, in_up=False, sections=("notify", "lease")),
 )

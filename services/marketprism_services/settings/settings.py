@@ -25,6 +25,7 @@ from marketprism_sdk.urls import HIDDEN, hide
 from marketprism_services.settings.api import ApiSettings
 from marketprism_services.settings.archive import ArchiveSettings
 from marketprism_services.settings.backup import BackupSettings
+from marketprism_services.settings.data import DataSettings
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.loading import from_environment, from_file, merge
 from marketprism_services.settings.notify import NotifySettings
@@ -73,6 +74,7 @@ class Settings(Section):
     notify: NotifySettings = NotifySettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     order: OrderSettings = OrderSettings()
+    data: DataSettings = DataSettings()
     bars: BarSettings = BarSettings()
     rules: RuleSettings = RuleSettings()
     http: HttpSettings = HttpSettings()

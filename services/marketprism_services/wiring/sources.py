@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from marketprism_adapters.counters.live.settings import Counter
-from marketprism_adapters.sources.registry import make_source, parse_source
+from marketprism_adapters.sources.registry import BudgetOf, make_source, parse_source
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.ports.sources import FrameTap, MarketSource
 from marketprism_domain.gateway import RetryPolicy
@@ -20,10 +20,15 @@ _STOCK_OPTIONS = (("sse", ""), ("szse", ""))
 
 
 def source_of(
-    settings: Settings, calendar: MarketCalendar, *, paced: bool = False, tap: FrameTap | None = None
+    settings: Settings,
+    calendar: MarketCalendar,
+    *,
+    paced: bool = False,
+    tap: FrameTap | None = None,
+    budget: BudgetOf | None = None,
 ) -> MarketSource:
     """The source that the settings name, not connected yet; `paced` at the speed they name, else as fast as it goes.
-    `tap` gets its raw frames.
+    `tap` gets its raw frames; `budget` is told what requests to a venue were made.
 
     Raises:
         SourceError: an unknown source, an argument that is wrong, or an input that is missing.
@@ -37,6 +42,7 @@ def source_of(
         tap=tap,
         counter=lambda venue: counter_of(settings, venue),
         venue=settings.venue,
+        budget=budget,
     )
 
 

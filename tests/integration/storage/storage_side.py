@@ -16,6 +16,7 @@ from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT, GAP, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.questions import Records
+from marketprism_application.ports.reading import StoreReader
 from marketprism_application.storage.writer import WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
@@ -87,10 +88,15 @@ class Storage:
         """What is stored of the instrument, none before the store is open."""
         if not await self.is_open():
             return []
+        found = await self.reader.answer(Records(kind.name, "rb2505", limit=10_000))
+        return [int(seq) for seq in found.column("seq").to_pylist()]
+
+    @property
+    def reader(self) -> StoreReader:
+        """What answers about what is stored."""
         opened = self.service._open_store
         assert opened is not None
-        found = await opened.reader.answer(Records(kind.name, "rb2505", limit=10_000))
-        return [int(seq) for seq in found.column("seq").to_pylist()]
+        return opened.reader
 
     async def is_open(self) -> bool:
         """Whether it leads and has its store open."""

@@ -13,6 +13,7 @@ from marketprism_adapters.nats.config_log import CONFIG
 from marketprism_adapters.nats.job_store import SCHEDULES
 from marketprism_adapters.nats.order_tables import ORDER_TABLES
 from marketprism_adapters.nats.schedule_log import SCHEDULE, SCHEDULE_S
+from marketprism_adapters.nats.shared_budget import VENUE_BUDGETS
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_sdk.election import LEASES
@@ -112,6 +113,13 @@ BUCKETS = (
     Bucket(
         ARCHIVE, "storage", None, "`<table>.<partition>`", "which partitions are archived, and how far their move is"
     ),
+    Bucket(
+        VENUE_BUDGETS,
+        "gateway, whoever downloads into the store",
+        None,
+        "`<address>.<market>`",
+        "how much of a venue's request budgets the programs behind one address have left, and until when they wait",
+    ),
     Bucket(ALERTS, "notifier", ALERTS_S, "id of an alert", "what is wrong, since when, who takes care of it"),
     Bucket(SENT, "notifier", SENT_S, "`<alert>.<kind>.<channel>`", "which notice was claimed by whom, and sent"),
 )
@@ -137,7 +145,7 @@ _INTERNAL = (
     ("fence.data.>", "gateway → itself", "the same of `MARKET_DATA`"),
     (
         "history.rows.<kind>.<venue>.<symbol>",
-        "`marketprism data import` → storage",
+        "`marketprism data import`, downloads into the store → storage",
         "blocks of rows that are read from files, as Arrow streams",
     ),
     (

@@ -204,6 +204,12 @@ class RestHistory:
                 raise UnknownSymbolError(f"symbol: expected one of {self.market}, was {symbol!r}{near}") from error
         return record
 
+    async def symbols(self) -> Sequence[str]:
+        """Names of the instruments that are listed now, asked for once more each time. Raises SourceError."""
+        async with self._listing:
+            self._records = await self._all_instruments()
+            return sorted(self._records)
+
     async def _all_instruments(self) -> dict[str, InstrumentRecord]:
         found: dict[str, InstrumentRecord] = {}
         waiting = list(self._venue.instrument_requests())

@@ -22,6 +22,7 @@ from marketprism_adapters.venues.live.wanted_streams import Wanted
 from marketprism_application.contracts.book_view import BookView
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
+from marketprism_application.ports.request_budget import RequestBudget
 from marketprism_application.ports.scheduling import Scheduler
 from marketprism_application.ports.sources import FrameTap, ResumePoint, SourceBatch, SourceTraits
 from marketprism_application.venues.protocol import StreamKey, Venue
@@ -52,6 +53,7 @@ class VenueSource:
         tap: FrameTap | None = None,
         scheduler: Scheduler | None = None,
         backoff: Backoff = BACKOFF,
+        shared: RequestBudget | None = None,
     ) -> None:
         self.venue = venue
         self.source = source or venue.market
@@ -61,7 +63,7 @@ class VenueSource:
         self.desk = FrameIntake(venue, self.source, settings, tap, settings.backlog, self._suspect)
         self.feed, self.health, self.parser = self.desk.feed, self.desk.health, self.desk.parser
         self.parser.kinds = frozenset(settings.kinds)
-        self._rest = RestClient(venue.rest_url, venue.limits)
+        self._rest = RestClient(venue.rest_url, venue.limits, shared)
         self._opened = contextlib.AsyncExitStack()  # what `connect` opened
         self.keeper = BookKeeper(
             venue, self.parser, self.feed.books, self._rest, self._book_again, audit_s=settings.audit_s

@@ -1,0 +1,1 @@
+"""The data service: downloads, checks, rechecks and repairs of stored series, as jobs."""

@@ -1,0 +1,261 @@
+"""What tasks do: a check, a download, verdicts, a repair; each says how far it is and answers with its facts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from marketprism_adapters.nats.download_journal import NatsDownloadJournal
+from marketprism_adapters.nats.downloaded_ranges import NatsDownloadedRanges
+from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.witnesses.histories import HistoryWitness
+from marketprism_adapters.witnesses.stored import TicksWitness, TradesWitness
+from marketprism_application.contracts.data_jobs import (
+    CheckRequest,
+    DailyRequest,
+    DataJob,
+    DownloadRequest,
+    RecheckRequest,
+    RepairRequest,
+    TaskProgress,
+    TaskRecord,
+)
+from marketprism_application.contracts.repairs import Recheck
+from marketprism_application.downloads.engine import Download, Progress
+from marketprism_application.errors import QueryError, SourceError, UnknownSymbolError
+from marketprism_application.history.store_sink import StoreSink
+from marketprism_application.integrity.file_check import CheckAsked
+from marketprism_application.integrity.stored_check import StoredCheck, StoredSeries
+from marketprism_application.ports.data_jobs import DocumentStore
+from marketprism_application.ports.history import RawPage
+from marketprism_application.ports.witnesses import Witness
+from marketprism_application.repairing.rendering import plain_plan, plain_recheck, plain_repair
+from marketprism_application.repairing.series_repairs import SeriesRepairs
+from marketprism_domain.integrity.dataset import Dataset
+from marketprism_domain.integrity.report import IntegrityReport
+from marketprism_services.data.stored import Stored
+from marketprism_services.data.venues import VenueHistories
+
+log = structlog.get_logger()
+
+_DAY_NS = 86_400 * 10**9
+_PARTS_AT_ONCE = 3
+Report = Callable[[TaskProgress, float], None]
+
+
+class Doing(NamedTuple):
+    """A task that a worker does; `progress` is told how far it is, and how long the venue wants to be left alone."""
+
+    job: DataJob
+    task: TaskRecord
+    progress: Report
+    worker: str
+
+
+class Actions:
+    """Does tasks. `do` raises ApplicationError and SdkError: retryable ones pass, the others are the task's end."""
+
+    def __init__(
+        self,
+        stored: Stored,
+        venues: VenueHistories,
+        documents: DocumentStore,
+        journal: NatsDownloadJournal,
+        ranges: NatsDownloadedRanges,
+    ) -> None:
+        self._stored, self._venues, self._documents = stored, venues, documents
+        self._journal, self._ranges = journal, ranges
+
+    async def do(self, doing: Doing) -> dict[str, object]:
+        """The facts of the answer, small; what is large is a document by then."""
+        request = doing.job.request
+        if isinstance(request, CheckRequest):
+            return await self._check(doing.task, request)
+        if isinstance(request, DownloadRequest):
+            return await self._download(doing, request)
+        if isinstance(request, RecheckRequest):
+            return facts_of_recheck(await self._judged(doing, request.check, request.witnesses))
+        if isinstance(request, RepairRequest):
+            return await self._repair(doing, request.check, dry_run=request.dry_run)
+        if isinstance(request, DailyRequest):
+            return await self._daily(doing, request)
+        raise QueryError(f"action: expected one that is done here, was {type(request).__name__}")
+
+    async def _check(self, task: TaskRecord, request: CheckRequest) -> dict[str, object]:
+        series = StoredSeries(task.kind, task.venue, task.symbol, task.interval)
+        asked = CheckAsked(
+            time.time_ns(),
+            task.ts_from or None,
+            task.ts_to or None,
+            request.dense,
+            request.alignment or None,  # type: ignore[arg-type]
+            confirmed=True,
+        )
+        check = StoredCheck(self._stored.ask, series, self._stored.calendar, asked, request.witnesses)
+        report = await check.report()
+        await self._documents.put(f"report.{task.id}", msgspec.msgpack.encode(report))
+        return facts_of_report(report)
+
+    async def _download(self, doing: Doing, request: DownloadRequest) -> dict[str, object]:
+        task = doing.task
+        history = await self._venues.history(task.venue, request.source)
+        venue = MARKETS[task.venue].make("", "").name
+        dataset = Dataset(task.kind, venue, task.symbol, task.interval, task.ts_from, task.ts_to)
+        sink = StoreSink(
+            self._stored.reader, self._stored.log(), self._stored.ledger, self._ranges, replaces=request.mode == "all"
+        )
+
+        def changed(done: Progress) -> None:
+            doing.progress(
+                TaskProgress(done.parts, done.done, done.rows, done.requests, done.repeated),
+                history.budget(task.kind).waits_s,
+            )
+
+        engine = Download(
+            history, sink, self._journal, worker=doing.worker, workers=_PARTS_AT_ONCE, alone=True, on_change=changed
+        )
+        plan = await engine.plan(dataset, request.mode)
+        done = await engine.run(dataset, plan)
+        changed(done)
+        if done.failed:
+            first = done.failed[0]
+            raise SourceError(f"{len(done.failed)} of {done.parts} parts failed: {first.error}", retryable=True)
+        return {
+            "rows": done.rows,
+            "parts": done.parts,
+            "requests": done.requests,
+            "repeated": done.repeated,
+            "bounds": {"first": plan.job.first, "last": plan.job.last},
+            "holes": [hole._asdict() for hole in done.holes[:100]],
+            "holes_total": len(done.holes),
+        }
+
+    async def report(self, check: str, number: int) -> IntegrityReport:
+        """The report of a task of a check. Raises QueryError: it has none."""
+        data = await self._documents.get(f"report.{check}.{number}")
+        if data is None:
+            raise QueryError(f"check: expected one with a report of series {number}, was {check!r}")
+        return msgspec.msgpack.decode(data, type=IntegrityReport)
+
+    async def recheck(self, check: str, number: int) -> tuple[str, Recheck] | None:
+        """Who judged the report of a check last, and what came of it."""
+        data = await self._documents.get(f"recheck.{check}.{number}")
+        return None if data is None else msgspec.msgpack.decode(data, type=tuple[str, Recheck])
+
+    async def _witnesses(self, venue: str) -> list[Witness]:
+        found: list[Witness] = [TradesWitness(self._stored.ask, self._stored.calendar), TicksWitness(self._stored.ask)]
+        for market, row in MARKETS.items():
+            made = row.make("", "")
+            if made.name != venue:
+                continue
+            history = await self._venues.history(market)
+            found.append(HistoryWitness("kline", history, venue, page=1_000))
+            if self._venues.has_archive(market):
+                found.append(HistoryWitness("archive", await self._venues.history(market, "archive"), venue))
+        return found
+
+    async def _repairs(self, venue: str) -> SeriesRepairs:
+        stored = self._stored
+        return SeriesRepairs(
+            stored.ask,
+            stored.calendar,
+            await self._witnesses(venue),
+            stored.log(),
+            stored.ledger,
+            reader=stored.reader,
+        )
+
+    async def _judged(self, doing: Doing, check: str, names: object = ()) -> Recheck:
+        number = doing.task.number
+        report = await self.report(check, number)
+        repairs = await self._repairs(report.dataset.venue)
+        found = await repairs.recheck(report, tuple(names))  # type: ignore[arg-type]
+        await self._documents.put(f"recheck.{check}.{number}", msgspec.msgpack.encode((doing.job.id, found)))
+        return found
+
+    async def _repair(self, doing: Doing, check: str, *, dry_run: bool) -> dict[str, object]:
+        task = doing.task
+        before = await self.recheck(check, task.number)
+        judged = before[1] if before is not None else await self._judged(doing, check)
+        repairs = await self._repairs(judged.dataset.venue)
+        plan = await repairs.plan(judged)
+        shown: dict[str, object] = {"dataset": plain_recheck(judged)["dataset"], "plan": plain_plan(plan)}
+        if not dry_run:
+            result = await repairs.repair(judged, plan, job=doing.job.id, keep=self._keep_page(task))
+            shown |= plain_repair(result)
+        else:
+            shown |= _state_before(await self.report(check, task.number))
+        await self._documents.put(f"repair.{task.id}", msgspec.msgpack.encode(shown))
+        if shown.get("error"):
+            raise QueryError(str(shown["error"]))
+        return {name: shown[name] for name in ("revisions", "inserted", "undone", "requests") if name in shown}
+
+    def _keep_page(self, task: TaskRecord) -> Callable[[RawPage], Awaitable[None]]:
+        async def keep(page: RawPage) -> None:
+            await self._documents.put(f"repair.{task.id}.{page.sha256[:16]}", page.data)
+
+        return keep
+
+    async def shown_repair(self, task: TaskRecord) -> dict[str, object] | None:
+        """What a repair has planned and done."""
+        data = await self._documents.get(f"repair.{task.id}")
+        return None if data is None else msgspec.msgpack.decode(data, type=dict[str, object])
+
+    async def _daily(self, doing: Doing, request: DailyRequest) -> dict[str, object]:
+        """Check the day before, judge, repair what is ours; facts of the check and of the repair."""
+        task = doing.task
+        schedule = self._stored.calendar.schedule(task.venue, task.symbol)
+        day = request.day or schedule.trading_day_of(time.time_ns() - _DAY_NS)
+        sessions = schedule.sessions(day)
+        span = msgspec.structs.replace(task, ts_from=sessions[0].ts_open, ts_to=sessions[-1].ts_close)
+        try:
+            facts = await self._check(span, CheckRequest())
+        except UnknownSymbolError:
+            return {"defects": 0, "text": "nothing is stored of the day"}
+        if facts["defects"]:
+            judged = await self._judged(doing, task.job)
+            facts["counts"] = judged.counts
+            if request.repair and judged.counts["ours"]:
+                facts |= await self._repair(doing, task.job, dry_run=False)
+        return facts
+
+
+def facts_of_report(report: IntegrityReport) -> dict[str, object]:
+    """What a job shows of a report."""
+    first = report.defects[0] if report.defects else None
+    return {
+        "expected": report.expected,
+        "present": report.present,
+        "missing": report.missing,
+        "unexpected": report.unexpected,
+        "duplicate": report.duplicate,
+        "defects": len(report.defects),
+        "notices": len(report.notices),
+        "score": report.score,
+        "grade": report.grade,
+        "clean": report.is_clean,
+        "text": f"{first.code}: {first.total}" if first is not None else "",
+    }
+
+
+def facts_of_recheck(judged: Recheck) -> dict[str, object]:
+    """What a job shows of verdicts."""
+    return {"counts": judged.counts, "requests": judged.requests, "ledger": len(judged.ledger)}
+
+
+def _state_before(report: IntegrityReport) -> dict[str, object]:
+    before = {
+        "defects": len(report.defects),
+        "rows": sum(each.total for each in report.defects),
+        "missing": report.missing,
+        "score": report.score,
+        "grade": report.grade,
+    }
+    return {"before": before, "after": None, "revisions": 0, "inserted": 0, "changes": [], "changes_total": 0}
+
+
+__all__ = ["Actions", "Doing", "facts_of_report"]

@@ -1,0 +1,121 @@
+"""What is stored: series, and how much of each trading day of one is there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from marketprism_application.contracts.kinds import BAR, KINDS
+from marketprism_application.contracts.questions import Symbols
+from marketprism_application.data_jobs.planning import BadRequest
+from marketprism_application.errors import ApplicationError, UnknownSymbolError
+from marketprism_application.integrity.file_check import CheckAsked
+from marketprism_application.integrity.rendering import plain_report
+from marketprism_application.integrity.stored_check import StoredCheck, StoredSeries
+from marketprism_domain.instruments.written_names import venue_named
+from marketprism_sdk.errors import RemoteError
+from marketprism_services.data.stored import Stored
+
+_MOST_NS = 400 * 86_400 * 10**9
+_MOST_SERIES = 1_000
+
+
+class CoverageAsked(msgspec.Struct, rename={"ts_from": "from", "ts_to": "to"}):
+    """A stored series in [from, to), nanoseconds UTC; the newest 400 days without."""
+
+    symbol: str
+    venue: str = ""
+    kind: str = ""
+    interval: str = ""
+    ts_from: int | None = None
+    ts_to: int | None = None
+
+
+class SeriesAsked(msgspec.Struct):
+    """Stored series that fit a pattern, behind `after` (`<kind>.<venue>.<symbol>.<interval>`)."""
+
+    pattern: str = ""
+    venue: str = ""
+    limit: int = 100
+    after: str = ""
+
+
+class Overview:
+    """Answers raise RemoteError with INVALID_PARAMETER or NOT_FOUND, and what the read side raises."""
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+
+    async def coverage(self, asked: CoverageAsked) -> dict[str, object]:
+        """Bars that are there and missing by trading day; ranges without a hole."""
+        kind = asked.kind or BAR.name
+        try:
+            if kind not in KINDS or not KINDS[kind].has_interval:
+                raise BadRequest("kind", "bar or kline", kind, (BAR.name, "kline"))
+            now = time.time_ns()
+            ts_to = min(now, asked.ts_to or now)
+            ts_from = max(asked.ts_from or 0, ts_to - _MOST_NS)
+            if asked.ts_from is not None and asked.ts_from >= ts_to:
+                raise BadRequest("to", f"after from ({asked.ts_from})", asked.ts_to)
+            index = await self._stored.names()
+            venue = venue_named(asked.venue).partition("-")[0] if asked.venue else None
+            name = index.resolve(asked.symbol, venue)
+            at = venue or name.venue or min(index.venues_of(name.symbol))
+            series = StoredSeries(kind, at, name.symbol, asked.interval or "1m")
+            want = CheckAsked(now, ts_from, ts_to, confirmed=True)
+            if asked.ts_from is None:
+                first = await self._first(series, ts_from, ts_to)
+                want = replace(want, ts_from=first)
+            report = await StoredCheck(self._stored.ask, series, self._stored.calendar, want).report()
+        except UnknownSymbolError as error:
+            raise RemoteError("NOT_FOUND", str(error), {"field": "symbol"}) from error
+        except ApplicationError as error:
+            raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
+        plain = plain_report(report)
+        holes = sorted((d.ts_from, d.ts_to) for d in report.defects if d.code in ("missing_bar", "missing_range"))
+        ranges, begin = [], report.dataset.ts_from
+        for ts_begin, ts_end in [*holes, (report.dataset.ts_to, report.dataset.ts_to)]:
+            if ts_begin > begin:
+                ranges.append({"ts_from": begin, "ts_to": ts_begin, "bars": None})
+            begin = max(begin, ts_end)
+        return {
+            **{name: plain[name] for name in ("dataset", "expected", "present", "missing")},
+            "days": [{**day._asdict(), "state": day.state} for day in report.coverage],
+            "ranges": ranges,
+        }
+
+    async def _first(self, series: StoredSeries, ts_from: int, ts_to: int) -> int | None:
+        del series, ts_from, ts_to
+        return None
+
+    async def series(self, asked: SeriesAsked) -> list[dict[str, object]]:
+        """Instruments with minute bars, by key; first and last are those of their ticks where they have any."""
+        table = await self._stored.ask(Symbols())
+        venue = venue_named(asked.venue).partition("-")[0] if asked.venue else ""
+        found = []
+        for row in table.to_pylist():
+            symbol, at = str(row["symbol"]), str(row["venue"])
+            if venue not in ("", at) or (asked.pattern and not fnmatchcase(symbol, asked.pattern)):
+                continue
+            key = f"bar.{at}.{symbol}.1m"
+            if row.get("bars") and key > asked.after:
+                found.append((key, row))
+        found.sort(key=lambda each: each[0])
+        return [
+            {
+                "kind": "bar",
+                "venue": row["venue"],
+                "symbol": row["symbol"],
+                "interval": "1m",
+                "first": row["ts_first"],
+                "last": row["ts_last"],
+                "rows": row["bars"],
+            }
+            for _, row in found[: max(1, min(asked.limit, _MOST_SERIES))]
+        ]
+
+
+__all__ = ["CoverageAsked", "Overview", "SeriesAsked"]

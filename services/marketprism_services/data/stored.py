@@ -1,0 +1,62 @@
+"""What a task has of the platform: questions, the store itself, and where rows and holes are given to it."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pyarrow as pa
+
+from marketprism_adapters.nats.gap_ledger import NatsGapLedger
+from marketprism_adapters.nats.history_log import NatsHistoryLog
+from marketprism_adapters.remote.reader import RemoteReader
+from marketprism_application.contracts.failures import AnswerError
+from marketprism_application.contracts.questions import Names, Question, decode_answer, encode_question
+from marketprism_application.errors import error_of
+from marketprism_application.ports.gap_ledger import GapLedger
+from marketprism_application.ports.history_log import HistoryLog
+from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.symbol_names import NameIndex, StoredName
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_sdk.messaging import LeaderClient, RpcClient
+from marketprism_sdk.nats.connection import NatsConnection
+
+_ASK_S = 30.0
+
+
+class Stored:
+    """The read side and the storage, asked over NATS."""
+
+    def __init__(self, connection: NatsConnection, calls: RpcClient, calendar: MarketCalendar) -> None:
+        self.calendar = calendar
+        self._connection, self._calls = connection, calls
+        leader = LeaderClient(calls, "storage")
+        self.reader: StoreReader = RemoteReader(partial(leader.call_raw, "arrow", timeout_s=_ASK_S, idempotent=True))
+        self.ledger: GapLedger = NatsGapLedger(connection, calendar)
+
+    def log(self) -> HistoryLog:
+        """A log for the rows of one series."""
+        return NatsHistoryLog(self._connection)
+
+    async def ask(self, question: Question) -> pa.Table:
+        """The answer of the read side.
+
+        Raises:
+            ApplicationError: the class of the code that it failed with. SdkError: nobody answers.
+        """
+        data = encode_question(question)
+        answer = await self._calls.call_raw("query", "arrow", data, timeout_s=_ASK_S, idempotent=True)
+        try:
+            return decode_answer(answer)
+        except AnswerError as error:
+            failure = error.failure
+            raise error_of(failure.code, failure.message, retryable=failure.retryable) from error
+
+    async def names(self) -> NameIndex:
+        """Every instrument that is known. Raises as `ask` does."""
+        table = await self.ask(Names())
+        columns = [table.column(name).to_pylist() for name in ("venue", "symbol", "stored")]
+        return await asyncio.to_thread(lambda: NameIndex(StoredName(*row) for row in zip(*columns, strict=True)))
+
+
+__all__ = ["Stored"]
