@@ -17,7 +17,6 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.data_jobs import JobShown, JobStage, TaskShown
 from marketprism_application.contracts.questions import Sessions, decode_question, encode_answer
-from marketprism_application.errors import QueryError, UnknownSymbolError
 from marketprism_application.integrity.file_check import CheckAsked, check_file
 from marketprism_application.integrity.rendering import csv_report, plain_report
 from marketprism_application.ports.imports import FileHints
@@ -96,9 +95,19 @@ class Data(Service):
     def _made(self, action: str, asked: Asked, stage: JobStage = JobStage.DONE, **more: Any) -> JobShown:
         dataset, now = self.report.dataset, time.time_ns()
         number = len(self.jobs) + 1
-        plain = {name: value for name, value in msgspec.to_builtins(asked).items() if value and name not in ("id", "number", "format", "limit")}
+        plain = {
+            name: value
+            for name, value in msgspec.to_builtins(asked).items()
+            if value and name not in ("id", "number", "format", "limit")
+        }
         defects = len(self.report.defects)
-        found = {"score": self.report.score, "grade": self.report.grade, "missing": HOLE, "defects": defects, "notices": 0}
+        found = {
+            "score": self.report.score,
+            "grade": self.report.grade,
+            "missing": HOLE,
+            "defects": defects,
+            "notices": 0,
+        }
         task = TaskShown(
             number=1, kind="bar", venue="shfe", symbol="cu1905", interval="1m", ts_from=dataset.ts_from, ts_to=dataset.ts_to,
             stage=stage, worker="w", error="", parts=4, parts_done=4 if stage.is_final else 1, rows=1000, requests=2, waits_s=3.0,
@@ -115,7 +124,7 @@ class Data(Service):
 
     def _job(self, asked: Asked) -> JobShown:
         if asked.id not in self.jobs:
-            raise UnknownSymbolError(f"id: expected that of a job, was {asked.id}")
+            raise RemoteError("NOT_FOUND", f"id: expected that of a job, was {asked.id}")
         return self.jobs[asked.id]
 
     @http("GET", "/series", scope="sys:read")
@@ -132,13 +141,20 @@ class Data(Service):
         first, last = int(asked.begin), int(asked.to)
         assert 0 < last - first < 400 * 86_400 * 10**9
         days = [{**each._asdict(), "state": each.state} for each in self.report.coverage]
-        holes = [{"ts_from": each.ts_from, "ts_to": each.ts_to, "bars": each.total} for each in self.report.defects]
-        return {"days": days, "ranges": [each for each in holes if first <= each["ts_from"] < last]}
+        holes = sorted((each.ts_from, each.ts_to) for each in self.report.defects)
+        begin, ranges = self.report.dataset.ts_from, []
+        for hole in [*holes, (self.report.dataset.ts_to,) * 2]:
+            ranges.append({"ts_from": begin, "ts_to": hole[0], "bars": None})
+            begin = hole[1]
+        ends = {"ts_from": self.report.dataset.ts_from, "ts_to": self.report.dataset.ts_to}
+        return {"dataset": ends, "days": days, "ranges": ranges}
 
     @http("GET", "/jobs", scope="sys:read")
     async def all_jobs(self, asked: Asked) -> list[JobShown]:
         """Jobs, the newest first, without their series."""
-        found = [each for each in self.jobs.values() if asked.action in ("", each.action) and asked.state in ("", each.stage)]
+        found = [
+            each for each in self.jobs.values() if asked.action in ("", each.action) and asked.state in ("", each.stage)
+        ]
         return [msgspec.structs.replace(each, series=()) for each in reversed(found)][: asked.limit]
 
     @http("GET", "/jobs/{id}", scope="sys:read")
@@ -151,19 +167,21 @@ class Data(Service):
         """End a job."""
         job = self._job(asked)
         task = msgspec.structs.replace(job.series[0], stage=JobStage.CANCELLED)
-        self.jobs[job.id] = msgspec.structs.replace(job, stage=JobStage.CANCELLED, ended_at=time.time_ns(), series=[task])
+        self.jobs[job.id] = msgspec.structs.replace(
+            job, stage=JobStage.CANCELLED, ended_at=time.time_ns(), series=[task]
+        )
         return self.jobs[job.id]
 
-    @http("POST", "/checks", scope="sys:operate")
+    @http("POST", "/checks", scope="md:history")
     async def check(self, asked: Asked) -> JobShown:
         """Check a series."""
         if asked.venue not in ("", "shfe"):
-            raise QueryError(f"venue: expected one of shfe, was {asked.venue}")
+            raise _wrong("venue", f"one of shfe, was {asked.venue}")
         if asked.ts_from is not None and asked.ts_to is not None and asked.ts_from >= asked.ts_to:
-            raise QueryError("ts_to: expected after ts_from, was not")
+            raise _wrong("ts_to", "after ts_from, was not")
         return self._made("check", asked)
 
-    @http("POST", "/downloads", scope="sys:operate")
+    @http("POST", "/downloads", scope="download:run")
     async def download(self, asked: Asked) -> JobShown:
         """A download that goes on until a test ends it."""
         return self._made("download", asked, JobStage.RUNNING)
@@ -172,7 +190,7 @@ class Data(Service):
     async def imports(self, asked: Asked) -> JobShown:
         """Read a file, or store its rows."""
         if asked.path.startswith("/"):
-            raise QueryError(f"path: expected one below the import folder, was {asked.path}")
+            raise _wrong("path", f"one below the import folder, was {asked.path}")
         columns = {"t": "time", "o": "open", "memo": None}
         return self._made("import", asked, result={"format": "table", "guessed": True, "columns": columns, "new": 1000})
 
@@ -198,9 +216,12 @@ class Data(Service):
     async def verdicts(self, asked: Asked) -> dict[str, Any]:
         """What witnesses said, once they were asked."""
         if not self.is_judged:
-            raise RemoteError("NOT_FOUND", f"id: expected a check whose defects were judged, was {asked.id}")
+            return {"recheck": "", "counts": {}, "reports": []}
         said = {"witness": "rest", "asked": 1, "has": HOLE, "lacks": 0, "text": ""}
-        judged = [{**each, "verdict": "ours", "witness": "rest", "testimonies": [said]} for each in plain_report(self.report)["defects"]]  # type: ignore[attr-defined]
+        judged = [
+            {**each, "verdict": "ours", "witness": "rest", "testimonies": [said]}
+            for each in plain_report(self.report)["defects"]
+        ]  # type: ignore[attr-defined]
         counts = {"ours": HOLE, "venue": 0, "both": 0, "vanished": 0, "unknown": 0}
         return {"recheck": "recheck-1", "counts": counts, "reports": [{"number": 1, "judged": judged}]}
 
@@ -221,6 +242,10 @@ class Data(Service):
             "undone": self.is_undone and is_done, "error": "the proof found a new defect" if self.is_undone and is_done else "",
         }  # fmt: skip
         return {"job": job, "series": [one]}
+
+
+def _wrong(field: str, expected: str) -> RemoteError:
+    return RemoteError("INVALID_PARAMETER", f"{field}: expected {expected}", {"field": field})
 
 
 class Office(Desk):

@@ -14,6 +14,11 @@ export function nameOf({ kind, venue, symbol, interval }) {
   return [`${venue}.${symbol}`, kind, interval].filter(Boolean).join(' ');
 }
 
+/** By what the service knows a series. @param {Series} row */
+export function keyOf({ kind, venue, symbol, interval }) {
+  return `${kind}.${venue}.${symbol}.${interval}`;
+}
+
 /** The series of a name. @param {string} name */
 export function seriesOf(name) {
   const [instrument, kind = '', interval = ''] = name.split(' ');
@@ -70,6 +75,15 @@ export function daysOf({ venue, symbol }, days, period) {
       { venue, symbol, trading_day: day, bars: present, minutes: expected, complete: expected ? present / expected : null, gaps: 0, gap_bars: 0, gap_ns: 0 },
     ]),
   );
+}
+
+/**
+ * What is missing of a range, of which only some ranges are there.
+ * @param {{dataset: any, ranges: any[]}} coverage  the ranges in order
+ */
+export function missingOf({ dataset, ranges }) {
+  const ends = [dataset.ts_from, ...ranges.flatMap((each) => [each.ts_from, each.ts_to]), dataset.ts_to];
+  return Array.from({ length: ends.length / 2 }, (_, n) => ({ ts_from: ends[2 * n], ts_to: ends[2 * n + 1] }));
 }
 
 /** How long a bar of an interval is, milliseconds; NaN where that is no length. @param {string} interval */

@@ -10,7 +10,7 @@ import { shown } from '../../parts/states.js';
 import { numeric, table } from '../../parts/table.js';
 import { t as common } from '../../parts/text.js';
 import { holesOf, sectionBar } from './sections.js';
-import { lengthOfBar, rangeOfDay, seriesOf } from './series.js';
+import { lengthOfBar, missingOf, rangeOfDay, seriesOf } from './series.js';
 import { t } from './text.js';
 
 /** @typedef {{venue: string, ts_open: number | string, ts_close: number | string}} Section */
@@ -50,7 +50,7 @@ class SeriesDay extends Part {
         : { data: [{ venue, ts_open: range.from, ts_close: range.to }] },
     ]);
     const day = coverage.data.days.find((/** @type {any} */ each) => each.trading_day === this.day);
-    return { day, ranges: coverage.data.ranges, sections: sections.data };
+    return { day, ranges: missingOf(coverage.data), sections: sections.data };
   }
 
   render() {

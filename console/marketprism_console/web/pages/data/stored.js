@@ -11,7 +11,7 @@ import { expectOffered, offered } from '../../parts/offered.js';
 import { empty } from '../../parts/states.js';
 import { t as common } from '../../parts/text.js';
 import { Calendar } from './coverage.js';
-import { daysOf, isPeriod, nameOf, rangeOf, shifted } from './series.js';
+import { daysOf, isPeriod, keyOf, nameOf, rangeOf, shifted } from './series.js';
 import './series_day.js';
 import { t } from './text.js';
 
@@ -19,6 +19,7 @@ import { t } from './text.js';
 
 const STEP = 25; // series at a time: each is a question of its own
 const AT_ONCE = 4;
+const MOST = 200; // of an answer
 const FIELDS = /** @type {const} */ (['pattern', 'venue', 'kind', 'interval']);
 
 class StoredSeries extends Part {
@@ -65,11 +66,11 @@ class StoredSeries extends Part {
     const rows = [];
     let after = '';
     do {
-      const { data, next } = await ask('/data/series', { pattern, venue, limit: 200, after }, { signal });
+      const { data } = await ask('/data/series', { pattern, venue, limit: MOST, after }, { signal });
       rows.push(...data.filter((/** @type {Series} */ row) => (!kind || row.kind === kind) && (!interval || row.interval === interval)));
-      after = next;
+      after = data.length < MOST ? '' : keyOf(data[data.length - 1]);
     } while (after && rows.length < this.wanted);
-    const newest = rows.reduce((last, row) => Math.max(last, ms(row.last)), 0);
+    const newest = rows.reduce((last, row) => Math.max(last, ms(row.last) || 0), 0) || Date.now();
     const chosen = isPeriod(period) ? period : date(newest).slice(0, 7);
     this.found = new Map();
     this.failed = new Map();

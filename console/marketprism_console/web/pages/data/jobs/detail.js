@@ -19,6 +19,7 @@ import { actionName, t } from './text.js';
 /** @typedef {import('./shown.js').Job} Job */
 /** @typedef {import('./shown.js').Task} Task */
 
+const ONE = '/data/jobs/{id}';
 const EVERY_MS = 1500;
 const CHECKED = /** @type {const} */ (['score', 'missing', 'defects', 'notices']);
 const FETCHED = /** @type {const} */ (['rows', 'requests']);
@@ -32,7 +33,7 @@ class DataJob extends Part {
     this.name = '';
     /** @type {Resource<Job>} */
     this.job = new Resource(async (signal) => {
-      await expectOffered('/data/jobs/{id}');
+      await expectOffered(ONE);
       return (await ask(`/data/jobs/${encodeURIComponent(this.name)}`, {}, { signal })).data;
     });
   }
@@ -63,7 +64,7 @@ class DataJob extends Part {
     return html`<div class="panel data-job">
         <div class="tools">
           <h2 class="wrap">${actionName(job.action)} <small class="dim code">${job.id}</small></h2> ${badge(job.stage)}
-          ${isEnded ? nothing : html`<span class="apart">${workButton(t('cancel'), () => this.#cancel(job), { kind: 'grave' })}</span>`}
+          ${isEnded ? nothing : html`<span class="apart">${workButton(ONE, t('cancel'), () => this.#cancel(job), { kind: 'grave', method: 'DELETE' })}</span>`}
         </div>
         ${job.error ? html`<div class="failed" role="alert"><p>${job.error}</p></div>` : nothing}
         ${job.remarks.map((each) => html`<p class="warn">${each}</p>`)}
@@ -78,7 +79,7 @@ class DataJob extends Part {
           <dt>${t('begun')}</dt><dd>${dateTime(ms(job.created_at))}${job.by ? ` · ${job.by}` : ''}</dd>
           ${isEnded ? html`<dt>${t('took')}</dt><dd>${duration(ms(job.ended_at) - ms(job.begun_at || job.created_at))}</dd>` : nothing}
         </dl>
-        ${isEnded ? nothing : whyNot()}
+        ${isEnded ? nothing : whyNot(ONE, 'DELETE')}
       </div>
       ${job.series.length ? this.#series(job) : nothing} ${this.#outcome(job)}`;
   }

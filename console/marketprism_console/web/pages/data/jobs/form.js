@@ -3,11 +3,11 @@ import { html, nothing } from '../../../vendor/lit.js';
 import { address } from '../../../core/address.js';
 import { ApiError } from '../../../core/api.js';
 import { Part } from '../../../core/part.js';
-import { may, who } from '../../../core/who.js';
+import { who } from '../../../core/who.js';
 import { failed } from '../../../parts/states.js';
 import { bodyOf, fieldOf, FORMS } from './fields.js';
 import './list.js';
-import { start, whyNot, WORK } from './shown.js';
+import { reasonAgainst, start, whyNot } from './shown.js';
 import { choiceName as isName, hintOf, t } from './text.js';
 
 /** @typedef {import('./fields.js').Field} Field */
@@ -48,8 +48,11 @@ class DataForm extends Part {
             ${rare.map((field) => this.#field(field))}
           </details>
           ${this.problem instanceof ApiError && !isNamed ? failed(this.problem) : nothing}
-          <div class="buttons"><button class="main" ?disabled=${this.isWorking || !may(WORK)}>${t(`start_${/** @type {'check'} */ (action)}`)}</button></div>
-          ${whyNot()}
+          <div class="buttons">
+            <button class="main" ?disabled=${this.isWorking || Boolean(reasonAgainst(`/data/${action}s`))}>
+              ${t(`start_${/** @type {'check'} */ (action)}`)}</button>
+          </div>
+          ${whyNot(`/data/${action}s`)}
         </form>
         <section aria-label=${t('newest')}><h2>${t('newest')}</h2><mp-data-jobs .only=${action}></mp-data-jobs></section>
       </div>`;

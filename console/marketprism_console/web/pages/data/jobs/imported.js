@@ -50,9 +50,9 @@ class DataImported extends Part {
     const question = { title: t('ask_import', { path: request.path }), button: t('import_now'), body: html`<p>${t('import_what')}</p>` };
     return html`<div class="panel"><p><strong>${t('dry_run_over', { rows: count(rows) })}</strong></p>
       <div class="tools">
-        ${workButton(t('import_now'), () => startAfter('imports', { ...asked, mapping, dry_run: false }, question), { kind: 'main', why })}
+        ${workButton('/data/imports', t('import_now'), () => startAfter('imports', { ...asked, mapping, dry_run: false }, question), { kind: 'main', why })}
         <a class="button" href=${hrefOf('/data/import', { ...asked, replace: asked.replace ? 'true' : '', mapping: lines })}>${t('change_form')}</a>
-      </div>${whyNot()}</div>`;
+      </div>${whyNot('/data/imports')}</div>`;
   }
 }
 

@@ -31,6 +31,7 @@ import { t } from './text.js';
  * @property {string} error
  */
 
+const REPAIRS = '/data/checks/{id}/repairs';
 const CONDITIONS = /** @type {const} */ (['defects', 'missing', 'score', 'grade']);
 
 class DataRepair extends Part {
@@ -69,7 +70,7 @@ class DataRepair extends Part {
     const planned = all.filter(({ plan }) => plan?.ranges.length);
     return html`<section aria-label=${t(isPlan ? 'plan' : 'repair')}>
       ${isPlan && isOver(job) ? this.#offer(job, planned) : nothing}
-      ${all.map((each) => this.#series(each, isPlan))}
+      ${all.map((each) => (each.dataset ? this.#series(each, isPlan) : nothing))}
       <p><a href=${hrefOf(`/data/jobs/${job.request.check}`)}>← ${t('to_check')}</a></p>
     </section>`;
   }
@@ -88,12 +89,13 @@ class DataRepair extends Part {
     const path = `checks/${encodeURIComponent(job.request.check)}/repairs`;
     const question = { title: t('ask_repair'), button: t('repair_now'), body: html`<p>${cost}</p><p>${t('repair_what')}</p>` };
     return html`<div class="panel"><p><strong>${cost}</strong></p><p class="dim">${t('plan_only')}</p>
-      <div class="tools">${workButton(t('repair_now'), () => startAfter(path, { dry_run: false }, question), { kind: 'main' })}</div>${whyNot()}</div>`;
+      <div class="tools">${workButton(REPAIRS, t('repair_now'), () => startAfter(path, { dry_run: false }, question), { kind: 'main' })}</div>
+      ${whyNot(REPAIRS)}</div>`;
   }
 
   /** @param {Repaired} each @param {boolean} isPlan */
   #series(each, isPlan) {
-    const { dataset, plan, error, undone, changes, ledger } = each;
+    const { dataset, plan, error, undone, changes = [], ledger = [] } = each;
     const { venue } = dataset;
     return html`<h3 class="wrap">${seriesName(dataset)}</h3>
       ${error || undone ? html`<div class="failed"><p><strong>${t(undone ? 'undone' : 'refused')}</strong></p><p>${error}</p></div>` : nothing}
@@ -135,7 +137,7 @@ class DataRepair extends Part {
         [html`<tr><th scope="row">${t('before')}</th>${CONDITIONS.map((name) => cell(before, name))}</tr>`,
           html`<tr><th scope="row">${t('after')}</th>${CONDITIONS.map((name) => cell(after, name))}</tr>`],
       )}
-      <p>${t('revised', { revisions: count(revisions), inserted: count(inserted) })}</p>`;
+      <p>${t('revised', { revisions: count(revisions ?? 0), inserted: count(inserted ?? 0) })}</p>`;
   }
 }
 

@@ -64,13 +64,10 @@ class DataReport extends Part {
   async #read(signal) {
     const [report, verdicts] = await Promise.all([
       ask(`${this.#path}/reports/${this.number}`, { format: 'json' }, { signal }),
-      ask(`${this.#path}/verdicts`, {}, { signal }).catch((error) => {
-        if (error instanceof ApiError && error.status === 404) return undefined; // nobody was asked
-        throw error;
-      }),
+      ask(`${this.#path}/verdicts`, {}, { signal }),
     ]);
-    const own = verdicts?.data.reports.find((/** @type {{number: number}} */ each) => each.number === this.number);
-    return { report: report.data, judged: own?.judged, counts: verdicts?.data.counts ?? {} };
+    const own = verdicts.data.reports.find((/** @type {{number: number}} */ each) => each.number === this.number);
+    return { report: report.data, judged: own?.judged, counts: verdicts.data.counts };
   }
 
   render() {
@@ -123,11 +120,11 @@ class DataReport extends Part {
   #actions(isJudged) {
     const why = this.isOver ? '' : t('not_over');
     return html`<div class="tools">
-        ${workButton(t(isJudged ? 'recheck_again' : 'recheck'), () => void this.#start('recheck', { witnesses: [] }), { why })}
-        ${workButton(t('plan_repair'), () => void this.#start('repairs', { dry_run: true }), { why, kind: 'main' })}
+        ${workButton('/data/checks/{id}/recheck', t(isJudged ? 'recheck_again' : 'recheck'), () => void this.#start('recheck', { witnesses: [] }), { why })}
+        ${workButton('/data/checks/{id}/repairs', t('plan_repair'), () => void this.#start('repairs', { dry_run: true }), { why, kind: 'main' })}
       </div>
       <p class="dim">${t('recheck_what')}</p>
-      ${whyNot()}`;
+      ${whyNot('/data/checks/{id}/repairs')}`;
   }
 
   /** @param {string} what @param {unknown} body */

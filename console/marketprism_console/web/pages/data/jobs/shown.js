@@ -4,8 +4,10 @@ import { change } from '../../../core/api.js';
 import { go } from '../../../core/address.js';
 import { count } from '../../../core/numbers.js';
 import { dateTime, duration, ms, zoneName } from '../../../core/time.js';
+import { scopeOf } from '../../../core/routes.js';
 import { may } from '../../../core/who.js';
 import { act } from '../../../parts/action.js';
+import { t as common } from '../../../parts/text.js';
 import { stageName, t } from './text.js';
 
 /** @typedef {'planned' | 'running' | 'waiting_for_venue' | 'done' | 'failed' | 'cancelled'} Stage */
@@ -59,9 +61,6 @@ export const TONES = {
   ours: 'warn', both: 'bad', vanished: 'good', A: 'good', B: 'warn', C: 'warn', D: 'bad', F: 'bad',
 };
 
-/** Who may begin jobs and end them. */
-export const WORK = 'sys:operate';
-
 /** @param {{stage: Stage}} of */
 export function isOver({ stage }) {
   return stage === 'done' || stage === 'failed' || stage === 'cancelled';
@@ -110,18 +109,27 @@ export function zoneOf(venue) {
   return t('times_in', { zone: zoneName(venue) });
 }
 
+/** Why somebody cannot make a request, empty where they can. @param {string} path  as the gateway writes it @param {string} [method] */
+export function reasonAgainst(path, method = 'POST') {
+  const scope = scopeOf(path, method);
+  if (scope === undefined) return common('not_offered');
+  return scope && !may(scope) ? t('needs', { scope }) : '';
+}
+
 /**
- * A button of what only some may do; for the others it is there, and says why it does nothing.
- * @param {string} text @param {() => void} work @param {{kind?: string, why?: string}} [more]  `why` nobody may now
+ * A button of a request that only some may make; for the others it is there, and says why it does nothing.
+ * @param {string} path  of the request @param {string} text @param {() => void} work
+ * @param {{kind?: string, why?: string, method?: string}} [more]  `why` nobody may now
  */
-export function workButton(text, work, { kind = '', why = '' } = {}) {
-  const reason = may(WORK) ? why : t('needs', { scope: WORK });
+export function workButton(path, text, work, { kind = '', why = '', method } = {}) {
+  const reason = reasonAgainst(path, method) || why;
   return html`<button type="button" class=${kind} ?disabled=${Boolean(reason)} title=${reason || nothing} @click=${work}>${text}</button>`;
 }
 
-/** Why buttons do nothing, in words below them. */
-export function whyNot() {
-  return may(WORK) ? nothing : html`<p class="dim">${t('needs', { scope: WORK })}</p>`;
+/** The same in words, below buttons. @param {string} path @param {string} [method] */
+export function whyNot(path, method) {
+  const reason = reasonAgainst(path, method);
+  return reason ? html`<p class="dim">${reason}</p>` : nothing;
 }
 
 /**
