@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from marketprism_adapters.nats.budget_record import Budget
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.shared_budget import SharedBudget
 from marketprism_adapters.venues.live.history import RestHistory
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_adapters.venues.registry import MARKETS
@@ -16,6 +19,7 @@ from marketprism_adapters.venues.simulator.history_server import SimulatedHistor
 from marketprism_adapters.venues.simulator.registry import PASTS
 from marketprism_application.contracts.kinds import KLINE
 from marketprism_application.ports.history import Fetched
+from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import die_with_parent
 from tests.support.downloads import downloaded, history_of, klines, simulated, symbol_of
 
@@ -28,7 +32,39 @@ def measure_downloads() -> dict[str, Any]:
     """The share of each market's budget that a download uses while it runs, answers coming after 50 ms, and klines of
     an archive a second of processor time: read and held against their sums, and the same stored as Parquet too."""
     used = {market: asyncio.run(_budget(market)) for market in ("binance", "binance-usdm", "okx", "bybit", "deribit")}
-    return {"budget_used": used, **asyncio.run(_archive())}
+    return {"budget_used": used, "shared_budget": asyncio.run(shared_budget()), **asyncio.run(_archive())}
+
+
+async def shared_budget(seconds: float = SECONDS, programs: int = 3) -> dict[str, float]:
+    """Three programs of one address with a connection each, that always want something: the share of a budget (100 a
+    second, 200 at once) that they were granted together, and writes into the bucket a second. More than 1 is too much."""
+    rate, burst = 100.0, 200.0
+    with tempfile.TemporaryDirectory() as folder:
+        server = await EmbeddedServer.start(EmbeddedOptions(Path(folder), port=choose_port(0)))
+        connections = [await NatsConnection.open(server.url) for _ in range(programs)]
+        budgets = [SharedBudget(each, "bench", "venue", {"rest": (rate, burst)}) for each in connections]
+        started = time.monotonic()
+
+        async def draw(budget: SharedBudget) -> float:
+            total = 0.0
+            while time.monotonic() - started < seconds:
+                await budget.acquire("rest", 2.0)
+                total += 2.0
+            return total
+
+        total = sum(await asyncio.gather(*(draw(each) for each in budgets)))
+        elapsed = time.monotonic() - started
+        writes = sum(each.writes for each in budgets)
+        for budget, connection in zip(budgets, connections, strict=True):
+            await budget.release()
+            await connection.close()
+        await server.stop()
+    held_back = rate * Budget(rate, burst).horizon_s  # of the burst, so that grants used late are never too much
+    return {
+        "granted_of_venues": round(total / (burst + rate * elapsed), 4),
+        "granted_of_shared": round(total / (burst - held_back + rate * elapsed), 4),
+        "writes_per_s": round(writes / elapsed, 1),
+    }
 
 
 async def _budget(market: str) -> float:

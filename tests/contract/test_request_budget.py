@@ -84,7 +84,7 @@ async def test_what_is_live_is_left_to_it(budgets: Callable[[], SharedBudget], n
 
     (total, last), _ = await asyncio.gather(draw(worker, begun, 3.0), gateway())
     rate, burst = LIMITS["rest"]
-    await until(lambda: not live._live)
+    await until(lambda: not live.unreported)
     # What was used in the last second may not have been known yet.
     assert total + used <= burst + rate * (last - begun) + rate
     assert total < burst + rate * (last - begun) - used / 2
@@ -130,7 +130,7 @@ async def test_a_client_draws_for_bulk_work_and_says_what_is_live(budgets: Calla
             await rest.get(PATH, Priority.NORMAL)
         await other.acquire("rest", 1.0)
         before = budget.writes
-        await until(lambda: budget.writes > before or not budget._live)
+        await until(lambda: budget.writes > before or not budget.unreported)
         assert venue.asked["/api/v3/time"] == 21
         assert await rest.get(RestRequest("/api/v3/time", budget="unknown"), Priority.BULK)
 
@@ -143,5 +143,5 @@ async def test_without_nats_live_work_goes_on_and_bulk_work_is_refused(nats_url:
     budget.used("rest", 5.0)
     with pytest.raises(SourceError, match="expected an answer of NATS"):
         await budget.acquire("rest", 100.0)
-    await until(lambda: bool(budget._live))  # to be said once it is there again
+    await until(lambda: bool(budget.unreported))  # to be said once it is there again
     await budget.release()

@@ -89,7 +89,7 @@ class FolderJournal:
         return [state.parts[number] for number in sorted(state.parts)]
 
     async def part(self, job_id: str, number: int) -> tuple[PartRecord, int] | None:
-        """Its last line."""
+        """Its last line in the file."""
         return (await self._newest(job_id)).parts.get(number)
 
     async def _newest(self, job_id: str) -> _State:

@@ -8,6 +8,7 @@ for each clock. Local times are never before the exchange's: where the clocks di
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from marketprism_adapters.exports.series import (
     folder_of,
     ints,
     moment,
+    placed,
     whole,
 )
 from marketprism_application.errors import SourceError
@@ -75,9 +77,14 @@ def write(series: ExportSeries, rows: Mapping[str, Tables], out: Path) -> Export
     moved = _moved(events)
     events = in_both_orders(events, rank)
     path = folder_of(out) / f"{series.name.lower()}_{moment(int(events['exch_ts'][0])):%Y%m%d}.npz"
-    np.savez_compressed(path, data=events)
+    placed(path, partial(_save, events))
     remarks = (f"local times are moved by {moved} ns, for some lay before the exchange's",) if moved else ()
     return Exported((path,), {**counts, "events": len(events)}, remarks)
+
+
+def _save(events: Events, path: Path) -> None:
+    with path.open("wb") as file:  # of a name alone it would make another one
+        np.savez_compressed(file, data=events)
 
 
 def _trades(table: pa.Table) -> _Part:

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from marketprism_adapters.exports.series import (
     Exported,
     ExportSeries,
     Tables,
+    by_days,
     folder_of,
     ints,
     moment,
+    placed,
     plain_texts,
-    whole,
 )
 from marketprism_application.errors import QueryError
 from marketprism_domain.instruments.exchange_codes import is_chinese
@@ -41,27 +42,22 @@ def write(series: ExportSeries, rows: Mapping[str, Tables], out: Path) -> Export
         raise QueryError(f"interval: expected 1m, which LEAN's minute files have, was {series.interval}")
     if is_chinese(series.venue):
         raise QueryError(f"venue: expected a crypto venue, for LEAN has no market of {series.venue}")
-    files, counts = [], {}
+    files, counts = [], dict.fromkeys(rows, 0)
     perpetual = series.symbol.endswith("-PERP")
     name = re.sub("[^a-z0-9]", "", series.name.removesuffix("-PERP").lower())
     folder = folder_of(out / ("cryptofuture" if perpetual else "crypto") / series.venue / "minute" / name)
     for kind, tables in rows.items():
-        table = whole(tables, kind)
-        counts[kind] = table.num_rows
-        for day, part in _days(table):
+        for day, part in by_days(tables, kind):
+            counts[kind] += part.num_rows
             stamp = f"{moment(day * _DAY_NS):%Y%m%d}"
-            path = folder / f"{stamp}_trade.zip"
             member = f"{stamp}_{name}_minute_trade{'_perp' if perpetual else ''}.csv"
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr(member, _text(part, day))
-            files.append(path)
+            files.append(placed(folder / f"{stamp}_trade.zip", partial(_zip, member, _text(part, day))))
     return Exported(tuple(files), counts)
 
 
-def _days(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    days = ints(table, "ts_open") // _DAY_NS
-    for day in np.unique(days).tolist():
-        yield int(day), table.filter(pa.array(days == day))
+def _zip(member: str, text: str, path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(member, text)
 
 
 def _text(table: pa.Table, day: int) -> str:

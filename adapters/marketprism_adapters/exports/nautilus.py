@@ -7,6 +7,7 @@ digits a price and a size have. Bars are stamped at their close. Checked with 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from marketprism_adapters.exports.series import (
     folder_of,
     ints,
     moment,
+    placed,
     whole,
 )
 from marketprism_application.errors import QueryError
@@ -139,8 +141,7 @@ def _table(
 def _written(folder: Path, table: pa.Table) -> Path:
     init = ints(table, "ts_init")
     path = folder_of(folder) / f"{_stamp(int(init[0]))}_{_stamp(int(init[-1]))}.parquet"
-    pq.write_table(table, path)
-    return path
+    return placed(path, partial(pq.write_table, table))
 
 
 def _stamp(ts: int) -> str:

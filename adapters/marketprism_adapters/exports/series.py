@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 
 from marketprism_application.errors import QueryError, SourceError
 from marketprism_application.integrity.exact_numbers import ArrowColumn
+from marketprism_sdk.durable_files import place_file
 from marketprism_sdk.errors import reason_of
 
 Ints = NDArray[np.int64]
 Tables = Iterable[pa.Table]
+_DAY_NS = 86_400 * 10**9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,8 +48,9 @@ class Exported:
 
 
 class ExportFormat(NamedTuple):
-    """Files of a program. `kinds` are those that it takes, of which each is read where it is there (`all_of_them`: the
-    whole of them are one file), else the first is what is written without a choice."""
+    """Files of a program, written of rows that come in the order of their times. `kinds` are those that it takes, of
+    which each is read where it is there (`all_of_them`: the whole of them are one file), else the first is what is
+    written without a choice."""
 
     name: str
     kinds: tuple[str, ...]
@@ -65,6 +69,49 @@ def whole(tables: Tables, kind: str) -> pa.Table:
     if not found:
         raise SourceError(f"{kind}: expected rows in the range, there are none")
     return pa.concat_tables(found).combine_chunks()
+
+
+def by_days(tables: Tables, kind: str) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of each day in UTC with its number since 1970, as they come: no more than a day and a page are held.
+
+    Raises:
+        SourceError: there are no rows, or they are not in the order of their times.
+    """
+    waiting: list[pa.Table] = []
+    last = -1
+    for table in tables:
+        if not table.num_rows:
+            continue
+        page = table.replace_schema_metadata(None)
+        days = ints(page, "ts_open" if "ts_open" in page.column_names else "ts_event") // _DAY_NS
+        if (np.diff(days) < 0).any():
+            order = np.argsort(days, kind="stable")
+            page, days = page.take(order), days[order]
+        if int(days[0]) < last:
+            raise SourceError(f"{kind}: expected rows in the order of their times")
+        begins = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist()]
+        for begin, end in pairwise([*begins, len(days)]):
+            if waiting and int(days[begin]) > last:
+                yield last, pa.concat_tables(waiting).combine_chunks()
+                waiting = []
+            last = int(days[begin])
+            waiting.append(page.slice(begin, end - begin))
+    if not waiting:
+        raise SourceError(f"{kind}: expected rows in the range, there are none")
+    yield last, pa.concat_tables(waiting).combine_chunks()
+
+
+def placed(path: Path, fill: Callable[[Path], object]) -> Path:
+    """A file, there whole or not at all; its path.
+
+    Raises:
+        SourceError: it cannot be written.
+    """
+    try:
+        place_file(path, fill)
+    except OSError as error:
+        raise SourceError(f"file {path}: expected one that can be written: {reason_of(error)}") from error
+    return path
 
 
 def ints(table: pa.Table, name: str) -> Ints:

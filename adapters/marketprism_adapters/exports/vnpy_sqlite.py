@@ -21,7 +21,6 @@ from marketprism_adapters.exports.series import (
     folder_of,
     ints,
     moment,
-    whole,
 )
 from marketprism_application.errors import QueryError, SourceError
 from marketprism_domain.instruments.exchange_codes import is_chinese
@@ -85,12 +84,15 @@ def write(series: ExportSeries, rows: Mapping[str, Tables], out: Path) -> Export
         with closing(sqlite3.connect(path)) as database, database:
             database.executescript(_SCHEMA)
             for kind, tables in rows.items():
-                table = whole(tables, kind)
-                counts[kind] = table.num_rows
-                if "ts_open" in table.column_names:
-                    _put(database, "dbbardata", ("interval", *_BAR), _bars(series, table))
-                else:
-                    _put(database, "dbtickdata", ("name", *_TICK, *_BOOK, "localtime"), _ticks(series, table))
+                counts[kind] = 0
+                for table in tables:  # one transaction: rows of a part of them are not there
+                    counts[kind] += table.num_rows
+                    if "ts_open" in table.column_names:
+                        _put(database, "dbbardata", ("interval", *_BAR), _bars(series, table))
+                    else:
+                        _put(database, "dbtickdata", ("name", *_TICK, *_BOOK, "localtime"), _ticks(series, table))
+                if not counts[kind]:
+                    raise SourceError(f"{kind}: expected rows in the range, there are none")
             database.execute(_BARS_OF)
             database.execute(_TICKS_OF)
     except sqlite3.Error as error:

@@ -21,6 +21,7 @@ from marketprism_application.ports.downloads import JournalConflict
 from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError, reason_of
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
+from marketprism_sdk.values import decode_or_none
 
 T = TypeVar("T")
 PREFIX = "journal."
@@ -78,7 +79,7 @@ class NatsDownloadJournal:
             (self._key(job.id, head.begun, number), [_Written(part, 1) for part in some])
             for number, some in enumerate(_grouped(parts))
         ]
-        await _some_at_once([self._made(key, msgspec.msgpack.encode(value)) for key, value in values])
+        await _some_at_once([self._written(key, msgspec.msgpack.encode(value)) for key, value in values])
         try:
             written = await self._swapped(f"{PREFIX}{job.id}.head", msgspec.msgpack.encode(head), revision)
         except JournalConflict:
@@ -202,7 +203,7 @@ class NatsDownloadJournal:
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         return await patiently(ask)
 
-    async def _made(self, key: str, value: bytes) -> int:
+    async def _written(self, key: str, value: bytes) -> int:
         return await patiently(lambda: self._bucket.put(key, value))  # nobody else has this word
 
     async def _deleted(self, key: str) -> None:
@@ -237,10 +238,10 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 def _decoded(entry: KvEntry, kind: type[T]) -> T:
-    try:
-        return msgspec.msgpack.decode(entry.value, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise StoreError(f"bucket {entry.bucket}, {entry.key}: expected a record of a download: {error}") from error
+    found = decode_or_none(entry, kind)
+    if found is None:
+        raise StoreError(f"bucket {entry.bucket}, {entry.key}: expected a record of a download, was something else")
+    return found
 
 
 def _grouped(parts: Sequence[PartRecord]) -> list[list[PartRecord]]:

@@ -20,6 +20,7 @@ from marketprism_domain.integrity.dataset import Dataset
 from marketprism_sdk.errors import KeyExists, RevisionConflict
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
+from marketprism_sdk.values import read_or_none
 
 PREFIX = "downloaded."
 _PAUSE_S = 0.05
@@ -74,11 +75,14 @@ def _prefix(dataset: Dataset) -> str:
 
 
 def _decoded(entry: KvEntry) -> list[DownloadedRange]:
-    try:
-        data = zlib.decompressobj().decompress(entry.value, _MOST)
-        return msgspec.msgpack.decode(data, type=list[DownloadedRange])
-    except (zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise StoreError(f"bucket {entry.bucket}, {entry.key}: expected ranges of a series: {error}") from error
+    found = read_or_none(entry, _ranges_of)
+    if found is None:
+        raise StoreError(f"bucket {entry.bucket}, {entry.key}: expected ranges of a series, was something else")
+    return found
+
+
+def _ranges_of(data: bytes) -> list[DownloadedRange]:
+    return msgspec.msgpack.decode(zlib.decompressobj().decompress(data, _MOST), type=list[DownloadedRange])
 
 
 __all__ = ["PREFIX", "NatsDownloadedRanges"]

@@ -95,6 +95,11 @@ class SharedBudget:
         self.writes = 0
 
     @property
+    def unreported(self) -> float:
+        """How much was used that the others do not know of yet."""
+        return sum(self._live.values())
+
+    @property
     def waits_s(self) -> float:
         """As the newest record says, or what was said to this program."""
         return max(self._put_off_until - time.monotonic(), waits_s(self._record(), self._now_ns()), 0.0)
@@ -170,7 +175,7 @@ class SharedBudget:
         live, self._live = self._live, {}
         wait_s, self._wait_s = self._wait_s, 0.0
         try:
-            await self._changed(lambda record, now: self._told(record, now, live, wait_s))
+            await self._changed(lambda record, now: self._with_usage(record, now, live, wait_s))
         except SdkError as error:
             log.debug("venue.budget_not_shared", market=self._key, error=reason_of(error))
             for name, weight in live.items():  # what is older than a burst is there again
@@ -185,7 +190,7 @@ class SharedBudget:
             async with asyncio.timeout(_REPORT_S):
                 await self._urgent.wait()
 
-    def _told(
+    def _with_usage(
         self, record: BudgetRecord, now: int, live: Mapping[str, float], wait_s: float = 0.0
     ) -> tuple[BudgetRecord, float]:
         for name, weight in live.items():
@@ -251,7 +256,7 @@ class SharedBudget:
         with contextlib.suppress(SdkError, TimeoutError):  # a second's worth at most
             async with asyncio.timeout(_REPORT_S):
                 if live:
-                    await self._changed(lambda record, now: self._told(record, now, live))
+                    await self._changed(lambda record, now: self._with_usage(record, now, live))
         self._bucket = None
         if stop is not None:
             await stop()

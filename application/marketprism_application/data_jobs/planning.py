@@ -44,6 +44,9 @@ class BadRequest(QueryError):
         self.details = {"field": field, "value": str(value)[:80], "expected": expected, "nearest": near}
 
 
+Holder = Callable[[str, str, str | None, str], Awaitable[tuple[str, str] | None]]
+
+
 class Cut(NamedTuple):
     """The tasks of a request, which have no job yet, and what was changed of it."""
 
@@ -52,7 +55,8 @@ class Cut(NamedTuple):
 
 
 class Planner:
-    """Cuts requests. `names` answers what is stored, `markets` are those that can be downloaded, each with its venue
+    """Cuts requests. `names` answers what is known, `holder` whose rows of a kind lie under a name that is not among
+    those: (venue, symbol), None for nobody's. `markets` are those that can be downloaded, each with its venue
     as rows name it; `history` is one of them, `listed` the names of its instruments now.
 
     Raises (from `cut`):
@@ -62,12 +66,13 @@ class Planner:
     def __init__(
         self,
         names: Callable[[], Awaitable[NameIndex]],
+        holder: Holder,
         markets: Mapping[str, str],
         history: Callable[[str], Awaitable[History]],
         listed: Callable[[str], Awaitable[Sequence[str]]],
         now_ns: Callable[[], int],
     ) -> None:
-        self._names, self._markets = names, markets
+        self._names, self._holder, self._markets = names, holder, markets
         self._history, self._listed, self._now_ns = history, listed, now_ns
 
     async def cut(self, request: DataRequest) -> Cut:
@@ -175,9 +180,21 @@ class Planner:
         index = await self._names()
         venue = venue_named(request.venue).partition("-")[0] if request.venue else None
         venues = sorted({each.venue for each in index.names})
-        if venue is not None and venue not in venues:
-            raise BadRequest("venue", f"one of {', '.join(venues) or 'none that is stored'}", request.venue, venues)
-        found = await asyncio.to_thread(_meant, index, request, venue)
+        found: dict[tuple[str, str], None] = {}
+        others: list[str] = []
+        for text in request.symbols:
+            # Klines that were downloaded lie there without a tick, a bar or terms of their instrument.
+            held = None if index.find(text, venue) else await self._holder(kind, text, venue, interval)
+            if held is None:
+                others.append(text)
+            else:
+                found[held] = None
+        known = {*venues, *self._markets.values()}
+        if venue is not None and venue not in known:
+            expected = f"one of {', '.join(sorted(known))}"
+            raise BadRequest("venue", expected, request.venue, sorted(known))
+        found |= dict.fromkeys(await asyncio.to_thread(_meant, index, others, request, venue))
+        _some(list(found))
         tasks = [
             TaskRecord(
                 job="",
@@ -209,11 +226,11 @@ class Planner:
         )
 
 
-def _meant(index: NameIndex, request: Series, venue: str | None) -> list[tuple[str, str]]:
+def _meant(index: NameIndex, symbols: Sequence[str], request: Series, venue: str | None) -> list[tuple[str, str]]:
     """(venue, symbol) of everything that is named, each once."""
     known = sorted({each.symbol for each in index.names if venue in (None, each.venue)})
     found: dict[tuple[str, str], None] = {}
-    for text in request.symbols:
+    for text in symbols:
         meant = index.find(text, venue)
         if meant is None:
             raise BadRequest("symbols", "one that is stored", text, known)
@@ -234,7 +251,6 @@ def _meant(index: NameIndex, request: Series, venue: str | None) -> list[tuple[s
         if not fitting:
             raise BadRequest("pattern", "one that fits a stored series", request.pattern, known)
         found |= dict.fromkeys(fitting)
-    _some(list(found))
     return list(found)
 
 

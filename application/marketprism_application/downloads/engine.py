@@ -25,10 +25,10 @@ from marketprism_application.errors import SourceError
 from marketprism_application.ports.downloads import DownloadJournal, JournalConflict, Receipt, RowSink
 from marketprism_application.ports.history import History, HistoryBudget, Part
 from marketprism_domain.integrity.dataset import Dataset
-from marketprism_domain.values import NANOS_PER_SECOND
 
 MODES = ("missing", "all")
 _LEASE_NS = 120_000_000_000
+_RENEW_S = 30.0
 _LOOK_S = 0.5
 _SHARED_LOOK_S = 5.0  # how often what others have done is counted
 _STORING = 2  # while one part is written through to the disk, the next one is fetched
@@ -65,7 +65,7 @@ class Download:
 
     `workers` parts are fetched at once, and as many are stored. `worker` names this process in the journal. `alone`: no
     other process takes part when it begins, so that claims of earlier ones are void at once; else they are after two
-    minutes. `on_change` is called after every part.
+    minutes in which they were not renewed. `on_change` is called after every part.
     """
 
     def __init__(
@@ -79,10 +79,11 @@ class Download:
         alone: bool = True,
         on_change: Callable[[Progress], None] = lambda _: None,
         now_ns: Callable[[], int] = time.time_ns,
+        renew_s: float = _RENEW_S,
     ) -> None:
         self._history, self._sink, self._journal = history, sink, journal
         self._worker, self._workers, self._alone = worker, max(1, workers), alone
-        self._on_change, self._now_ns = on_change, now_ns
+        self._on_change, self._now_ns, self._renew_s = on_change, now_ns, renew_s
         self._mine: set[int] = set()
         self._waiting: deque[int] = deque()  # parts that look as if they could be claimed
         self._shared = False
@@ -264,7 +265,7 @@ class Download:
     async def _hold(self, held: _Held) -> None:
         """Say now and then that a part that takes long is still fetched."""
         while True:
-            await asyncio.sleep(_LEASE_NS / 4 / NANOS_PER_SECOND)
+            await asyncio.sleep(self._renew_s)
             claim = msgspec.structs.replace(held.claim, claimed_at=self._now_ns())
             writing = asyncio.ensure_future(self._known.write(claim, held.revision))
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated
@@ -71,12 +71,23 @@ def export_files(
         given = zone_name(tz)
         zone = ZoneInfo(given or "Asia/Shanghai") if given or is_chinese(found.venue) else UTC
         series = ExportSeries(found.venue, found.symbol, interval, name or found.symbol, zone)
-        rows = {each: [page async for page in _pages(market, series, each, span)] for each in kinds}
+        loop = asyncio.get_running_loop()
+        rows = {each: _in_thread(_pages(market, series, each, span), loop) for each in kinds}
         return series, await asyncio.to_thread(chosen.write, series, rows, folder)
 
     with as_stops():
         series, done = ask(nats_of(data_dir, nats_url), written)
     _show(chosen, series, done, as_json=as_json)
+
+
+def _in_thread(pages: AsyncIterator[pa.Table], loop: asyncio.AbstractEventLoop) -> Iterator[pa.Table]:
+    """The pages as whoever writes files takes them, one after the other, in a thread beside the loop that asks."""
+
+    async def following() -> pa.Table | None:
+        return await anext(pages, None)
+
+    while (page := asyncio.run_coroutine_threadsafe(following(), loop).result()) is not None:
+        yield page
 
 
 async def _pages(

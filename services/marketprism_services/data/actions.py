@@ -146,24 +146,42 @@ class Actions:
         data = await self._documents.get(f"recheck.{check}.{number}")
         return None if data is None else msgspec.msgpack.decode(data, type=tuple[str, Recheck])
 
-    async def _witnesses(self, venue: str) -> list[Witness]:
+    async def _witnesses(self, venue: str, symbol: str) -> list[Witness]:
+        """The stored ones, and the market of the venue that lists the instrument."""
         found: list[Witness] = [TradesWitness(self._stored.ask, self._stored.calendar), TicksWitness(self._stored.ask)]
-        for market, row in MARKETS.items():
-            made = row.make("", "")
-            if made.name != venue:
-                continue
-            history = await self._venues.history(market)
-            found.append(HistoryWitness("kline", history, venue, page=1_000))
+        market = await self._market_of(venue, symbol)
+        if market:
+            found.append(HistoryWitness("kline", await self._venues.history(market), venue, page=1_000))
             if self._venues.has_archive(market):
                 found.append(HistoryWitness("archive", await self._venues.history(market, "archive"), venue))
         return found
 
-    async def _repairs(self, venue: str) -> SeriesRepairs:
+    async def _market_of(self, venue: str, symbol: str) -> str:
+        """The market of a venue that lists an instrument, empty for none. One that cannot be asked is passed over where
+        another one lists it.
+
+        Raises:
+            SourceError: nobody lists it, and one could not be asked.
+        """
+        away: SourceError | None = None
+        for market, row in MARKETS.items():
+            if row.make("", "").name != venue:
+                continue
+            try:
+                if symbol in await self._venues.listed(market):
+                    return market
+            except SourceError as error:
+                away = error
+        if away is not None:
+            raise away
+        return ""
+
+    async def _repairs(self, venue: str, symbol: str) -> SeriesRepairs:
         stored = self._stored
         return SeriesRepairs(
             stored.ask,
             stored.calendar,
-            await self._witnesses(venue),
+            await self._witnesses(venue, symbol),
             stored.log(),
             stored.ledger,
             reader=stored.reader,
@@ -172,7 +190,7 @@ class Actions:
     async def _judged(self, doing: Doing, check: str, names: object = ()) -> Recheck:
         number = doing.task.number
         report = await self.report(check, number)
-        repairs = await self._repairs(report.dataset.venue)
+        repairs = await self._repairs(report.dataset.venue, report.dataset.symbol)
         found = await repairs.recheck(report, tuple(names))  # type: ignore[arg-type]
         await self._documents.put(f"recheck.{check}.{number}", msgspec.msgpack.encode((doing.job.id, found)))
         return found
@@ -181,7 +199,7 @@ class Actions:
         task = doing.task
         before = await self.recheck(check, task.number)
         judged = before[1] if before is not None else await self._judged(doing, check)
-        repairs = await self._repairs(judged.dataset.venue)
+        repairs = await self._repairs(judged.dataset.venue, judged.dataset.symbol)
         plan = await repairs.plan(judged)
         shown: dict[str, object] = {"dataset": plain_recheck(judged)["dataset"], "plan": plain_plan(plan)}
         if not dry_run:

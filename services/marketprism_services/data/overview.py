@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -60,15 +59,16 @@ class Overview:
             ts_from = max(asked.ts_from or 0, ts_to - _MOST_NS)
             if asked.ts_from is not None and asked.ts_from >= ts_to:
                 raise BadRequest("to", f"after from ({asked.ts_from})", asked.ts_to)
-            index = await self._stored.names()
+            interval = asked.interval or "1m"
             venue = venue_named(asked.venue).partition("-")[0] if asked.venue else None
-            name = index.resolve(asked.symbol, venue)
-            at = venue or name.venue or min(index.venues_of(name.symbol))
-            series = StoredSeries(kind, at, name.symbol, asked.interval or "1m")
-            want = CheckAsked(now, ts_from, ts_to, confirmed=True)
-            if asked.ts_from is None:
-                first = await self._first(series, ts_from, ts_to)
-                want = replace(want, ts_from=first)
+            held = await self._stored.holder(kind, asked.symbol, venue, interval)
+            if held is None:
+                index = await self._stored.names()
+                name = index.resolve(asked.symbol, venue)
+                held = (venue or name.venue or min(index.venues_of(name.symbol)), name.symbol)
+            series = StoredSeries(kind, *held, interval)
+            first = ts_from if asked.ts_from is not None else None
+            want = CheckAsked(now, first, ts_to if asked.ts_to is not None else None, confirmed=True)
             report = await StoredCheck(self._stored.ask, series, self._stored.calendar, want).report()
         except UnknownSymbolError as error:
             raise RemoteError("NOT_FOUND", str(error), {"field": "symbol"}) from error
@@ -86,10 +86,6 @@ class Overview:
             "days": [{**day._asdict(), "state": day.state} for day in report.coverage],
             "ranges": ranges,
         }
-
-    async def _first(self, series: StoredSeries, ts_from: int, ts_to: int) -> int | None:
-        del series, ts_from, ts_to
-        return None
 
     async def series(self, asked: SeriesAsked) -> list[dict[str, object]]:
         """Instruments with minute bars, by key; first and last are those of their ticks where they have any."""

@@ -75,7 +75,7 @@ class DataService(SingleActiveService):
             NatsDownloadedRanges(bucket),
         )
         markets = {name: row.make("", "").name for name, row in MARKETS.items()}
-        planner = Planner(stored.names, markets, self._venues.history, self._venues.listed, time.time_ns)
+        planner = Planner(stored.names, stored.holder, markets, self._venues.history, self._venues.listed, time.time_ns)
         self.mount(DataOperations(DataDesk(self._store, self._queue, planner, actions), Overview(stored)))
         self._workers = Workers(self._store, self._queue, actions, self.instance, replicas)
         self.http.status(self._status)

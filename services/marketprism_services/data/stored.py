@@ -11,11 +11,12 @@ from marketprism_adapters.nats.gap_ledger import NatsGapLedger
 from marketprism_adapters.nats.history_log import NatsHistoryLog
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.contracts.failures import AnswerError
-from marketprism_application.contracts.questions import Names, Question, decode_answer, encode_question
-from marketprism_application.errors import error_of
+from marketprism_application.contracts.questions import Names, Question, Records, decode_answer, encode_question
+from marketprism_application.errors import UnknownSymbolError, error_of
 from marketprism_application.ports.gap_ledger import GapLedger
 from marketprism_application.ports.history_log import HistoryLog
 from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.arrow_tables import schema_of
 from marketprism_application.queries.symbol_names import NameIndex, StoredName
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.messaging import LeaderClient, RpcClient
@@ -39,7 +40,8 @@ class Stored:
         return NatsHistoryLog(self._connection)
 
     async def ask(self, question: Question) -> pa.Table:
-        """The answer of the read side.
+        """The answer of the read side; records of an instrument that it does not know are an answer without rows, for
+        klines that were downloaded lie there without anything else of their instrument.
 
         Raises:
             ApplicationError: the class of the code that it failed with. SdkError: nobody answers.
@@ -50,7 +52,16 @@ class Stored:
             return decode_answer(answer)
         except AnswerError as error:
             failure = error.failure
+            if isinstance(question, Records) and failure.code == UnknownSymbolError.code:
+                table = schema_of(question.kind).empty_table()
+                return table.select(question.fields) if question.fields else table
             raise error_of(failure.code, failure.message, retryable=failure.retryable) from error
+
+    async def holder(self, kind: str, symbol: str, venue: str | None, interval: str) -> tuple[str, str] | None:
+        """(venue, symbol) of rows of a kind under that name, None where there are none. Raises as `ask` does."""
+        table = await self.ask(Records(kind, symbol, venue, interval=interval or None, limit=1))
+        row = table.select(["venue", "symbol"]).to_pylist()
+        return (str(row[0]["venue"]), str(row[0]["symbol"])) if row else None
 
     async def names(self) -> NameIndex:
         """Every instrument that is known. Raises as `ask` does."""

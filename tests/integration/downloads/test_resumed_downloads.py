@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 
 from marketprism_adapters.downloads.folder_journal import FolderJournal
 from marketprism_adapters.downloads.folder_sink import FolderSink
-from marketprism_application.contracts.download_records import CLAIMED
+from marketprism_application.contracts.download_records import CLAIMED, JobRecord, PartRecord
 from marketprism_application.downloads.engine import Download, job_name
 from tests.support.downloads import DAY, LISTED, MINUTE, digests, downloaded, history_of, klines, simulated, stored
 
@@ -122,6 +123,50 @@ async def test_several_processes_share_a_job(tmp_path: Path, count: int) -> None
         assert venue.asked["/api/v3/klines"] - before == plan.requests
         times = (await asyncio.to_thread(stored, tmp_path, dataset)).column("ts_open").to_pylist()
     assert times == list(range(LISTED, dataset.ts_to, MINUTE))
+
+
+def test_who_comes_when_the_first_has_ended_is_not_alone(tmp_path: Path) -> None:
+    """The second one still works: its claims are worth something."""
+    first, second, third = (FolderJournal(tmp_path).presence() for _ in range(3))
+    assert first.__enter__() is True
+    assert second.__enter__() is False
+    first.__exit__(None, None, None)
+    assert third.__enter__() is False
+    second.__exit__(None, None, None)
+    third.__exit__(None, None, None)
+    with FolderJournal(tmp_path).presence() as alone:
+        assert alone is True
+
+
+async def test_who_planned_before_another_one_had_done_it_all_fetches_nothing(tmp_path: Path) -> None:
+    """Its plan asked the venue for bounds while the other one began and ended the job."""
+    dataset = klines(MARKET, SYMBOL, 4 * 1_440)
+    async with simulated(MARKET) as venue, history_of(MARKET, venue.rest_url) as it:
+        slow = Download(it, FolderSink(tmp_path), (journal := FolderJournal(tmp_path)), worker="slow", alone=False)
+        begin = journal.begin
+
+        async def late(job: JobRecord, parts: Sequence[PartRecord], state: str | None = None) -> None:
+            if not (await FolderJournal(tmp_path).parts(job.id)):
+                assert (await downloaded(it, dataset, tmp_path)).is_complete
+            await begin(job, parts, state)
+
+        journal.begin = late  # type: ignore[method-assign]
+        plan = await slow.plan(dataset)
+        assert plan.parts == []
+        assert (await slow.run(dataset, plan)).is_complete
+
+
+async def test_a_part_that_takes_long_stays_with_who_fetches_it(tmp_path: Path) -> None:
+    """It says now and then that it is at work; another one waits for it."""
+    dataset = klines(MARKET, SYMBOL, 4 * 1_440)
+    async with simulated(MARKET) as venue, history_of(MARKET, venue.rest_url) as it:
+        journal = FolderJournal(tmp_path)
+        engine = Download(it, FolderSink(tmp_path), journal, worker="a", alone=False, renew_s=0.01)
+        plan = await engine.plan(dataset)
+        venue.inflict(("slow",), share=1.0)
+        assert (await engine.run(dataset, plan)).is_complete
+        (_, revision), *_ = await journal.parts(plan.job.id)
+        assert revision > 3  # planned, claimed, done, and in between renewed
 
 
 async def test_the_part_of_a_process_that_vanished_is_taken_over_when_its_lease_is_over(tmp_path: Path) -> None:

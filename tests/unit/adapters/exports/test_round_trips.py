@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ from marketprism_adapters.exports import hive_parquet, lean, vnpy_sqlite
 from marketprism_adapters.exports.registry import EXPORTS
 from marketprism_adapters.exports.series import ExportSeries
 from marketprism_adapters.imports.registry import open_rows_file
-from marketprism_application.errors import QueryError
+from marketprism_application.errors import QueryError, SourceError
 from marketprism_application.history.file_rows import rows_of
 from marketprism_application.history.targets import target_of
 from marketprism_application.integrity.file_check import CheckAsked
@@ -153,6 +153,36 @@ def test_parquet_of_rows_whose_days_are_not_in_order(tmp_path: Path) -> None:
         found = pq.read_table(tmp_path / f"kind=bar/day={day}/shfe.cu1905.1m.parquet", partitioning=None)
         assert found.column("ts_open").to_pylist() == wanted.column("ts_open").to_pylist()
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["shfe.cu1905.1m.parquet"] * 2
+
+
+def test_days_are_written_as_they_come_and_what_comes_too_late_is_refused(tmp_path: Path) -> None:
+    """A day is a file as soon as the next one begins: what comes behind it is not in memory yet."""
+    table = rows("bar", bars(3, days=3))
+    found: list[int] = []
+
+    def pages() -> Iterator[pa.Table]:
+        for at in range(table.num_rows):
+            found.append(len(list(tmp_path.rglob("*.parquet"))))
+            yield table.slice(at, 1)
+
+    done = hive_parquet.write(COPPER, {"bar": pages()}, tmp_path)
+    assert (len(done.files), done.rows) == (3, {"bar": 9})
+    assert found == [0, 0, 0, 0, 1, 1, 1, 2, 2]
+    with pytest.raises(SourceError, match="in the order of their times"):
+        hive_parquet.write(COPPER, {"bar": [table.slice(6), table.slice(0, 3)]}, tmp_path)
+
+
+def test_a_database_of_which_reading_ended_has_nothing_of_it(tmp_path: Path) -> None:
+    table = rows("bar", bars(3))
+
+    def broken() -> Iterator[pa.Table]:
+        yield table
+        raise SourceError("away")
+
+    with pytest.raises(SourceError, match="away"):
+        vnpy_sqlite.write(COPPER, {"bar": broken()}, tmp_path)
+    with closing(sqlite3.connect(tmp_path / "database.db")) as database:
+        assert database.execute("SELECT count(*) FROM dbbardata").fetchone() == (0,)
 
 
 def test_every_format_names_kinds_that_it_writes(tmp_path: Path) -> None:

@@ -1,0 +1,129 @@
+"""Jobs of the data service on a real nats-server, storage and read side: downloads, checks, repairs, bad input."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketprism_application.contracts.data_jobs import JobStage
+from marketprism_sdk.errors import RemoteError
+from tests.integration.data.data_side import DataSide, data_side_of
+from tests.support.downloads import LISTED, MINUTE, symbol_of
+
+pytestmark = pytest.mark.timeout(180)
+MINUTES = 3_000
+SPAN = {"ts_from": LISTED, "ts_to": LISTED + MINUTES * MINUTE}
+
+
+@pytest.fixture
+async def side(tmp_path: Path) -> AsyncIterator[DataSide]:
+    async with data_side_of(tmp_path, services=2) as made:
+        yield made
+
+
+async def downloaded(side: DataSide) -> str:
+    symbol = symbol_of(side.venue)
+    begun = await side.begun("downloads", venue="binance", symbols=[symbol], interval="1m", **SPAN)
+    job = await side.ended(begun.id)
+    assert (job.stage, job.error) == (JobStage.DONE, "")
+    assert (job.rows, job.tasks_done) == (MINUTES, 1)
+    return symbol
+
+
+async def test_a_download_is_in_the_store_once_and_a_check_of_it_is_clean(side: DataSide) -> None:
+    symbol = await downloaded(side)
+    assert await side.side.count("klines") == MINUTES
+    begun = await side.begun("checks", venue="binance", symbols=[symbol], kind="kline", interval="1m", **SPAN)
+    job = await side.ended(begun.id)
+    assert (job.stage, job.error) == (JobStage.DONE, "")
+    (series,) = job.series
+    assert series.result["present"] == MINUTES
+    assert series.result["clean"] is True
+    report = await side.ask("report", id=job.id, number=0)
+    assert (report["expected"], report["present"], report["missing"]) == (MINUTES, MINUTES, 0)
+    text = await side.ask("report", id=job.id, number=0, format="md")
+    assert text["format"] == "md"
+    assert symbol in text["text"]
+    covered = await side.ask(
+        "coverage",
+        symbol=symbol,
+        venue="binance",
+        kind="kline",
+        interval="1m",
+        **{"from": SPAN["ts_from"], "to": SPAN["ts_to"]},
+    )
+    assert covered["missing"] == 0
+    assert [each["id"] for each in await side.ask("jobs", action="check")] == [job.id]
+
+
+async def test_what_is_missing_is_judged_ours_and_repaired(side: DataSide) -> None:
+    symbol = symbol_of(side.venue)
+    halves = ((0, 1_000), (1_200, MINUTES))
+    for first, last in halves:
+        span = {"ts_from": LISTED + first * MINUTE, "ts_to": LISTED + last * MINUTE}
+        begun = await side.begun("downloads", venue="binance", symbols=[symbol], interval="1m", **span)
+        assert (await side.ended(begun.id)).stage is JobStage.DONE
+    begun = await side.begun("checks", venue="binance", symbols=[symbol], kind="kline", interval="1m", **SPAN)
+    check = await side.ended(begun.id)
+    assert check.series[0].result["missing"] == 200
+    rechecked = await side.ended((await side.begun("recheck", id=check.id)).id)
+    assert (rechecked.stage, rechecked.error) == (JobStage.DONE, "")
+    verdicts = await side.ask("verdicts", id=check.id)
+    assert (verdicts["recheck"], verdicts["counts"]["ours"]) == (rechecked.id, 200)
+    dry = await side.ended((await side.begun("repair", id=check.id, dry_run=True)).id)
+    (planned,) = (await side.ask("repaired", id=dry.id))["series"]
+    assert (planned["plan"]["bars"], planned["after"]) == (200, None)
+    assert await side.side.count("klines") == MINUTES - 200
+    repaired = await side.ended((await side.begun("repair", id=check.id)).id)
+    assert repaired.error == ""
+    assert repaired.stage is JobStage.DONE
+    (done,) = (await side.ask("repaired", id=repaired.id))["series"]
+    assert (done["inserted"], done["after"]["missing"], done["undone"]) == (200, 0, False)
+    assert await side.side.count("klines") == MINUTES
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "field", "near"),
+    [
+        ("downloads", {"venue": "binanze"}, "venue", "binance"),
+        ("downloads", {"symbols": ["BTCUSDX"]}, "symbols", ""),
+        ("downloads", {"symbols": []}, "symbols", ""),
+        ("downloads", {"interval": "7m"}, "interval", ""),
+        ("downloads", {"ts_from": LISTED + MINUTE, "ts_to": LISTED}, "to", ""),
+        ("downloads", {"ts_from": time.time_ns() + 3_600 * 10**9}, "from", ""),
+        ("downloads", {"ts_from": 0, "ts_to": time.time_ns()}, "from", ""),
+        ("checks", {"venue": "nowhere"}, "venue", ""),
+        ("checks", {"symbols": ["NOTHING"], "venue": ""}, "symbols", ""),
+        ("checks", {"interval": "x"}, "interval", ""),
+        ("checks", {"witnesses": ["klime"]}, "witnesses", "kline"),
+    ],
+)
+async def test_what_cannot_be_is_refused_by_its_field(
+    side: DataSide, name: str, values: dict[str, Any], field: str, near: str
+) -> None:
+    given = {"venue": "binance", "symbols": [symbol_of(side.venue)], "interval": "1m", **SPAN, **values}
+    with pytest.raises(RemoteError) as refused:
+        await side.ask(name, **given)
+    assert refused.value.code == "INVALID_PARAMETER"
+    assert refused.value.details["field"] == field
+    assert near in refused.value.message
+    assert await side.ask("jobs") == []
+
+
+async def test_an_end_in_the_future_is_cut_and_said(side: DataSide) -> None:
+    span = {"ts_from": time.time_ns() - 100 * MINUTE, "ts_to": time.time_ns() + 10**15}
+    begun = await side.begun("downloads", venue="binance", symbols=[symbol_of(side.venue)], interval="1m", **span)
+    assert list(begun.remarks) == ["to lies in the future: cut to now"]
+    assert begun.series[0].ts_to <= time.time_ns()
+    await side.ask("cancel", id=begun.id)
+    await side.ended(begun.id)
+
+
+async def test_a_job_that_is_not_there_is_not_found(side: DataSide) -> None:
+    for name in ("job", "cancel", "checked", "repaired", "verdicts"):
+        with pytest.raises(RemoteError, match="NOT_FOUND"):
+            await side.ask(name, id="check-nothing")
