@@ -143,34 +143,3 @@ def test_the_calendar_of_many_instruments_can_be_gone_through(browser: Browser, 
         assert abs(head["x"] - region["x"]) <= 2  # it stays where it is, however far the days are scrolled
         assert seen.too_wide() == []
         assert seen.problems == []
-
-
-def test_stored_series_are_checked_judged_and_planned_by_the_data_service(browser: Browser, futures: Site) -> None:
-    futures.until(lambda: futures.ask("/data/series?venue=shfe"))
-    coverage = futures.ask(f"/coverage?symbols=ru1901&trading_day={DAY}")[0]
-    with viewer(browser, futures.base) as seen:
-        seen.open("/data/series?in=2018-10&venue=shfe")
-        cell = seen.page.locator(f"td.day[aria-label*='{DAY[:4]}-{DAY[4:6]}-{DAY[6:]}']")
-        expect(cell).to_have_attribute("aria-label", re.compile(f"{coverage['bars']} of {coverage['minutes']} minutes"))
-        cell.click()
-        expect(seen.page.locator("mp-series-day .hole")).not_to_have_count(0)
-        expect(seen.page.get_by_role("region", name="What is missing")).to_be_visible()
-        assert seen.violations() == []
-        seen.page.get_by_role("link", name="Check this day").click()
-        expect(seen.page.locator("#data-symbols")).to_have_value("ru1901")
-        seen.page.get_by_role("button", name="Check", exact=True).click()
-        report = seen.page.locator("mp-data-report")
-        expect(report.locator(".tile", has_text="Score")).to_be_visible()
-        (check,) = futures.ask("/data/jobs?action=check&state=done")
-        found = futures.ask(f"/data/checks/{check['id']}/reports/1")
-        expect(report.locator(".tile", has_text="Missing").locator("b")).to_have_text(f"{found['missing']:,}")
-        expect(report.get_by_role("region", name="Defects").locator("tbody tr")).to_have_count(len(found["defects"]))
-        assert found["defects"]
-        seen.page.get_by_role("button", name="Ask witnesses").click()
-        expect(seen.page.locator("mp-data-job h2")).to_contain_text("Recheck")
-        expect(report.get_by_text("Verdicts:")).to_be_visible()
-        seen.page.get_by_role("button", name="Plan a repair").click()
-        expect(seen.page.locator("mp-data-job h2")).to_contain_text("Repair")
-        expect(seen.page.locator("mp-data-repair section")).to_be_visible()
-        assert seen.violations() == []
-        assert seen.problems == []

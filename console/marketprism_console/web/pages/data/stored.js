@@ -99,6 +99,7 @@ class StoredSeries extends Part {
 
   render() {
     const { period } = this.#chosen;
+    const { of = '', day = '' } = address.value.params;
     const isWrong = period && !isPeriod(period);
     const shownPeriod = isWrong ? period : (this.series.data?.period ?? period);
     const isYear = shownPeriod.length === 4;
@@ -120,7 +121,8 @@ class StoredSeries extends Part {
       ${offered(this.series, (known) => this.#known(known), {
         lines: 8,
         empty: ({ rows }) => (rows.length ? undefined : empty(t('no_series'), html`<p>${t('no_series_more')}</p>`)),
-      })}`;
+      })}
+      ${of && day ? html`<mp-series-day .name=${of} .day=${day}></mp-series-day>` : nothing}`;
   }
 
   /** @param {string} period */
@@ -146,8 +148,7 @@ class StoredSeries extends Part {
         ? html`<div class="failed"><p><strong>${t('no_days')}</strong></p>
             <ul>${[...this.failed].map(([name, why]) => html`<li>${name}: ${why}</li>`)}</ul></div>`
         : nothing}
-      ${next ? html`<p><button type="button" @click=${this.#more}>${common('more')}</button></p>` : nothing}
-      ${of && day ? html`<mp-series-day .name=${of} .day=${day}></mp-series-day>` : nothing}`;
+      ${next ? html`<p><button type="button" @click=${this.#more}>${common('more')}</button></p>` : nothing}`;
   }
 
   #more = () => {
