@@ -109,16 +109,44 @@ class Data(Service):
             "notices": 0,
         }
         task = TaskShown(
-            number=1, kind="bar", venue="shfe", symbol="cu1905", interval="1m", ts_from=dataset.ts_from, ts_to=dataset.ts_to,
-            stage=stage, worker="w", error="", parts=4, parts_done=4 if stage.is_final else 1, rows=1000, requests=2, waits_s=3.0,
+            number=1,
+            kind="bar",
+            venue="shfe",
+            symbol="cu1905",
+            interval="1m",
+            ts_from=dataset.ts_from,
+            ts_to=dataset.ts_to,
+            stage=stage,
+            worker="w",
+            error="",
+            parts=4,
+            parts_done=4 if stage.is_final else 1,
+            rows=1000,
+            requests=2,
+            waits_s=3.0,
             result=more.get("result", found),
-        )  # fmt: skip
+        )
         job = JobShown(
-            id=f"{action}-{number:06}", action=action, stage=stage, by="u1", created_at=now, begun_at=now,
-            ended_at=now + 2_000_000_000 if stage.is_final else 0, tasks=1, tasks_done=int(stage.is_final), tasks_failed=0, parts=4,
-            parts_done=task.parts_done, rows=1000, requests=2, eta_s=None if stage.is_final else 90.0, error="", remarks=(),
-            request={"action": action, **plain, **more.get("request", {})}, series=[task],
-        )  # fmt: skip
+            id=f"{action}-{number:06}",
+            action=action,
+            stage=stage,
+            by="u1",
+            created_at=now,
+            begun_at=now,
+            ended_at=now + 2_000_000_000 if stage.is_final else 0,
+            tasks=1,
+            tasks_done=int(stage.is_final),
+            tasks_failed=0,
+            parts=4,
+            parts_done=task.parts_done,
+            rows=1000,
+            requests=2,
+            eta_s=None if stage.is_final else 90.0,
+            error="",
+            remarks=(),
+            request={"action": action, **plain, **more.get("request", {})},
+            series=[task],
+        )
         self.jobs[job.id] = job
         return job
 
@@ -217,11 +245,9 @@ class Data(Service):
         """What witnesses said, once they were asked."""
         if not self.is_judged:
             return {"recheck": "", "counts": {}, "reports": []}
-        said = {"witness": "rest", "asked": 1, "has": HOLE, "lacks": 0, "text": ""}
-        judged = [
-            {**each, "verdict": "ours", "witness": "rest", "testimonies": [said]}
-            for each in plain_report(self.report)["defects"]
-        ]  # type: ignore[attr-defined]
+        testimony = {"witness": "rest", "asked": 1, "has": HOLE, "lacks": 0, "text": ""}
+        defects = msgspec.convert(plain_report(self.report)["defects"], list[dict[str, Any]])
+        judged = [{**each, "verdict": "ours", "witness": "rest", "testimonies": [testimony]} for each in defects]
         counts = {"ours": HOLE, "venue": 0, "both": 0, "vanished": 0, "unknown": 0}
         return {"recheck": "recheck-1", "counts": counts, "reports": [{"number": 1, "judged": judged}]}
 
@@ -233,14 +259,30 @@ class Data(Service):
         after = {"defects": 0, "missing": 0, "score": 100.0, "grade": "A"}
         changes = [{"ts": hole.ts_from, "field": "close", "before": "", "after": "50120"}]
         one = {
-            "number": 1, "stage": "done", "dataset": {"kind": "bar", "venue": "shfe", "symbol": "cu1905", "interval": "1m"},
-            "plan": {"parts": 1, "ranges": [{"ts_from": hole.ts_from, "ts_to": hole.ts_to, "bars": HOLE, "witness": "rest"}],
-                     "requests": 3, "seconds": 1.5},
-            "before": {"defects": len(self.report.defects), "missing": HOLE, "score": self.report.score, "grade": self.report.grade},
-            "after": after if is_done and not self.is_undone else None, "revisions": 0, "inserted": HOLE if is_done else 0,
-            "changes": changes if is_done else [], "changes_total": len(changes) if is_done else 0, "ledger": [],
-            "undone": self.is_undone and is_done, "error": "the proof found a new defect" if self.is_undone and is_done else "",
-        }  # fmt: skip
+            "number": 1,
+            "stage": "done",
+            "dataset": {"kind": "bar", "venue": "shfe", "symbol": "cu1905", "interval": "1m"},
+            "plan": {
+                "parts": 1,
+                "ranges": [{"ts_from": hole.ts_from, "ts_to": hole.ts_to, "bars": HOLE, "witness": "rest"}],
+                "requests": 3,
+                "seconds": 1.5,
+            },
+            "before": {
+                "defects": len(self.report.defects),
+                "missing": HOLE,
+                "score": self.report.score,
+                "grade": self.report.grade,
+            },
+            "after": after if is_done and not self.is_undone else None,
+            "revisions": 0,
+            "inserted": HOLE if is_done else 0,
+            "changes": changes if is_done else [],
+            "changes_total": len(changes) if is_done else 0,
+            "ledger": [],
+            "undone": self.is_undone and is_done,
+            "error": "the proof found a new defect" if self.is_undone and is_done else "",
+        }
         return {"job": job, "series": [one]}
 
 
