@@ -2,13 +2,25 @@
 import { ask } from './api.js';
 
 const KEPT_MS = 60_000;
-/** @type {Promise<Set<string>> | undefined} */
+/** @type {Promise<Map<string, string | null>> | undefined} */
 let reading;
+/** Scopes by request, as they were read last. @type {Map<string, string | null>} */
+let known = new Map();
 let readAt = -Infinity;
+
+/** @param {string} request */
+function shape(request) {
+  return request.replace(/\{[^}]*\}/g, '{}');
+}
 
 async function read() {
   const { data } = await ask('');
-  return new Set(data.map((/** @type {{method: string, path: string}} */ each) => `${each.method} ${each.path.replace('/api/v1', '')}`));
+  known = new Map(
+    data.map((/** @type {{method: string, path: string, scope: string | null}} */ each) => [
+      shape(`${each.method} ${each.path.replace('/api/v1', '')}`), each.scope,
+    ]),
+  );
+  return known;
 }
 
 /**
@@ -23,7 +35,14 @@ export async function hasRoute(path, method = 'GET') {
     reading = read();
     reading.catch(() => (reading = undefined)); // it is asked again by the next
   }
-  const shape = (/** @type {string} */ each) => each.replace(/\{[^}]*\}/g, '{}');
-  const wanted = shape(`${method} ${path}`);
-  return [...(await reading)].some((each) => shape(each) === wanted);
+  return (await reading).has(shape(`${method} ${path}`));
+}
+
+/**
+ * The scope that a request needs: null where none, undefined where the gateway does not have it, as far as is known.
+ * @param {string} path
+ * @param {string} method
+ */
+export function scopeOf(path, method) {
+  return known.get(shape(`${method} ${path}`));
 }

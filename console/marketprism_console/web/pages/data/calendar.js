@@ -12,14 +12,19 @@ const STEPS = /** @type {Record<string, [number, number]>} */ ({
 });
 
 class CoverageCalendar extends Part {
-  static properties = { calendar: { attribute: false }, open: { attribute: false } };
+  static properties = { calendar: { attribute: false }, open: { attribute: false }, kind: { attribute: false } };
 
   constructor() {
     super();
     /** @type {import('./coverage.js').Calendar | null} */
     this.calendar = null;
     this.open = ''; // `venue.symbol day` that is shown below
+    this.kind = ''; // `dense`: many days, of which a month has a head and a day only its colour; `long`: names are long
     this.at = [0, 0];
+  }
+
+  get #isDense() {
+    return this.kind.includes('dense');
   }
 
   render() {
@@ -28,13 +33,15 @@ class CoverageCalendar extends Part {
     const names = [...calendar.rows.keys()];
     return html`${this.#legend()}
       <div class="scroll coverage" tabindex="-1" role="region" aria-label=${t('calendar')}>
-        <table role="grid" aria-rowcount=${names.length + 1} aria-colcount=${calendar.columns.length + 1}
+        <table role="grid" class=${this.kind} aria-rowcount=${names.length + 1} aria-colcount=${calendar.columns.length + 1}
           @keydown=${this.#moved} @click=${this.#clicked} @focusin=${this.#reached}>
           <caption class="unseen">${t('calendar')}. ${t('calendar_more')}</caption>
           <thead>
             <tr>
               <th scope="col">${t('instrument')}</th>
-              ${calendar.columns.map((day) => html`<th scope="col" title=${dayText(day)}>${day.slice(4, 6)}<br />${day.slice(6)}</th>`)}
+              ${this.#isDense
+                ? this.#months(calendar.columns)
+                : calendar.columns.map((day) => html`<th scope="col" title=${dayText(day)}>${day.slice(4, 6)}<br />${day.slice(6)}</th>`)}
             </tr>
           </thead>
           <tbody>${names.map((name, row) => this.#row(name, row, calendar))}</tbody>
@@ -48,6 +55,13 @@ class CoverageCalendar extends Part {
       ${LEGEND.map((state) => html`<span><i class="day ${state}" aria-hidden="true">${SIGNS[state]}</i> ${t(`legend_${state}`)}</span>`)}
       <span><i class="day full gap" aria-hidden="true">●</i> ${t('legend_gap')}</span>
     </p>`;
+  }
+
+  /** @param {string[]} columns */
+  #months(columns) {
+    const months = [...new Set(columns.map((day) => day.slice(0, 6)))];
+    const days = (/** @type {string} */ month) => columns.filter((day) => day.startsWith(month)).length;
+    return months.map((month) => html`<th scope="colgroup" colspan=${days(month)} title=${dayText(`${month}01`).slice(0, 7)}>${month.slice(4)}</th>`);
   }
 
   /** @param {string} name @param {number} row @param {import('./coverage.js').Calendar} calendar */
@@ -65,7 +79,7 @@ class CoverageCalendar extends Part {
           data-at=${at}
           aria-selected=${this.open === `${name} ${column}`}
           aria-label=${wordsOf(name, column, day)}
-        >${SIGNS[stateOf(day)]}</td>`;
+        >${this.#isDense ? '' : SIGNS[stateOf(day)]}</td>`;
       })}
     </tr>`;
   }

@@ -4,7 +4,7 @@ import { dayText } from '../../core/time.js';
 import { t } from './text.js';
 
 /** @typedef {{venue: string, symbol: string, trading_day: string, bars: number, gap_bars: number, gaps: number, gap_ns: number,
- *   minutes: number | null, complete: number | null}} Day */
+ *   minutes: number | null, complete: number | null}} Day  of bars of a minute, or of another series: then `minutes` are bars */
 
 /** Signs by class, the best first. */
 export const SIGNS = /** @type {const} */ ({ full: '●', most: '◕', half: '◑', few: '◔', missing: '✕', extra: '＋', none: '' });

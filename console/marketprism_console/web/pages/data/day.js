@@ -1,14 +1,15 @@
 /** One trading day of one instrument: its sections with the gaps in them, what is stored, and the ledger of the day. */
-import { html, nothing, svg } from '../../vendor/lit.js';
+import { html, nothing } from '../../vendor/lit.js';
 import { alter, hrefOf } from '../../core/address.js';
 import { ApiError, ask } from '../../core/api.js';
 import { count, percent } from '../../core/numbers.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
-import { clock, dateTime, dayText, duration, minute, ms } from '../../core/time.js';
+import { dateTime, dayText, duration, ms } from '../../core/time.js';
 import { instrumentOf } from '../../core/instruments.js';
 import { shown } from '../../parts/states.js';
 import { gapTable } from './gap_table.js';
+import { holesOf, sectionBar } from './sections.js';
 import { t } from './text.js';
 
 /** @typedef {{coverage: any, daily: any, sections: any[], gaps: any[]}} Known */
@@ -66,8 +67,9 @@ class CoverageDay extends Part {
   #known({ coverage, daily, sections, gaps }) {
     const venue = instrumentOf(this.name)?.venue;
     const of = (/** @type {any} */ value) => (value === undefined || value === null ? '–' : count(value));
+    const holes = gaps.filter((gap) => !gap.kind);
     return html`<h3>${t('sections')}</h3>
-      ${sections.length ? sections.map((section) => this.#section(section, gaps)) : html`<p>${t('no_sections')}</p>`}
+      ${sections.length ? sections.map((section) => sectionBar(section, holesOf(section, holes), 'gaps')) : html`<p>${t('no_sections')}</p>`}
       <dl class="facts">
         <dt>${t('ticks')}</dt><dd>${of(daily?.ticks ?? 0)}</dd>
         <dt>${t('bars')}</dt><dd>${of(coverage?.bars ?? 0)}</dd>
@@ -80,28 +82,6 @@ class CoverageDay extends Part {
         <dt>${t('last')}</dt><dd>${dateTime(ms(daily?.ts_last), venue, 3)}</dd>
       </dl>
       ${gaps.length ? gapTable(gaps, t('day_ledger', { symbol: this.name, day: dayText(this.day) })) : nothing}`;
-  }
-
-  /** A section as a bar, its holes in it. @param {any} section @param {any[]} gaps */
-  #section(section, gaps) {
-    const [opened, closed] = [ms(section.ts_open), ms(section.ts_close)];
-    const holes = gaps
-      .filter((gap) => !gap.kind)
-      .map((gap) => [Math.max(opened, ms(gap.ts_from)), Math.min(closed, ms(gap.ts_to))])
-      .filter(([from, to]) => to > from);
-    const length = holes.reduce((sum, [from, to]) => sum + to - from, 0);
-    const said = holes.length ? t('section_gaps', { gaps: holes.length, length: duration(length) }) : t('section_whole');
-    const values = { from: minute(opened, section.venue), to: minute(closed, section.venue), minutes: Math.round((closed - opened) / 60_000) };
-    const title = `${t('section', values)}: ${said}`;
-    const at = (/** @type {number} */ time) => ((time - opened) / (closed - opened)) * 1000;
-    return html`<div class="section-bar">
-      <span>${title}</span>
-      <svg viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label=${title}>
-        <rect class="there" width="1000" height="10"></rect>
-        ${holes.map(([from, to]) => svg`<rect class="hole" x=${at(from)} width=${Math.max(2, at(to) - at(from))} height="10">
-          <title>${clock(from, section.venue)} – ${clock(to, section.venue)}</title></rect>`)}
-      </svg>
-    </div>`;
   }
 }
 

@@ -18,7 +18,7 @@ const PAGE = 200;
 const MOST_NEW = 1000;
 const CAUSES = [
   'silence', 'joined', 'disconnected', 'interrupted', 'restart', 'sequence', 'recording_end', 'reported',
-  'missing_trades', 'truncated', 'excluded',
+  'missing_trades', 'truncated', 'excluded', 'venue_missing',
 ];
 const KINDS = ['tick', 'trade', 'orderbook', 'ticker', 'funding_rate', 'open_interest', 'liquidation', 'mark_price'];
 

@@ -1,105 +1,59 @@
-/** What is stored, and what is missing: the coverage calendar and the ledger of gaps. */
+/** Data: what is stored and what is missing, and the jobs that check, fetch, mend and take in more of it. */
 import { html, nothing } from '../../vendor/lit.js';
-import { address, alter } from '../../core/address.js';
-import { count } from '../../core/numbers.js';
+import { go } from '../../core/address.js';
 import { Part } from '../../core/part.js';
-import { Resource } from '../../core/resource.js';
+import { hasRoute } from '../../core/routes.js';
 import { zoneName } from '../../core/time.js';
-import { empty, shown } from '../../parts/states.js';
+import { loading } from '../../parts/states.js';
+import { tabs } from '../../parts/tabs.js';
 import { t as common } from '../../parts/text.js';
-import './calendar.js';
-import './day.js';
-import './ledger.js';
-import { stateOf } from './cells.js';
-import { chosenOf, readCalendar } from './coverage.js';
+import './bars.js';
+import './stored.js';
 import { t } from './text.js';
 
-const FIRST = 200;
-const COMMANDS = ['marketprism up --source sim', 'marketprism up --source replay:ticks.csv.gz'];
-const NEWEST = ['5', '20', '60', '120'];
+const VIEWS = /** @type {const} */ (['bars', 'series', 'check', 'download', 'import', 'jobs']);
 
 class DataPage extends Part {
+  static properties = { rest: { attribute: false } };
+
   constructor() {
     super();
-    this.asked = '';
-    this.wanted = FIRST;
-    this.calendar = new Resource((signal) => readCalendar(this.#chosen(), this.wanted, signal));
-  }
-
-  #chosen() {
-    return chosenOf(address.value.params);
+    this.rest = '';
+    this.hasJobs = false; // those behind the second need the data service
+    this.isLoaded = false;
   }
 
   begin() {
-    this.uses(this.calendar);
-    this.follow(address, () => this.#changed());
-    this.every(30_000, () => void this.calendar.load());
-    this.#changed();
+    void this.#look();
+    this.every(60_000, () => void this.#look());
   }
 
-  #changed() {
-    const asked = JSON.stringify(this.#chosen());
-    if (asked !== this.asked) {
-      this.asked = asked;
-      this.wanted = FIRST;
-      void this.calendar.load({ forget: true });
-    }
+  async #look() {
+    this.hasJobs = await hasRoute('/data/jobs').catch(() => this.hasJobs);
+    this.requestUpdate();
+    if (!this.hasJobs || this.isLoaded) return;
+    await import('./jobs/views.js');
+    this.isLoaded = true;
     this.requestUpdate();
   }
 
   render() {
-    const { of, day } = address.value.params;
+    const [first, ...rest] = this.rest.split('/');
+    const chosen = VIEWS.find((each) => each === first) ?? 'bars';
+    const hasTabs = this.hasJobs || this.rest;
+    const view = this.#view(chosen, rest.join('/'));
+    const all = VIEWS.map((key) => ({ key, title: t(`view_${key}`) }));
     return html`<h1>${t('title')}</h1>
-      ${this.#filters()}
       <p class="dim">${common('all_zones', { zone: zoneName() })}</p>
-      <h2>${t('calendar')}</h2>
-      ${shown(this.calendar, (calendar) => this.#calendar(calendar), {
-        lines: 8,
-        empty: (calendar) => (calendar.rows.size ? undefined : this.#nothing()),
-      })}
-      ${of && day ? html`<mp-coverage-day .name=${of} .day=${day}></mp-coverage-day>` : nothing}
-      <mp-gap-ledger .missing=${this.#missing()}></mp-gap-ledger>`;
+      ${hasTabs ? tabs(all, chosen, (key) => go(key === 'bars' ? '/data' : `/data/${key}`), t('title')) : nothing}
+      ${hasTabs ? html`<div id="view-${chosen}" role="tabpanel" aria-labelledby="tab-${chosen}">${view}</div>` : view}`;
   }
 
-  #missing() {
-    return this.calendar.data?.all.filter((day) => stateOf(day) === 'missing').length ?? 0;
-  }
-
-  /** @param {import('./coverage.js').Calendar} calendar */
-  #calendar(calendar) {
-    const { of = '', day = '' } = address.value.params;
-    const complete = calendar.all.filter((each) => stateOf(each) === 'full').length;
-    const values = { instruments: count(calendar.rows.size), days: count(calendar.columns.length), complete: count(complete), missing: count(this.#missing()) };
-    return html`<p class="dim coverage-sum">${t('sum', values)}</p>
-      <mp-coverage-calendar .calendar=${calendar} .open=${`${of} ${day}`}></mp-coverage-calendar>
-      ${calendar.next ? html`<p><button type="button" @click=${this.#more}>${t('more_instruments')}</button></p>` : nothing}`;
-  }
-
-  #more = () => {
-    this.wanted += FIRST;
-    void this.calendar.load();
-  };
-
-  #filters() {
-    const chosen = this.#chosen();
-    /** @param {'symbols' | 'venue' | 'product' | 'from' | 'to'} name @param {string} type @param {string} hint */
-    const field = (name, type, hint = '') => html`<label>${t(name)}
-      <input type=${type} maxlength="200" placeholder=${hint} .value=${chosen[name]}
-        @change=${(/** @type {any} */ event) => alter({ [name]: event.target.value.trim(), of: null, day: null })} /></label>`;
-    return html`<div class="tools" role="group" aria-label=${t('filters')}>
-      ${field('symbols', 'search', t('symbols_hint'))} ${field('venue', 'search')} ${field('product', 'search')}
-      ${field('from', 'date')} ${field('to', 'date')}
-      <label>${t('newest')}
-        <select ?disabled=${Boolean(chosen.from)} @change=${(/** @type {any} */ event) => alter({ newest: event.target.value })}>
-          ${NEWEST.map((each) => html`<option value=${each} ?selected=${each === (chosen.newest || '20')}>${each}</option>`)}
-        </select></label>
-    </div>`;
-  }
-
-  #nothing() {
-    const more = html`<p>${t('empty_more', { symbols: this.#chosen().symbols || t('all') })}</p>
-      ${COMMANDS.map((each) => html`<p><code>${each}</code></p>`)}`;
-    return empty(t('empty'), more);
+  /** @param {typeof VIEWS[number]} chosen @param {string} rest */
+  #view(chosen, rest) {
+    if (chosen === 'bars') return html`<mp-bar-coverage></mp-bar-coverage>`;
+    if (chosen === 'series') return html`<mp-stored-series></mp-stored-series>`;
+    return this.isLoaded ? html`<mp-data-work .view=${chosen} .rest=${rest}></mp-data-work>` : loading(8);
   }
 }
 
