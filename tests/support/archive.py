@@ -24,6 +24,7 @@ from marketprism_application.contracts.kinds import INSTRUMENT, KINDS, DataKind
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
     Audit,
+    BarSeries,
     Daily,
     Latest,
     Listing,
@@ -194,7 +195,15 @@ async def fill(store: SqlStore, seed: int, kinds: Sequence[DataKind] = tuple(KIN
 def questions(seed: int, number: int) -> list[StoreQuestion]:
     """Questions of every sort about random spans."""
     randomness = random.Random(seed)
-    found: list[StoreQuestion] = [Symbols(), Names(), Listing(), Audit(("replay:day",)), Coverage(), Coverage(days=5)]
+    found: list[StoreQuestion] = [
+        Symbols(),
+        Names(),
+        BarSeries(),
+        Listing(),
+        Audit(("replay:day",)),
+        Coverage(),
+        Coverage(days=5),
+    ]
     while len(found) < number:
         symbol, venue = randomness.choice(SYMBOLS)
         start = FIRST + randomness.randrange(-2 * DAY, DAYS * DAY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 import pyarrow as pa
@@ -11,11 +11,12 @@ import pyarrow as pa
 from marketprism_application.contracts.kinds import GAP
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, OfMany, QualityOverview
 from marketprism_application.contracts.rows import Row
-from marketprism_application.queries.arrow_tables import table_of
+from marketprism_application.queries.arrow_tables import BAR_SERIES, table_of
 from marketprism_application.queries.coverage import STORED
 from marketprism_application.queries.quality_overview import COLUMNS as OVERVIEW
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.kline import Kline
 from marketprism_domain.marketdata.quality import QualityReport
 
 _DAY_NS = 86_400 * 10**9
@@ -126,3 +127,13 @@ def _chosen(row: Bar | Gap | QualityReport, asked: OfMany, ts: int) -> bool:
         and (day is None or asked.from_day is None or day >= asked.from_day)
         and (day is None or asked.to_day is None or day <= asked.to_day)
     )
+
+
+def bar_series(rows: Mapping[str, Iterable[Bar | Kline]]) -> pa.Table:
+    """Each series of bars and klines, by its key; rows by the kind's name."""
+    found: dict[tuple[str, str, str, str], list[int]] = {}
+    for kind, of_kind in rows.items():
+        for row in of_kind:
+            found.setdefault((kind, row.venue, row.symbol, row.interval), []).append(row.ts_open)
+    listed = [(*key, min(times), max(times), len(times)) for key, times in sorted(found.items())]
+    return pa.Table.from_pylist([dict(zip(BAR_SERIES.names, row, strict=True)) for row in listed], BAR_SERIES)

@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from marketprism_adapters.memory import overviews
 from marketprism_adapters.memory.tick_bars import bars_of_ticks, counts
-from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, QUALITY, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, KLINE, QUALITY, TICK, DataKind
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
     Audit,
+    BarSeries,
     BarsOfTicks,
     Daily,
     Instruments,
@@ -145,12 +146,8 @@ class MemoryStore:
                 return self._records(question)
             case Latest():
                 return self._latest(question)
-            case Symbols():
-                return self._symbols()
-            case Names():
-                return self._names()
-            case Listing():
-                return self._listing()
+            case Symbols() | Names() | BarSeries() | Listing():
+                return self._whole(question)
             case Audit():
                 return self._audit(question)
             case Daily():
@@ -218,6 +215,20 @@ class MemoryStore:
             found |= dict.fromkeys(((row.venue, row.symbol) for row in self._rows(kind)), stored)
         rows = [{"symbol": symbol, "venue": venue, "stored": found[venue, symbol]} for venue, symbol in sorted(found)]
         return pa.Table.from_pylist(rows, NAMES)
+
+    def _whole(self, question: Symbols | Names | BarSeries | Listing) -> pa.Table:
+        """What is there at all."""
+        match question:
+            case Symbols():
+                return self._symbols()
+            case Names():
+                return self._names()
+            case BarSeries():
+                return overviews.bar_series({kind.name: self._rows(kind) for kind in (BAR, KLINE)})
+            case Listing():
+                return self._listing()
+            case _:
+                assert_never(question)
 
     def _listing(self) -> pa.Table:
         """Every symbol and venue that a row names, with the words of its newest terms."""

@@ -129,6 +129,11 @@ class Names(_Question, frozen=True, tag="names"):
     it, not only terms); by venue and symbol."""
 
 
+class BarSeries(_Question, frozen=True, tag="bar_series"):
+    """Which series of bars and klines are stored: kind, venue, symbol, interval, ts_first and ts_last (their first and
+    last opening), rows; in this order."""
+
+
 class Listing(_Question, frozen=True, tag="listing"):
     """Every instrument that is known, a row each by venue and symbol: whether a tick or a bar of it is stored, its
     newest data, the open interest of its newest day, and the words of its newest terms: `arrow_tables.LISTING`."""
@@ -262,6 +267,7 @@ StoreQuestion: TypeAlias = (
     | Instruments
     | BarsOfTicks
     | Names
+    | BarSeries
     | Listing
     | OverviewQuestion
 )

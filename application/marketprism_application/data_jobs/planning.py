@@ -58,7 +58,8 @@ class Cut(NamedTuple):
 class Planner:
     """Cuts requests. `names` answers what is known, `holder` whose rows of a kind lie under a name that is not among
     those: (venue, symbol), None for nobody's. `markets` are those that can be downloaded, each with its venue
-    as rows name it; `history` is one of them, `listed` the names of its instruments now.
+    as rows name it; `history` is one of them, `listed` the names of its instruments now. `series` are the
+    stored series of bars and klines: kind, venue, symbol, interval.
 
     Raises (from `cut`):
         BadRequest: names field, value and what was expected. What `names` raises.
@@ -71,10 +72,11 @@ class Planner:
         markets: Mapping[str, str],
         history: Callable[[str], Awaitable[History]],
         listed: Callable[[str], Awaitable[Sequence[str]]],
+        series: Callable[[], Awaitable[Sequence[tuple[str, str, str, str]]]],
         now_ns: Callable[[], int],
     ) -> None:
         self._names, self._holder, self._markets = names, holder, markets
-        self._history, self._listed, self._now_ns = history, listed, now_ns
+        self._history, self._listed, self._series, self._now_ns = history, listed, series, now_ns
 
     async def cut(self, request: DataRequest) -> Cut:
         """The tasks of any request that does not go on from another job."""
@@ -199,7 +201,9 @@ class Planner:
         if venue is not None and venue not in known:
             expected = f"one of {', '.join(sorted(known))}"
             raise BadRequest("venue", expected, request.venue, sorted(known))
-        found |= dict.fromkeys(await asyncio.to_thread(_meant, index, others, request, venue))
+        found |= dict.fromkeys(await asyncio.to_thread(_meant, index, others, request.venue, venue))
+        if request.pattern:
+            found |= dict.fromkeys(await self._fitting(request.pattern, kind, interval, venue))
         _some(list(found))
         tasks = [
             TaskRecord(
@@ -216,23 +220,38 @@ class Planner:
         ]
         return Cut(tasks, remarks)
 
+    async def _fitting(self, pattern: str, kind: str, interval: str, venue: str | None) -> Sequence[tuple[str, str]]:
+        """Stored series whose symbols fit; bars of any length are made of minutes."""
+        if KINDS[kind].has_interval:
+            stored = [
+                each[1:3]
+                for each in await self._series()
+                if each[0] == kind and (each[3] == interval or (kind == BAR.name and each[3] == "1m"))
+            ]
+        else:
+            stored = [(each.venue, each.symbol) for each in (await self._names()).names if each.stored]
+        there = sorted({each for each in stored if venue in (None, each[0])})
+        fitting = [each for each in there if fnmatchcase(each[1], pattern)]
+        if not fitting:
+            raise BadRequest("pattern", "one that fits a stored series", pattern, [each[1] for each in there])
+        return fitting
+
     async def _daily(self, request: DailyRequest) -> Cut:
         day = request.day
         if day and not (len(day) == 8 and day.isdecimal()):
             raise BadRequest("day", "a day like 20260131", day)
-        index = await self._names()
-        found = [(each.venue, each.symbol) for each in sorted(index.names) if each.stored]
+        found = sorted({each[:3] for each in await self._series() if each[3] == "1m"})
         remarks = [f"only the first {MOST_SERIES} of {len(found)} series"] if len(found) > MOST_SERIES else []
         return Cut(
             [
-                TaskRecord(job="", number=number, kind=BAR.name, venue=venue, symbol=symbol, interval="1m")
-                for number, (venue, symbol) in enumerate(found[:MOST_SERIES])
+                TaskRecord(job="", number=number, kind=kind, venue=venue, symbol=symbol, interval="1m")
+                for number, (kind, venue, symbol) in enumerate(found[:MOST_SERIES])
             ],
             remarks,
         )
 
 
-def _meant(index: NameIndex, symbols: Sequence[str], request: Series, venue: str | None) -> list[tuple[str, str]]:
+def _meant(index: NameIndex, symbols: Sequence[str], venue_asked: str, venue: str | None) -> list[tuple[str, str]]:
     """(venue, symbol) of everything that is named, each once."""
     known = sorted({each.symbol for each in index.names if venue in (None, each.venue)})
     found: dict[tuple[str, str], None] = {}
@@ -246,17 +265,8 @@ def _meant(index: NameIndex, symbols: Sequence[str], request: Series, venue: str
             if not at:
                 raise BadRequest("symbols", f"one that is stored of {venue}", text, known)
         if len(at) > 1:
-            raise BadRequest("venue", f"one of {', '.join(at)}, which all have {meant.symbol}", request.venue)
+            raise BadRequest("venue", f"one of {', '.join(at)}, which all have {meant.symbol}", venue_asked)
         found[at[0], meant.symbol] = None
-    if request.pattern:
-        fitting = [
-            (each.venue, each.symbol)
-            for each in sorted(index.names)
-            if each.stored and venue in (None, each.venue) and fnmatchcase(each.symbol, request.pattern)
-        ]
-        if not fitting:
-            raise BadRequest("pattern", "one that fits a stored series", request.pattern, known)
-        found |= dict.fromkeys(fitting)
     return list(found)
 
 

@@ -16,6 +16,7 @@ from marketprism_application.contracts.overview_questions import OverviewQuestio
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     Audit,
+    BarSeries,
     BarsOfTicks,
     Book,
     Continuous,
@@ -320,6 +321,7 @@ HANDLERS: dict[type[Question], Callable[[Reading, Any], Awaitable[pa.Table]]] = 
     Latest: _latest,
     Symbols: _stored,
     Names: _stored,
+    BarSeries: _stored,
     Listing: _stored,
     Search: answer_search,
     Products: answer_products,

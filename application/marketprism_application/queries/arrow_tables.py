@@ -32,6 +32,12 @@ SYMBOLS = pa.schema(_SYMBOLS)
 # What the question `Names` gives: one row per symbol and venue, by venue and symbol.
 _NAMES: list[tuple[str, pa.DataType]] = [("symbol", pa.string()), ("venue", pa.string()), ("stored", pa.bool_())]
 NAMES = pa.schema(_NAMES)
+# What the question `BarSeries` gives: one row per series, by kind, venue, symbol and interval.
+_BAR_SERIES: list[tuple[str, pa.DataType]] = [
+    *((name, pa.string()) for name in ("kind", "venue", "symbol", "interval")),
+    *((name, pa.int64()) for name in ("ts_first", "ts_last", "rows")),
+]
+BAR_SERIES = pa.schema(_BAR_SERIES)
 # What the question `Listing` gives: one row per symbol and venue, by venue and symbol. `ts_last` is the time of the
 # newest tick, without one the end of the newest bar; `open_interest` that of the newest day bar.
 _LISTING: list[tuple[str, pa.DataType]] = [

@@ -93,7 +93,7 @@ class FileActions:
                 await self._one(each, asked, request, progress)
         return {
             "guessed": guessed,
-            "mapping": plain_facts(found[0].file.facts)["columns"] if found else {},
+            "columns": plain_facts(found[0].file.facts)["columns"] if found else {},
             "format": found[0].file.facts.format if found else "",
             "series": [_facts(each) for each in found],
             "rows": sum(each.result.stored + each.result.replaced for each in found if each.result is not None),

@@ -114,11 +114,11 @@ class LookupOperations:
         except ValueError as error:
             raise BadRequest("day", "a day like 20260131", asked.day) from error
         venue = venue_named(asked.venue).partition("-")[0] if asked.venue else None
-        index = await self._stored.names()
-        venues = sorted({each.venue for each in index.names})
+        stored = sorted({each[1:3] for each in await self._stored.bar_series()})
+        venues = sorted({each[0] for each in stored})
         if venue is not None and venue not in venues:
             raise BadRequest("venue", f"one of {', '.join(venues)}", asked.venue, venues)
-        names = [(each.venue, each.symbol) for each in index.names if each.stored and venue in (None, each.venue)]
+        names = [each for each in stored if venue in (None, each[0])]
         room = asyncio.Semaphore(_AT_ONCE)
 
         async def one(at: str, symbol: str) -> RankedInstrument | None:

@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from marketprism_application.contracts.kinds import BAR, KINDS
-from marketprism_application.contracts.questions import Symbols
 from marketprism_application.data_jobs.planning import BadRequest
 from marketprism_application.errors import ApplicationError, UnknownSymbolError
 from marketprism_application.integrity.file_check import CheckAsked
@@ -88,27 +87,25 @@ class Overview:
         }
 
     async def series(self, asked: SeriesAsked) -> list[dict[str, object]]:
-        """Instruments with minute bars, by key; first and last are those of their ticks where they have any."""
-        table = await self._stored.ask(Symbols())
+        """Stored series of bars and klines, by their key."""
         venue = venue_named(asked.venue).partition("-")[0] if asked.venue else ""
         found = []
-        for row in table.to_pylist():
-            symbol, at = str(row["symbol"]), str(row["venue"])
-            if venue not in ("", at) or (asked.pattern and not fnmatchcase(symbol, asked.pattern)):
+        for row in await self._stored.series():
+            if venue not in ("", row.venue) or (asked.pattern and not fnmatchcase(row.symbol, asked.pattern)):
                 continue
-            key = f"bar.{at}.{symbol}.1m"
-            if row.get("bars") and key > asked.after:
+            key = f"{row.kind}.{row.venue}.{row.symbol}.{row.interval}"
+            if key > asked.after:
                 found.append((key, row))
         found.sort(key=lambda each: each[0])
         return [
             {
-                "kind": "bar",
-                "venue": row["venue"],
-                "symbol": row["symbol"],
-                "interval": "1m",
-                "first": row["ts_first"],
-                "last": row["ts_last"],
-                "rows": row["bars"],
+                "kind": row.kind,
+                "venue": row.venue,
+                "symbol": row.symbol,
+                "interval": row.interval,
+                "first": row.ts_first,
+                "last": row.ts_last,
+                "rows": row.rows,
             }
             for _, row in found[: max(1, min(asked.limit, _MOST_SERIES))]
         ]

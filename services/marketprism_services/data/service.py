@@ -81,7 +81,15 @@ class DataService(SingleActiveService):
             FileActions(stored, self._places),
         )
         markets = {name: row.make("", "").name for name, row in MARKETS.items()}
-        planner = Planner(stored.names, stored.holder, markets, self._venues.history, self._venues.listed, time.time_ns)
+        planner = Planner(
+            stored.names,
+            stored.holder,
+            markets,
+            self._venues.history,
+            self._venues.listed,
+            stored.bar_series,
+            time.time_ns,
+        )
         desk = DataDesk(self._store, self._queue, planner, actions)
         self.mount(DataOperations(desk, Overview(stored)))
         self.mount(FileOperations(desk, self._places))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -11,7 +12,14 @@ from marketprism_adapters.nats.gap_ledger import NatsGapLedger
 from marketprism_adapters.nats.history_log import NatsHistoryLog
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.contracts.failures import AnswerError
-from marketprism_application.contracts.questions import Names, Question, Records, decode_answer, encode_question
+from marketprism_application.contracts.questions import (
+    BarSeries,
+    Names,
+    Question,
+    Records,
+    decode_answer,
+    encode_question,
+)
 from marketprism_application.errors import UnknownSymbolError, error_of
 from marketprism_application.ports.gap_ledger import GapLedger
 from marketprism_application.ports.history_log import HistoryLog
@@ -23,6 +31,18 @@ from marketprism_sdk.messaging import LeaderClient, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 
 _ASK_S = 30.0
+
+
+class SeriesRow(NamedTuple):
+    """A stored series of bars or klines: when its first and its last bar opens, and how many there are."""
+
+    kind: str
+    venue: str
+    symbol: str
+    interval: str
+    ts_first: int
+    ts_last: int
+    rows: int
 
 
 class Stored:
@@ -63,6 +83,15 @@ class Stored:
         row = table.select(["venue", "symbol"]).to_pylist()
         return (str(row[0]["venue"]), str(row[0]["symbol"])) if row else None
 
+    async def series(self) -> list[SeriesRow]:
+        """Every stored series of bars and klines, by kind, venue, symbol and interval. Raises as `ask` does."""
+        table = await self.ask(BarSeries())
+        return await asyncio.to_thread(lambda: [SeriesRow(**row) for row in table.to_pylist()])
+
+    async def bar_series(self) -> list[tuple[str, str, str, str]]:
+        """Kind, venue, symbol and interval of each stored series of bars and klines. Raises as `ask` does."""
+        return [each[:4] for each in await self.series()]
+
     async def names(self) -> NameIndex:
         """Every instrument that is known. Raises as `ask` does."""
         table = await self.ask(Names())
@@ -70,4 +99,4 @@ class Stored:
         return await asyncio.to_thread(lambda: NameIndex(StoredName(*row) for row in zip(*columns, strict=True)))
 
 
-__all__ = ["Stored"]
+__all__ = ["SeriesRow", "Stored"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from marketprism_services.settings.section import Section
@@ -9,13 +11,16 @@ from marketprism_services.settings.section import Section
 
 class DataSettings(Section):
     """The data service. `workers` tasks are done at once by an instance. Finished jobs are forgotten after `keep_days`.
-    `rest_urls` has another host for a market; `archive` is where archives of venues are, a URL or a folder."""
+    `rest_urls` has another host for a market; `archive` is where archives of venues are, a URL or a folder.
+    Files are read below `import_folder` and written below `export_folder`, and nowhere without."""
 
     workers: int = Field(2, ge=1, le=64)
     keep_days: int = Field(30, ge=1, le=3_650)
     rest_urls: dict[str, str] = Field(default_factory=dict)
     archive: str = ""
     address: str = ""
+    import_folder: Path | None = None
+    export_folder: Path | None = None
 
 
 __all__ = ["DataSettings"]

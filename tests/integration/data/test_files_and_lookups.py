@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ async def test_a_file_is_looked_at_then_stored_and_a_differing_bar_is_a_revision
     await imported(side, replace=True)
     asked = {"symbol": "BTC-USDT", "venue": "binance", "kind": "kline", "interval": "1m", "at": DAY * 1_000_000}
     both = await side.ask("revisions", **asked)
-    assert [str(each["close"]) for each in both] == ["100.5", "100.75"]
+    assert [Decimal(each["close"]) for each in both] == [Decimal("100.5"), Decimal("100.75")]
     assert both[0]["ts_pub"] < both[1]["ts_pub"]
     with pytest.raises(RemoteError, match="at: expected the time at which a stored 1m kline opens"):
         await side.ask("revisions", **{**asked, "at": DAY * 1_000_000 + 1})
@@ -76,10 +76,32 @@ async def test_rows_are_written_below_the_folder_of_exports(side: DataSide, tmp_
     assert parquet.ParquetFile(file).metadata.num_rows == 60
 
 
+async def test_stored_series_are_listed_and_a_day_is_ranked(side: DataSide, tmp_path: Path) -> None:
+    for symbol, close in (("BTC-USDT", "100.5"), ("ETH-USDT", "102.5"), ("XRP-USDT", "99.75")):
+        rows = klines(1, close=close).replace(str(DAY + MINUTE_MS - 1), str(DAY + 1_440 * MINUTE_MS - 1))
+        (tmp_path / "in" / "day.csv").write_text(rows.replace(",101.0,", ",103.0,"))
+        begun = await side.begun(
+            "imports", path="day.csv", venue="binance", symbol=symbol, interval="1d", mapping={}, kind="kline"
+        )
+        job = await side.ended(begun.id)
+        assert (job.stage, job.error) == (JobStage.DONE, "")
+    listed = await side.ask("series", venue="binance")
+    assert [(each["kind"], each["symbol"], each["interval"], each["rows"]) for each in listed] == [
+        ("kline", symbol, "1d", 1) for symbol in ("BTC-USDT", "ETH-USDT", "XRP-USDT")
+    ]
+    assert listed[0]["first"] == DAY * 1_000_000
+    best = await side.ask("universe", day="20240101", top=2, venue="binance")
+    assert [(each["symbol"], Decimal(each["change"])) for each in best] == [
+        ("ETH-USDT", Decimal("0.025")),
+        ("BTC-USDT", Decimal("0.005")),
+    ]
+    assert await side.ask("universe", day="20240102", venue="binance") == []
+
+
 @pytest.mark.parametrize("path", ["../secret.csv", "/etc/passwd", "", ".", "link.csv", "none.csv", "a\0b"])
 async def test_no_file_beside_the_folder_is_read(side: DataSide, tmp_path: Path, path: str) -> None:
     (tmp_path / "secret.csv").write_text(klines(1))
-    os.symlink(tmp_path / "secret.csv", tmp_path / "in" / "link.csv")
+    (tmp_path / "in" / "link.csv").symlink_to(tmp_path / "secret.csv")
     with pytest.raises(RemoteError) as refused:
         await side.ask("imports", path=path)
     assert (refused.value.code, refused.value.details["field"]) == ("INVALID_PARAMETER", "path")

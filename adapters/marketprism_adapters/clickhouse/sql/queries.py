@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, assert_never
 
 from marketprism_adapters.clickhouse.sql import overviews, tick_bars
@@ -14,6 +14,7 @@ from marketprism_application.contracts.kinds import INSTRUMENT, KINDS, DataKind
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
     Audit,
+    BarSeries,
     BarsOfTicks,
     Daily,
     Instruments,
@@ -40,12 +41,8 @@ def statement(question: StoreQuestion) -> Statement | pa.Table:
             return records(question)
         case Latest():
             return latest(question)
-        case Symbols():
-            return symbols()
-        case Names():
-            return names()
-        case Listing():
-            return listing()
+        case Symbols() | Names() | BarSeries() | Listing():
+            return _WHOLE[type(question)]()
         case Audit():
             return audit(question)
         case Daily():
@@ -236,6 +233,24 @@ def names() -> Statement:
     return Statement(_NAMES, {}, as_schema(NAMES))
 
 
+_OF_BARS = "toUnixTimestamp64Nano(min(ts_open)) AS ts_first, toUnixTimestamp64Nano(max(ts_open)) AS ts_last"
+_BAR_SERIES = f"""
+SELECT kind, venue, symbol, interval, ts_first, ts_last, rows FROM (
+  SELECT 'bar' AS kind, venue, symbol, interval, {_OF_BARS}, count() AS rows
+  FROM {DATABASE}.market_bars FINAL GROUP BY venue, symbol, interval
+  UNION ALL SELECT 'kline' AS kind, venue, symbol, interval, {_OF_BARS}, count() AS rows
+  FROM {DATABASE}.klines FINAL GROUP BY venue, symbol, interval
+) ORDER BY kind, venue, symbol, interval
+"""
+
+
+def bar_series() -> Statement:
+    """Series of bars and klines, with their bounds and how many rows each has."""
+    from marketprism_application.queries.arrow_tables import BAR_SERIES  # noqa: PLC0415 (loads pyarrow)
+
+    return Statement(_BAR_SERIES, {}, as_schema(BAR_SERIES))
+
+
 _TERMS = "product, class_, underlying, option_type, expire_day, name, native, quote"
 _LISTING = f"""
 SELECT symbol, venue, stored, ts_last, open_interest, {_TERMS} FROM (
@@ -272,6 +287,14 @@ ROWS_OF_TICKS = f"""SELECT count() AS found, uniqExact(venue, symbol, source, so
 FROM {DATABASE}.market_ticks"""
 ROWS_OF_BARS = f"""SELECT count() AS found, uniqExact(venue, symbol, interval, ts_open, revision) AS different,
 uniqExact(venue, symbol, interval, ts_open) AS windows FROM {DATABASE}.market_bars"""
+
+
+_WHOLE: dict[type[StoreQuestion], Callable[[], Statement]] = {
+    Symbols: symbols,
+    Names: names,
+    BarSeries: bar_series,
+    Listing: listing,
+}
 
 
 def audit(question: Audit) -> Statement | pa.Table:

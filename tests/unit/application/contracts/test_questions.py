@@ -17,6 +17,7 @@ from marketprism_application.contracts.overview_questions import Coverage, GapLe
 from marketprism_application.contracts.questions import (
     QUESTIONS,
     Audit,
+    BarSeries,
     BarsOfTicks,
     Book,
     Continuous,
@@ -65,6 +66,7 @@ WRITTEN: dict[str, Question] = {
     "bars_of_ticks": BarsOfTicks("rb2505", "shfe", SECTIONS, 60_000_000_000),
     "bars_of_ticks of whole days": BarsOfTicks("rb2505", "shfe", SECTIONS[:1]),
     "names": Names(),
+    "series": BarSeries(),
     "sessions": Sessions("rb2505"),
     "sessions of these days": Sessions("rb2505", "shfe", T, T + 1, "20250303", "20250304"),
     "listing": Listing(),

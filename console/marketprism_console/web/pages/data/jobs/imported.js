@@ -42,8 +42,9 @@ class DataImported extends Part {
   }
 
   /** @param {import('./shown.js').Job} job */
-  #offer({ stage, request, rows }) {
-    const { mapping = {}, ...asked } = request;
+  #offer({ stage, request, rows, series }) {
+    const { mapping: given = {}, ...asked } = request;
+    const mapping = { ...meant(series), ...given };
     for (const each of ['action', 'dry_run']) delete asked[each];
     const lines = Object.entries(mapping).map(([field, column]) => `${field}=${column}`).join('\n');
     const why = stage === 'done' ? '' : t('not_read');
@@ -55,5 +56,15 @@ class DataImported extends Part {
       </div>${whyNot('/data/imports')}</div>`;
   }
 }
+
+/** Who confirms columns that were guessed gives them as they were shown: the service takes no guess.
+ * @param {readonly import('./shown.js').Task[]} tasks
+ * @returns {Record<string, string>} */
+const meant = (tasks) =>
+  Object.fromEntries(
+    tasks
+      .filter(({ result }) => result.guessed)
+      .flatMap(({ result }) => Object.entries(result.columns ?? {}).flatMap(([column, field]) => (field ? [[field, column]] : []))),
+  );
 
 customElements.define('mp-data-imported', DataImported);
