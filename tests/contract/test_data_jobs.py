@@ -14,6 +14,7 @@ from marketprism_application.contracts.data_jobs import CheckRequest, DataJob, J
 from marketprism_application.ports.data_jobs import DataJobConflict, DataJobStore, DocumentStore
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.ports import KvEntry
 
 
 @pytest.fixture
@@ -93,3 +94,22 @@ async def test_who_reads_while_it_is_written_sees_the_one_or_the_other(bucket: N
 async def write(documents: DocumentStore, name: str, versions: list[bytes]) -> None:
     for number in range(10):
         await documents.put(name, versions[number % 2])
+
+
+async def test_a_document_whose_writer_ends_in_the_middle_is_as_it_was(bucket: NatsKeyValue, unique: str) -> None:
+    documents: DocumentStore = NatsDocumentStore(bucket)
+    name = f"report.{unique}.0"
+    await documents.put(name, b"as it was")
+    writing = asyncio.create_task(documents.put(name, os.urandom(4_000_000)))
+    written: list[str] = []
+
+    def end(entry: KvEntry) -> None:
+        written.append(entry.key)
+        writing.cancel()
+
+    stop = await bucket.watch(f"document.{name}.", end)
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await stop()
+    assert written
+    assert await documents.get(name) == b"as it was"
