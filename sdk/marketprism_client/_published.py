@@ -46,9 +46,8 @@ _DATA = {
     "revisions": Route("GET", "data/revisions/{symbol}"),
     "universe": Route("GET", "data/universe"),
 }
-PUBLISHED: Mapping[str, Mapping[str, Route]] = MappingProxyType(
-    {"order": {**_ORDER, "tables": Route("GET", "orders/tables/{venue}")}, "data": _DATA}
-)
+_ORDER["tables"] = Route("GET", "orders/tables/{venue}")
+PUBLISHED: Mapping[str, Mapping[str, Route]] = MappingProxyType({"data": _DATA} | {"order": _ORDER})
 
 
 def request_of(route: Route, body: object) -> HttpRequest:

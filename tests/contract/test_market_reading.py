@@ -14,10 +14,9 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, KLINE, TICK
+from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK
 from marketprism_application.contracts.questions import (
     Audit,
-    BarSeries,
     Daily,
     Instruments,
     InstrumentSearch,
@@ -28,7 +27,7 @@ from marketprism_application.contracts.questions import (
     key_of,
 )
 from marketprism_application.queries import daily, statistics
-from marketprism_application.queries.arrow_tables import AUDIT, BAR_SERIES, SYMBOLS, schema_of
+from marketprism_application.queries.arrow_tables import AUDIT, SYMBOLS, schema_of
 from marketprism_domain.values import NANOS_PER_MINUTE
 from tests.contract.stores import Pair, put, read
 from tests.contract.test_codec import SAMPLES
@@ -238,20 +237,6 @@ async def test_symbols_count_ticks_and_bars_of_each_venue(pair: Pair) -> None:
         (FUTURE, "shfe", 6, OPEN + 1, NEXT + 2, 4),
     ]
     same(await read(pair, Symbols()), SYMBOLS, [dict(zip(SYMBOLS.names, row, strict=True)) for row in rows])
-
-
-async def test_series_of_bars_have_their_bounds_and_rows(pair: Pair) -> None:
-    same(await read(pair, BarSeries()), BAR_SERIES, [])
-    await fill(pair)
-    await put(pair.store, KLINE, [SAMPLES["kline"]], 500)
-    series: dict[tuple[str, str, str, str], set[int]] = {}
-    for row in (*BARS, SAMPLES["kline"]):
-        kind = "bar" if row in BARS else "kline"
-        series.setdefault((kind, row.venue, row.symbol, row.interval), set()).add(row.ts_open)
-    rows = [(*key, min(times), max(times), len(times)) for key, times in sorted(series.items())]
-    wanted = [dict(zip(BAR_SERIES.names, row, strict=True)) for row in rows]
-    assert len(wanted) == 7
-    same(await read(pair, BarSeries()), BAR_SERIES, wanted)
 
 
 async def test_days_of_each_venue_with_their_bars_and_gaps(pair: Pair) -> None:

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from marketprism_application.contracts.failures import AnswerError
-from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK
+from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, KLINE, TICK
 from marketprism_application.contracts.questions import (
     Audit,
+    BarSeries,
     Daily,
     Instruments,
     InstrumentSearch,
@@ -26,6 +27,7 @@ from marketprism_application.contracts.questions import (
 from marketprism_application.errors import QueryError, RowError
 from marketprism_application.ports.storage import EncodedRows
 from marketprism_application.queries.answering import answer
+from marketprism_application.queries.arrow_tables import BAR_SERIES
 from marketprism_application.queries.checks import checked, parse_time
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -215,6 +217,22 @@ async def test_ranges_are_half_open_and_last_gives_the_newest(pair: Pair) -> Non
     latest = await read(pair, Latest("tick", ("rb2505", "none")))
     assert latest.column("seq").to_pylist() == [50]
     assert (await read(pair, Symbols())).to_pylist()[0]["ticks"] == 50
+
+
+async def test_series_of_bars_and_klines_have_their_bounds_and_rows(pair: Pair) -> None:
+    assert (await read(pair, BarSeries())).num_rows == 0
+    bar, kline = SAMPLES["bar"], SAMPLES["kline"]
+    later = [bar._replace(ts_open=bar.ts_open + n * 60 * 10**9) for n in (3, 1, 0, 0)]
+    await put(pair.store, BAR, [bar, *later, bar._replace(interval="5m"), bar._replace(venue="aaa")], 1)
+    await put(pair.store, KLINE, [kline], 2)
+    found = await read(pair, BarSeries())
+    assert found.schema.names == BAR_SERIES.names
+    assert [tuple(row.values()) for row in found.to_pylist()] == [
+        ("bar", "aaa", bar.symbol, bar.interval, bar.ts_open, bar.ts_open, 1),
+        ("bar", bar.venue, bar.symbol, bar.interval, bar.ts_open, bar.ts_open + 180 * 10**9, 3),
+        ("bar", bar.venue, bar.symbol, "5m", bar.ts_open, bar.ts_open, 1),
+        ("kline", kline.venue, kline.symbol, kline.interval, kline.ts_open, kline.ts_open, 1),
+    ]
 
 
 async def test_a_later_revision_replaces_a_bar_in_whatever_order_they_come(pair: Pair) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from marketprism_adapters.memory import overviews
 from marketprism_adapters.memory.tick_bars import bars_of_ticks, counts
-from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, KLINE, QUALITY, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, QUALITY, TICK, DataKind
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
     Audit,
@@ -224,7 +224,8 @@ class MemoryStore:
             case Names():
                 return self._names()
             case BarSeries():
-                return overviews.bar_series({kind.name: self._rows(kind) for kind in (BAR, KLINE)})
+                bars = [kind for kind in KINDS.values() if kind.has_interval]
+                return overviews.bar_series({kind.name: self._rows(kind) for kind in bars})
             case Listing():
                 return self._listing()
             case _:

@@ -226,7 +226,7 @@ class Planner:
             stored = [
                 each[1:3]
                 for each in await self._series()
-                if each[0] == kind and (each[3] == interval or (kind == BAR.name and each[3] == "1m"))
+                if each[0] == kind and (each[3] == interval or ("gap" in KINDS[kind].fields and each[3] == "1m"))
             ]
         else:
             stored = [(each.venue, each.symbol) for each in (await self._names()).names if each.stored]

@@ -11,7 +11,7 @@ import msgspec
 
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.data_answers import BarRevisionShown, RankedInstrument
-from marketprism_application.contracts.kinds import BAR, KLINE
+from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.contracts.questions import Records
 from marketprism_application.data_jobs.planning import BadRequest
 from marketprism_application.errors import ApplicationError, UnknownSymbolError
@@ -26,6 +26,7 @@ from marketprism_services.data.stored import Stored
 _MOST_REVISIONS = 100
 _MOST_RANKED = 500
 _AT_ONCE = 8
+_OF_BARS = tuple(kind.name for kind in KINDS.values() if kind.has_interval)  # our own before the venue's
 _NUMBERS = ("open", "high", "low", "close", "volume", "turnover", "open_interest")
 RANKS = ("change", "volume", "turnover")
 
@@ -67,9 +68,9 @@ class LookupOperations:
             raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
 
     async def _revisions(self, asked: RevisionsAsked) -> list[BarRevisionShown]:
-        kind, interval = asked.kind or BAR.name, asked.interval or "1m"
-        if kind not in (BAR.name, KLINE.name):
-            raise BadRequest("kind", "bar or kline", kind, (BAR.name, KLINE.name))
+        kind, interval = asked.kind or _OF_BARS[0], asked.interval or "1m"
+        if kind not in _OF_BARS:
+            raise BadRequest("kind", f"one of {', '.join(_OF_BARS)}", kind, _OF_BARS)
         try:
             Interval.parse(interval)
         except InvalidValue as error:
@@ -88,11 +89,11 @@ class LookupOperations:
             as_of = int(row["ts_pub"]) - 1
         if not found:
             raise BadRequest("at", f"the time at which a stored {interval} {kind} opens", asked.at)
-        first = found[-1].revision if kind == BAR.name else 0
         ordered = found[::-1]
-        if kind == KLINE.name:  # they have no number of their own: the order in which they were published is theirs
-            ordered = [msgspec.structs.replace(each, revision=first + n) for n, each in enumerate(ordered)]
-        return ordered
+        if "revision" in KINDS[kind].fields:
+            return ordered
+        # Those without a number of their own have that of the order in which they were published.
+        return [msgspec.structs.replace(each, revision=number) for number, each in enumerate(ordered)]
 
     @rpc("universe")
     @http("GET", "/universe", scope=Scope.HISTORY, weight=20)
@@ -134,13 +135,15 @@ class LookupOperations:
 
     async def _of_day(self, venue: str, symbol: str, day: str) -> RankedInstrument | None:
         """Its bar of the day; the venue's own where no tick of it was seen. None where nothing traded."""
-        for kind in (BAR, KLINE):
-            question = Records(kind.name, symbol, venue, interval="1d", limit=1, from_day=day, to_day=day)
-            if kind is KLINE:
-                sessions = self._stored.calendar.schedule(venue, symbol).sessions(day)
-                question = msgspec.structs.replace(
-                    question, from_day=None, to_day=None, ts_from=sessions[0].ts_open, ts_to=sessions[-1].ts_close
-                )
+        sessions = self._stored.calendar.schedule(venue, symbol).sessions(day)
+        for kind in _OF_BARS:
+            question = Records(kind, symbol, venue, interval="1d", limit=1)
+            if "trading_day" in KINDS[kind].fields:
+                question = msgspec.structs.replace(question, from_day=day, to_day=day)
+            elif sessions:
+                question = msgspec.structs.replace(question, ts_from=sessions[0].ts_open, ts_to=sessions[-1].ts_close)
+            else:
+                return None
             rows = (await self._stored.ask(question)).to_pylist()
             if rows:
                 row = rows[0]
