@@ -65,7 +65,6 @@ def test_the_modules_of_commands_are_those_of_the_list() -> None:
         "app",
         "backtest_data",
         "backtest_files",
-        "backtest_guard",
         "backtest_options",
         "backtest_stored",
         "backtest_view",
