@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from marketprism_application.backtesting.columns import InstrumentData, Selection, TickColumns
-from marketprism_application.backtesting.errors import NoDataError
+from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.settings import FillMode
 from marketprism_application.backtesting.tables import Steps, bars_of_records, holes_of, ticks_of_records
@@ -57,7 +57,7 @@ async def stored_rows(ask: Ask, symbols: Sequence[str], asked: RowsAsked, terms:
     """The rows of instruments, each at the one venue that has it. `terms` is asked in a thread.
 
     Raises:
-        NoDataError: one has none in the range. What `ask` raises.
+        NoDataError: one has none in the range. BacktestError: one is at several venues. What `ask` raises.
     """
     found = [await _instrument(ask, symbol, asked, terms) for symbol in symbols]
     return Selection(tuple(sorted(found, key=lambda data: data.instrument.key)))
@@ -78,6 +78,9 @@ async def _instrument(ask: Ask, symbol: str, asked: RowsAsked, terms: Terms) -> 
     if not bars and not ticks:
         raise NoDataError(f"{symbol}: expected stored rows from {asked.ts_from} to {asked.ts_to}, there are none")
     first = bars[0] if bars else ticks[0]
+    venues = {bar.venue for bar in bars} | {tick.venue for tick in ticks}
+    if len(venues) > 1:
+        raise BacktestError(f"venue: expected one of {', '.join(sorted(venues))}, which all have {symbol}, was none")
     gaps: list[Gap] = []
     question = Records(GAP.name, first.symbol, venue, asked.ts_from, asked.ts_to, None, _PAGE)
     async for page in _pages(ask, question):

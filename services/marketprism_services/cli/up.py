@@ -44,6 +44,9 @@ def up(
     ] = False,
     jobs: Annotated[bool, typer.Option("--jobs", help="Start the scheduler, which runs jobs.")] = False,
     orders: Annotated[bool, typer.Option("--orders", help="Start the order service, which calculates orders.")] = False,
+    backtests: Annotated[
+        bool, typer.Option("--backtests", help="Start the backtest service, which runs strategies.")
+    ] = False,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
     config: Config = None,
@@ -70,7 +73,16 @@ def up(
         raise Stop(Exit.USAGE, "--once: expected a --source that has an end, there is none to read")
     settings = settings.model_copy(update={"data_dir": directory_of(settings)})
     raise typer.Exit(
-        run_up(settings, starting, once=once, as_json=as_json, monitored=monitoring, jobs=jobs, orders=orders)
+        run_up(
+            settings,
+            starting,
+            once=once,
+            as_json=as_json,
+            monitored=monitoring,
+            jobs=jobs,
+            orders=orders,
+            backtests=backtests,
+        )
     )
 
 

@@ -55,6 +55,7 @@ def run_up(
     monitored: bool = False,
     jobs: bool = False,
     orders: bool = False,
+    backtests: bool = False,
 ) -> int:
     """Exit code of the whole run."""
     os.umask(UMASK)
@@ -64,7 +65,17 @@ def run_up(
     else:
         logs.configure(level=level, form=settings.log.format)
     warn_of_open_files(type(settings))
-    work = partial(_up, settings, launcher, once=once, as_json=as_json, monitored=monitored, jobs=jobs, orders=orders)
+    work = partial(
+        _up,
+        settings,
+        launcher,
+        once=once,
+        as_json=as_json,
+        monitored=monitored,
+        jobs=jobs,
+        orders=orders,
+        backtests=backtests,
+    )
     return run(work, settings.drain_s + 8)
 
 
@@ -78,11 +89,12 @@ async def _up(
     monitored: bool,
     jobs: bool,
     orders: bool,
+    backtests: bool,
 ) -> int:
     async with AsyncExitStack() as stack:
         with err.status("checking the source and starting NATS and the services …"):
             running = await local_stack.start(
-                settings, stack, launcher, stop, monitored=monitored, jobs=jobs, orders=orders
+                settings, stack, launcher, stop, monitored=monitored, jobs=jobs, orders=orders, backtests=backtests
             )
         err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False, soft_wrap=True)
         if data_of(settings) == SIMULATED:

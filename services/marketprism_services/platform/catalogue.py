@@ -25,6 +25,7 @@ class Wiring(Protocol):
 
 SCHEDULER = "scheduler"
 ORDER = "order"
+BACKTEST = "backtest"
 
 
 def names() -> tuple[str, ...]:
@@ -60,6 +61,7 @@ def wiring_of(row: ServiceRow) -> Wiring:
 
 
 __all__ = [
+    "BACKTEST",
     "ORDER",
     "SCHEDULER",
     "SERVICES",

@@ -105,11 +105,12 @@ async def start(
     monitored: bool = False,
     jobs: bool = False,
     orders: bool = False,
+    backtests: bool = False,
 ) -> Running:
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
 
     `monitored` starts the notifier and this machine's Prometheus and Alertmanager too, `jobs` the scheduler,
-    `orders` the order service.
+    `orders` the order service, `backtests` the backtest service.
 
     Without a source no gateway is started: what is stored is served.
 
@@ -155,6 +156,8 @@ async def start(
         await supervisor.start([catalogue.SCHEDULER])
     if orders:
         await supervisor.start([catalogue.ORDER])
+    if backtests:
+        await supervisor.start([catalogue.BACKTEST])
     if monitored:
         up.monitoring = await _start_monitoring(up, stack, stop)
     await check

@@ -38,6 +38,9 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("schedule_retries_total", "Attempts at runs beyond the first, of runs that have ended.", ("job",)),
     # order
     ("order_lookups_failed_total", "Newest prices and terms that the read side did not give, by which.", ("kind",)),
+    ("backtest_rows_total", "Rows that strategies were run over.", ()),
+    ("backtest_tasks_total", "Tasks of backtests that have ended here, by how.", ("result",)),
+    ("backtests_ended_total", "Runs, sweeps and walk-forwards that have ended, by what and how.", ("kind", "result")),
     ("order_tables_refused_total", "Records of imported tables that are none and were left out.", ()),
     # gateway
     ("messages_received_total", "Messages of the source that went into the raw log.", ()),

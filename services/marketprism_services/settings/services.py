@@ -60,5 +60,7 @@ SERVICES = (
     ServiceRow("scheduler", Instances.SINGLE_ACTIVE, 8085, in_up=False, sections=("scheduler", "lease")),
     # Calculations: who wants them starts as many as are needed.
     ServiceRow("order", Instances.REPLICATED, 8091, in_up=False, sections=("order",)),
+    # Strategies over what is stored: who runs them starts one on each host.
+    ServiceRow("backtest", Instances.SINGLE_ACTIVE, 8093, in_up=False, sections=("backtest", "order", "lease")),
     ServiceRow("notifier", Instances.SINGLE_ACTIVE, 8090, in_up=False, sections=("notify", "lease")),
 )

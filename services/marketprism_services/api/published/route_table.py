@@ -131,6 +131,8 @@ class RouteTable:
             return f"weight: expected 1 to {_MOST_WEIGHT}, was {declared.weight}"
         if not 0 < declared.timeout_s <= _LONGEST_S:
             return f"timeout_s: expected more than 0 and at most {_LONGEST_S:g}, was {declared.timeout_s:g}"
+        if declared.status not in (200, 201, 202):
+            return f"status: expected 200, 201 or 202, was {declared.status}"
         shape = tuple("" if _FIELD.fullmatch(each) else each for each in segments)
         routes = self._routes.setdefault(word, {})
         before = routes.get((declared.method, shape))

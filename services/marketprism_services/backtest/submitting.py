@@ -1,0 +1,384 @@
+"""From a request to a record: everything that can be wrong with it is said before anything is put onto the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import msgspec
+import pyarrow as pa
+
+from marketprism_adapters.nats.backtest_store import BacktestStore
+from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.backtesting.identity import digest_of
+from marketprism_application.backtesting.options import option_values, settings_of, terms_of
+from marketprism_application.backtesting.stored_rows import Ask
+from marketprism_application.contracts.backtests import (
+    MOST_INSTRUMENTS,
+    MOST_SOURCE,
+    BacktestRecord,
+    Kind,
+    RunQuestion,
+    RunState,
+    SubmitBacktest,
+    SubmitSweep,
+    Submitted,
+    SweepQuestion,
+)
+from marketprism_application.contracts.failures import AnswerError, Code
+from marketprism_application.contracts.kinds import BAR, TICK
+from marketprism_application.contracts.overview_questions import Coverage
+from marketprism_application.contracts.questions import Records
+from marketprism_application.contracts.times import iso_short, parse_time
+from marketprism_application.queries.checks import check_interval
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.values import Interval
+from marketprism_sdk.errors import RemoteError, SdkError, reason_of
+from marketprism_sdk.messaging import Caller
+from marketprism_services.backtest.child_messages import Check, Found, Refused, Work
+from marketprism_services.backtest.child_process import ChildGone
+from marketprism_services.backtest.rows import rows_asked
+from marketprism_services.backtest.seeing import check_may_run, name_of
+from marketprism_services.backtest.tasks import SETS, SOURCE, Executor
+from marketprism_services.settings.backtest import BacktestSettings
+
+_CHECK_S = 30.0
+_KNOWN_S, _LOOK_S = 8.0, 0.05
+_TEN_YEARS = 10 * 366 * 86_400 * 10**9
+_MINUTE, _DAY = 60 * 10**9, 86_400 * 10**9
+_TICKS_A_MINUTE = 120  # of a counter: two a second
+
+
+class _Place(NamedTuple):
+    """Where an instrument's rows are: its venue and symbol as they are stored, and the first row's time."""
+
+    venue: str
+    symbol: str
+    first: int
+
+
+class Submissions:
+    """Takes requests. Every instance does: the coordinator finds what was written."""
+
+    def __init__(self, store: BacktestStore, executor: Executor, ask: Ask, settings: BacktestSettings) -> None:
+        self._store, self._executor, self._ask, self._settings = store, executor, ask, settings
+
+    async def run(self, asked: SubmitBacktest, caller: Caller | None, *, follow_of: str = "") -> Submitted:
+        """A run. Raises RemoteError: it cannot be, with the field and the value."""
+        found = await self._checked(asked, caller, Check(asked.params))
+        record = self._record(found, caller, Kind.RUN, asked, follow_of=follow_of)
+        return await self._submitted(record, asked, found, {})
+
+    async def sweep(self, asked: SubmitSweep, caller: Caller | None) -> Submitted:
+        """A sweep. Raises as `run`."""
+        found = await self._checked(asked, caller, _space_of(asked))
+        sets = cast("list[dict[str, object]]", found.answer["sets"])
+        sweep = SweepQuestion(
+            space=asked.space,
+            method=asked.method,
+            samples=asked.samples,
+            constraint=asked.constraint,
+            objective=asked.objective,
+            runs=len(sets),
+        )
+        await self._check_room(caller, found.rows, len(sets))
+        record = self._record(found, caller, Kind.SWEEP, asked, sweep=sweep, runs=len(sets))
+        return await self._submitted(record, asked, found, {SETS: msgspec.msgpack.encode(sets)})
+
+    async def check(self, work: Work, strategy: str, source: str) -> dict[str, object]:
+        """The answer of a child about a strategy. Raises RemoteError."""
+        data = source.encode() if source else None
+        try:
+            async with asyncio.timeout(_CHECK_S), self._executor.strategy_file(strategy, data) as file:
+                async with self._executor.child(self._executor.job(work, strategy, file)) as child:
+                    async for frame in child.frames():
+                        if isinstance(frame, Refused):
+                            raise refused(frame.code, frame.text)
+                        if isinstance(frame, Found):
+                            return frame.document
+        except ChildGone as error:
+            raise refused(Code.STRATEGY_IMPORT_FAILED, f"strategy: {error}") from error
+        except TimeoutError:
+            text = f"strategy: expected to be imported within {_CHECK_S:g} s, was not"
+            raise refused(Code.STRATEGY_IMPORT_FAILED, text) from None
+        raise refused(Code.STRATEGY_IMPORT_FAILED, "strategy: expected an answer of the child, was none")
+
+    # What is wrong with it
+
+    async def _checked(self, asked: SubmitBacktest, caller: Caller | None, check: Check) -> _Checked:
+        self._check_strategy(asked)
+        options, remarks, (ts_from, ts_to) = self._words(asked)
+        now = time.time_ns()
+        question = RunQuestion(
+            strategy=asked.strategy,
+            code="",
+            params={},
+            instruments=tuple(dict.fromkeys(asked.instruments)),
+            venue=asked.venue,
+            interval=asked.interval,
+            ts_from=ts_from,
+            ts_to=ts_to,
+            options=options,
+            as_of=now,
+        )
+        check = msgspec.structs.replace(check, strict=options["strict"] is True)
+        answer, places = await asyncio.gather(
+            self.check(check, asked.strategy, asked.source), self._places(question), return_exceptions=True
+        )
+        for each in (answer, places):
+            if isinstance(each, BaseException):
+                raise each
+        assert isinstance(answer, dict)  # noqa: S101 (as above)
+        assert isinstance(places, list)  # noqa: S101 (as above)
+        question = msgspec.structs.replace(
+            question,
+            code=str(answer["code"]),
+            params=answer["params"],
+            venue=places[0].venue if len({each.venue for each in places}) == 1 else asked.venue,
+            instruments=tuple(dict.fromkeys(each.symbol for each in places)),
+            source=digest_of(asked.source) if asked.source else "",
+        )
+        check_may_run(caller, question)
+        rows = await self._estimate(question, places)
+        await self._check_room(caller, rows, 1)
+        return _Checked(question, answer, rows, remarks)
+
+    def _check_strategy(self, asked: SubmitBacktest) -> None:
+        if asked.source:
+            if not self._settings.allow_upload:
+                raise RemoteError(
+                    Code.FORBIDDEN,
+                    "source: expected none, uploads are off (backtest.allow_upload)",
+                    {"field": "source"},
+                )
+            size = len(asked.source.encode())
+            if size > MOST_SOURCE:
+                raise wrong("source", f"expected at most {MOST_SOURCE} bytes", size)
+            name = asked.strategy.partition(":")[0]
+            if not name.removesuffix(".py").isidentifier() or not name.endswith(".py"):
+                raise wrong("strategy", "expected file.py:Class of the uploaded file", asked.strategy)
+            return
+        package = asked.strategy.partition(":")[0].partition(".")[0]
+        if package not in self._settings.packages:
+            allowed = ", ".join(self._settings.packages) or "none"
+            raise wrong("strategy", f"expected one of a package of {allowed} (backtest.packages)", asked.strategy)
+
+    @staticmethod
+    def _words(
+        asked: SubmitBacktest,
+    ) -> tuple[dict[str, object], tuple[str, ...], tuple[int | None, int | None]]:
+        """Options, remarks and the range."""
+        if not asked.instruments or len(asked.instruments) > MOST_INSTRUMENTS:
+            raise wrong("instruments", f"expected 1 to {MOST_INSTRUMENTS}", len(asked.instruments))
+        with_names: dict[str, object] = {"fill": asked.mode, "capital": asked.capital, **asked.settings}
+        remarks = []
+        try:
+            options = dict[str, object](option_values(with_names))
+            settings_of(options)
+            terms_of(options)
+            if asked.interval:
+                check_interval(asked.interval)
+            ts_from, ts_to = (
+                parse_time(value if value != "" else None, name)
+                for value, name in ((asked.start, "from"), (asked.end, "to"))
+            )
+        except BacktestError as error:
+            raise refused(str(error.code), str(error)) from error
+        except (ValueError, InvalidValue) as error:
+            raise refused(Code.INVALID_PARAMETER, str(error)) from error
+        now = time.time_ns()
+        if ts_to is not None and ts_to > now:
+            remarks.append(f"to: {asked.end} is still to come, the run ends now: {iso_short(now)}")
+            ts_to = now
+        if ts_from is not None and ts_from >= (ts_to if ts_to is not None else now):
+            raise wrong("from", f"expected before to ({asked.end or 'now'})", asked.start)
+        if (ts_to or now) - (ts_from or 0) > _TEN_YEARS and asked.interval in ("", "1m") and not asked.confirm:
+            if ts_from is not None:
+                raise wrong("from", "expected at most ten years of minutes, or confirm", asked.start)
+        return options, tuple(remarks), (ts_from, ts_to)
+
+    async def _places(self, question: RunQuestion) -> list[_Place]:
+        """Where the instruments are. Raises RemoteError: one is not known, or has no rows in the range."""
+        return [await self._place(question, symbol) for symbol in question.instruments]
+
+    async def _place(self, question: RunQuestion, symbol: str) -> _Place:
+        asked = rows_asked(question)
+        kind, interval = (BAR.name, asked.bars_of) if asked.bars_of else (TICK.name, None)
+        probe = Records(kind, symbol, question.venue or None, question.ts_from, question.ts_to, interval, 1)
+        try:
+            found = await self._ask(probe)
+            if not found.num_rows:
+                everything = msgspec.structs.replace(probe, ts_from=None, ts_to=None)
+                first = await self._ask(everything)
+                last = await self._ask(msgspec.structs.replace(everything, last=True))
+                raise _no_data(symbol, kind, interval, first, last)
+        except AnswerError as error:
+            code, text = error.failure.code, error.failure.message
+            if code in (Code.UNKNOWN_SYMBOL, Code.INVALID_PARAMETER):
+                named = text if code == Code.INVALID_PARAMETER else f"instruments: {text}"
+                raise RemoteError(Code.INVALID_PARAMETER, named, {"field": "instruments", "value": symbol}) from error
+            raise RemoteError(code, text, retryable=True) from error
+        except SdkError as error:
+            if isinstance(error, RemoteError):
+                raise
+            raise RemoteError(
+                Code.UNAVAILABLE, f"query: expected the read side, {reason_of(error)}", retryable=True
+            ) from error
+        row = found.to_pylist()[0]
+        return _Place(str(row["venue"]), str(row["symbol"]), int(row["ts_open" if kind == BAR.name else "ts_event"]))
+
+    async def _estimate(self, question: RunQuestion, places: Sequence[_Place]) -> int:
+        """About how many rows a run reads: minutes that are there, by the interval of its bars, and ticks by them."""
+        asked = rows_asked(question)
+        first = min(each.first for each in places)
+        until = question.ts_to if question.ts_to is not None else time.time_ns()
+        try:
+            found = await self._ask(
+                Coverage(
+                    names=tuple(each.symbol for each in places),
+                    from_day=iso_short(first)[:10],
+                    to_day=iso_short(until + _DAY)[:10],
+                )
+            )
+            minutes = int(sum(each or 0 for each in found.column("bars").to_pylist()))
+        except (AnswerError, SdkError, KeyError):  # an estimate: rows are counted when they are read
+            minutes = (until - first) // _MINUTE * len(places)
+        rows = 0
+        if asked.bars_of:
+            rows += max(1, minutes * _MINUTE // Interval.parse(asked.bars_of).nanos)
+        return rows + (minutes * _TICKS_A_MINUTE if asked.wants_ticks else 0)
+
+    async def _check_room(self, caller: Caller | None, rows: int, runs: int) -> None:
+        """Raises RemoteError: TOO_MANY_REQUESTS, this user has too much under way."""
+        user, most = name_of(caller), self._settings.most_rows
+        under_way = sum(
+            each.record.estimate * (each.record.runs - each.record.done)
+            for each in await self._store.records()
+            if each.record.user == user and not each.record.state.is_final
+        )
+        if under_way + rows * runs > most:
+            text = (
+                f"rows: expected at most {most:.3g} rows x runs under way of {user}, was {under_way + rows * runs:.3g}"
+            )
+            raise RemoteError(Code.TOO_MANY_REQUESTS, text, {"field": "rows"}, retryable=True)
+
+    # Into the store
+
+    @staticmethod
+    def _record(
+        found: _Checked,
+        caller: Caller | None,
+        kind: Kind,
+        asked: SubmitBacktest,
+        *,
+        sweep: SweepQuestion | None = None,
+        runs: int = 1,
+        follow_of: str = "",
+    ) -> BacktestRecord:
+        bare = msgspec.structs.replace(found.question, as_of=0)
+        named = [kind.value, msgspec.to_builtins(bare), msgspec.to_builtins(sweep)]
+        return BacktestRecord(
+            id=secrets.token_hex(8),
+            kind=kind,
+            state=RunState.QUEUED,
+            user=name_of(caller),
+            key=digest_of(named)[:40],
+            question=found.question,
+            created_at=time.time_ns(),
+            sweep=sweep,
+            runs=runs,
+            estimate=found.rows,
+            force=asked.force,
+            follow_of=follow_of,
+        )
+
+    async def _submitted(
+        self, record: BacktestRecord, asked: SubmitBacktest, found: _Checked, documents: dict[str, bytes]
+    ) -> Submitted:
+        """Write a record, unless the same question is under way; one that was asked before may be known."""
+        if asked.source:
+            documents = {**documents, SOURCE: asked.source.encode()}
+        before: str | None = None
+        while True:
+            before = await self._store.newest_of(record.key)
+            stored = await self._store.record(before) if before is not None else None
+            if stored is not None and not stored.record.state.is_final and not asked.force:
+                return Submitted(
+                    stored.record.id, stored.record.state, cached=False, following=True, remarks=found.remarks
+                )
+            # What it needs first, then the word that it is there.
+            for name, data in documents.items():
+                await self._store.documents.put(record.id, name, data)
+            await self._store.create(record)
+            if await self._store.claim(record.key, record.id, before):
+                break
+            await self._store.forget(record.id)
+        known = stored is not None and stored.record.state is RunState.DONE and record.kind is Kind.RUN
+        if known and not asked.force and not record.follow_of:
+            same = await self._same_as(record.id)
+            if same:
+                return Submitted(same, RunState.DONE, cached=True, remarks=found.remarks)
+        return Submitted(record.id, RunState.QUEUED, remarks=found.remarks)
+
+    async def _same_as(self, id_: str) -> str:
+        """The run whose result this one has, as soon as its rows are read; empty where that takes long or it has its
+        own."""
+        end = time.monotonic() + _KNOWN_S
+        while time.monotonic() < end:
+            stored = await self._store.record(id_)
+            if stored is None or stored.record.state.is_final:
+                return stored.record.same_as if stored is not None else ""
+            if await self._store.progress(id_):
+                return ""  # it runs
+            await asyncio.sleep(_LOOK_S)
+        return ""
+
+
+class _Checked(NamedTuple):
+    """A question, what the child has answered, about how many rows it is of, and what was done to the request."""
+
+    question: RunQuestion
+    answer: dict[str, object]
+    rows: int
+    remarks: tuple[str, ...]
+
+
+def _space_of(asked: SubmitSweep) -> Check:
+    return Check(
+        asked.params,
+        space=asked.space,
+        method=asked.method,
+        samples=asked.samples,
+        constraint=asked.constraint,
+        seed=int(str(asked.settings.get("seed", 0) or 0)),
+    )
+
+
+def _no_data(symbol: str, kind: str, interval: str | None, first: pa.Table, last: pa.Table) -> RemoteError:
+    what = f"{kind}s of {interval}" if interval else f"{kind}s"
+    if not first.num_rows:
+        return RemoteError(Code.NO_DATA, f"{symbol}: expected {what}, none are stored", {"field": "instruments"})
+    name = "ts_open" if interval else "ts_event"
+    begin, end = (iso_short(int(each.column(name)[0].as_py())) for each in (first, last))
+    return RemoteError(
+        Code.NO_DATA,
+        f"{symbol}: expected {what} in the range, there are from {begin} to {end}",
+        {"field": "from", "first": begin, "last": end},
+    )
+
+
+def wrong(field: str, expected: str, value: object) -> RemoteError:
+    """A value that cannot be, as an answer says it."""
+    return RemoteError(Code.INVALID_PARAMETER, f"{field}: {expected}, was {value!r}"[:500], {"field": field})
+
+
+def refused(code: str, text: str) -> RemoteError:
+    """A refusal whose text begins with its field."""
+    field = text.partition(":")[0]
+    return RemoteError(code, text[:1_000], {"field": field[:80]})
+
+
+__all__ = ["Submissions", "refused", "wrong"]
