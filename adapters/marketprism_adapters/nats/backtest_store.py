@@ -1,9 +1,9 @@
 """What the backtest service keeps: records in `backtests`, documents in `backtest_results`, how far tasks are in
 `backtest_progress`, and the queue of tasks.
 
-Of a record (`run.<id>`) only the coordinator writes what follows its first state, of a task (`task.<id>.<n>`) the worker
-that has it. `cancel.<id>` is anybody's word that a record is to end, `key.<key>` the newest record of a question,
-`digest.<digest>` the record that has the results of a content.
+Of a record (`run.<id>`) only the coordinator writes what follows its first state, of a task (`task.<id>.<n>`) the
+worker that has it. `cancel.<id>` is anybody's word that a record is to end, `key.<key>` the newest record of a
+question, `digest.<digest>` the record that has the results of a content.
 """
 
 from __future__ import annotations

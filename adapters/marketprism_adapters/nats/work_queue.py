@@ -31,8 +31,8 @@ class Taken:
 
 
 class WorkQueue:
-    """The stream `name` with subjects `<prefix>.<task>`, and the one consumer that all workers share. A task that nobody
-    speaks of for `again_s` is given to another worker."""
+    """The stream `name` with subjects `<prefix>.<task>`, and the one consumer that all workers share. A task that
+    nobody speaks of for `again_s` is given to another worker."""
 
     def __init__(self, connection: NatsConnection, name: str, prefix: str, *, again_s: float = 30.0) -> None:
         self._connection = connection

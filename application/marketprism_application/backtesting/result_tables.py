@@ -26,7 +26,7 @@ def run_document(result: RunResult) -> dict[str, object]:
 
 
 def result_tables(result: RunResult) -> dict[str, pa.Table]:
-    """The rows behind a result, by name: fills, orders, positions, decisions, equity, and series where there are any."""
+    """The rows behind a result: fills, orders, positions, decisions, equity, and series where there are any."""
     fills = [
         {
             **each._asdict(),

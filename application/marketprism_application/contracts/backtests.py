@@ -197,7 +197,7 @@ class TableOf(msgspec.Struct):
 
 
 class ListBacktests(msgspec.Struct):
-    """Which records: of a strategy, in a state, of a kind; those before `before` (nanoseconds UTC), the newest first."""
+    """Which records: of a strategy, in a state, of a kind, of a user; those before `before`, the newest first."""
 
     strategy: str = ""
     state: str = ""
@@ -234,7 +234,7 @@ class Submitted(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far it is: of all runs those that are done, the share of the whole, what is left in seconds (None: unknown)."""
+    """How far it is: runs that are done, the share of the whole, and what is left in seconds, None: not known."""
 
     done: int
     runs: int

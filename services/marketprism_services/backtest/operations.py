@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -226,7 +227,7 @@ class BacktestOperations:
             int(str(found["fills"])),
             unproved if isinstance(unproved, list) else [],
             str(found["gross"]),
-            str(found["gross"]) == str(document.get("gross")),
+            Decimal(str(found["gross"])) == Decimal(str(document.get("gross"))),
         )
 
     @rpc("compare")

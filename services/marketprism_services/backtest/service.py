@@ -22,6 +22,7 @@ from marketprism_services.backtest.coordinator import Coordinator
 from marketprism_services.backtest.operations import BacktestOperations
 from marketprism_services.backtest.rows import RowFiles, asking
 from marketprism_services.backtest.submitting import Submissions
+from marketprism_services.backtest.sweep_operations import SweepOperations
 from marketprism_services.backtest.sweeps import Conclusions
 from marketprism_services.backtest.tasks import Executor
 from marketprism_services.backtest.workers import Workers
@@ -72,6 +73,7 @@ class BacktestService(SingleActiveService):
         submissions = Submissions(self._store, executor, ask, self._backtest)
         self._conclusions = Conclusions(self._store)
         self.mount(BacktestOperations(self._store, submissions, executor))
+        self.mount(SweepOperations(self._store, submissions))
         self._workers = Workers(self._store, executor, self.instance, self.metrics, self._backtest.workers, replicas)
         self.metrics.watch("backtest_tasks_running", lambda: float(self._workers.doing))
         self.metrics.watch(

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple, cast
 
 import msgspec
@@ -26,20 +27,26 @@ from marketprism_application.contracts.backtests import (
     SubmitBacktest,
     SubmitSweep,
     Submitted,
+    SubmitWalkForward,
     SweepQuestion,
 )
 from marketprism_application.contracts.failures import AnswerError, Code
 from marketprism_application.contracts.kinds import BAR, TICK
+from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.overview_questions import Coverage
 from marketprism_application.contracts.questions import Records
 from marketprism_application.contracts.times import iso_short, parse_time
 from marketprism_application.queries.checks import check_interval
+from marketprism_application.sweeps.windows import walk_forward_windows
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 from marketprism_sdk.messaging import Caller
 from marketprism_services.backtest.child_messages import Check, Found, Refused, Work
 from marketprism_services.backtest.child_process import ChildGone
+from marketprism_services.backtest.child_walk import days_of
+from marketprism_services.backtest.objectives import objectives
+from marketprism_services.backtest.row_files import read_rows
 from marketprism_services.backtest.rows import rows_asked
 from marketprism_services.backtest.seeing import check_may_run, name_of
 from marketprism_services.backtest.tasks import SETS, SOURCE, Executor
@@ -76,29 +83,50 @@ class Submissions:
         """A sweep. Raises as `run`."""
         found = await self._checked(asked, caller, _space_of(asked))
         sets = cast("list[dict[str, object]]", found.answer["sets"])
-        sweep = SweepQuestion(
-            space=asked.space,
-            method=asked.method,
-            samples=asked.samples,
-            constraint=asked.constraint,
-            objective=asked.objective,
-            runs=len(sets),
-        )
+        sweep = _sweep_of(asked, len(sets))
         await self._check_room(caller, found.rows, len(sets))
         record = self._record(found, caller, Kind.SWEEP, asked, sweep=sweep, runs=len(sets))
         return await self._submitted(record, asked, found, {SETS: msgspec.msgpack.encode(sets)})
 
+    async def walk_forward(self, asked: SubmitWalkForward, caller: Caller | None) -> Submitted:
+        """A walk-forward; its windows are over the trading days that have rows. Raises as `run`."""
+        found = await self._checked(asked, caller, _space_of(asked))
+        sets = cast("list[dict[str, object]]", found.answer["sets"])
+        try:
+            folder = await self._executor.folder_of(found.question)
+            days = await asyncio.to_thread(lambda: days_of(read_rows(folder)))
+            windows = walk_forward_windows(
+                days, train=asked.train, test=asked.test, embargo=asked.embargo, anchored=asked.anchored
+            )
+        except BacktestError as error:
+            raise refused(str(error.code), str(error)) from error
+        sweep = msgspec.structs.replace(
+            _sweep_of(asked, len(sets)),
+            train=asked.train,
+            test=asked.test,
+            anchored=asked.anchored,
+            embargo=asked.embargo,
+        )
+        await self._check_room(caller, found.rows, len(sets) * len(windows))
+        document = [{"sets": sets, "train": each.train, "test": each.test} for each in windows]
+        record = self._record(found, caller, Kind.WALK_FORWARD, asked, sweep=sweep, runs=len(windows))
+        return await self._submitted(record, asked, found, {SETS: msgspec.msgpack.encode(document)})
+
     async def check(self, work: Work, strategy: str, source: str) -> dict[str, object]:
         """The answer of a child about a strategy. Raises RemoteError."""
         data = source.encode() if source else None
+        job = partial(self._executor.job, work, strategy)
         try:
-            async with asyncio.timeout(_CHECK_S), self._executor.strategy_file(strategy, data) as file:
-                async with self._executor.child(self._executor.job(work, strategy, file)) as child:
-                    async for frame in child.frames():
-                        if isinstance(frame, Refused):
-                            raise refused(frame.code, frame.text)
-                        if isinstance(frame, Found):
-                            return frame.document
+            async with (
+                asyncio.timeout(_CHECK_S),
+                self._executor.strategy_file(strategy, data) as file,
+                self._executor.child(job(file)) as child,
+            ):
+                async for frame in child.frames():
+                    if isinstance(frame, Refused):
+                        raise refused(frame.code, frame.text)
+                    if isinstance(frame, Found):
+                        return frame.document
         except ChildGone as error:
             raise refused(Code.STRATEGY_IMPORT_FAILED, f"strategy: {error}") from error
         except TimeoutError:
@@ -195,9 +223,9 @@ class Submissions:
             ts_to = now
         if ts_from is not None and ts_from >= (ts_to if ts_to is not None else now):
             raise wrong("from", f"expected before to ({asked.end or 'now'})", asked.start)
-        if (ts_to or now) - (ts_from or 0) > _TEN_YEARS and asked.interval in ("", "1m") and not asked.confirm:
-            if ts_from is not None:
-                raise wrong("from", "expected at most ten years of minutes, or confirm", asked.start)
+        is_long = ts_from is not None and (ts_to or now) - ts_from > _TEN_YEARS
+        if is_long and asked.interval in ("", "1m") and not asked.confirm:
+            raise wrong("from", "expected at most ten years of minutes, or confirm", asked.start)
         return options, tuple(remarks), (ts_from, ts_to)
 
     async def _places(self, question: RunQuestion) -> list[_Place]:
@@ -260,9 +288,8 @@ class Submissions:
             if each.record.user == user and not each.record.state.is_final
         )
         if under_way + rows * runs > most:
-            text = (
-                f"rows: expected at most {most:.3g} rows x runs under way of {user}, was {under_way + rows * runs:.3g}"
-            )
+            wanted = under_way + rows * runs
+            text = f"rows: expected at most {most:.3g} rows x runs under way of {user}, was {wanted:.3g}"
             raise RemoteError(Code.TOO_MANY_REQUESTS, text, {"field": "rows"}, retryable=True)
 
     # Into the store
@@ -346,7 +373,22 @@ class _Checked(NamedTuple):
     remarks: tuple[str, ...]
 
 
+def _sweep_of(asked: SubmitSweep, runs: int) -> SweepQuestion:
+    return SweepQuestion(
+        space=asked.space,
+        method=asked.method,
+        samples=asked.samples,
+        constraint=asked.constraint,
+        objective=asked.objective,
+        runs=runs,
+    )
+
+
 def _space_of(asked: SubmitSweep) -> Check:
+    """Raises RemoteError: runs cannot be ranked by the objective."""
+    if asked.objective not in objectives():
+        near = did_you_mean(asked.objective, objectives())
+        raise wrong("objective", f"expected a statistic as sharpe, or net{near}", asked.objective)
     return Check(
         asked.params,
         space=asked.space,

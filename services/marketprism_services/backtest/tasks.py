@@ -17,6 +17,7 @@ from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
     Kind,
+    RunQuestion,
     RunState,
     TaskProgress,
     TaskRecord,
@@ -122,6 +123,10 @@ class Executor:
         if found is None:
             raise BacktestError("source: expected the file that was uploaded, it is gone")
         return found
+
+    async def folder_of(self, question: RunQuestion) -> Path:
+        """The folder of the rows of a question. Raises BacktestError."""
+        return await self._rows.folder_of(question)
 
     async def rows_folder(self, record: BacktestRecord) -> str:
         """The folder of a record's rows. Raises BacktestError."""

@@ -149,6 +149,9 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # every service
     ("config_pending", "Settings that were changed centrally and wait for a restart of this process.", ()),
     ("config_version", "Version of the central configuration that this process runs with.", ()),
+    # backtest
+    ("backtest_open", "Runs, sweeps and walk-forwards that have not ended, 0 of an instance that does not lead.", ()),
+    ("backtest_tasks_running", "Tasks of backtests that are being done here.", ()),
     # scheduler
     ("schedule_jobs", "Jobs that are planned by this instance, 0 of one that does not lead.", ()),
     ("schedule_last_success_seconds", "When a job has last succeeded, seconds since 1970.", ("job",)),

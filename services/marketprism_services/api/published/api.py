@@ -163,8 +163,8 @@ class PublishedApi:
 
 
 def _file(found: object, route: Published) -> web.Response | None:
-    """The answer as a file, where it is one that the request may have. A page of a service has no rights at this origin:
-    no script of it runs, and it loads nothing."""
+    """The answer as a file, where it is one that the request may have. A page of a service has no rights at this
+    origin: no script of it runs, and it loads nothing."""
     types = route.declared.content_types
     if not types or not isinstance(found, dict) or set(found) != {"content_type", "content", "filename"}:
         return None
