@@ -122,7 +122,7 @@ async def _pages(ask: Ask, question: Records) -> AsyncIterator[pa.Table]:
         question = msgspec.structs.replace(question, after=after)
 
 
-_KINDS = {kind.name: kind for kind in (BAR, TICK, GAP)}
+_KINDS = {each.name: each for each in (BAR, TICK, GAP)}
 
 
 def _code_of(error: Exception) -> str:
@@ -130,11 +130,11 @@ def _code_of(error: Exception) -> str:
     return str(found)
 
 
-def _records(kind: DataKind, page: pa.Table) -> list[object]:
+def _records(of: DataKind, page: pa.Table) -> list[object]:
     """The records of a page, as far as a run looks at them: what is no number, text or level stays as it came."""
-    names = list(kind.types)
+    names = list(of.types)
     columns = [[_value(each) for each in page.column(name).to_pylist()] for name in names]
-    return [kind.model(*row) for row in zip(*columns, strict=True)]
+    return [of.model(*row) for row in zip(*columns, strict=True)]
 
 
 def _value(value: object) -> object:

@@ -52,7 +52,7 @@ def purged_folds(count: int, folds: int, *, purge: int = 0, embargo: int = 0) ->
     Raises:
         ParameterError: fewer than two folds, or more than there are samples.
     """
-    if not 2 <= folds <= count or purge < 0 or embargo < 0:  # noqa: PLR2004 (one fold has no rest)
+    if not 2 <= folds <= count or purge < 0 or embargo < 0:
         raise ParameterError(f"folds: expected 2 to {count}, was {folds} with purge {purge}, embargo {embargo}")
     edges = [round(number * count / folds) for number in range(folds + 1)]
     found = []

@@ -25,7 +25,7 @@ _START_S = 60.0  # until the first: a busy machine loads slowly
 _TOLD = 4_000
 
 
-class ChildGone(Exception):
+class ChildDied(Exception):
     """A child ended without having said why: it was killed, or broke. `code` is LIMIT where that is known."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -72,7 +72,7 @@ class Child:
         """What it says, up to its end.
 
         Raises:
-            ChildGone: it died, said nothing for long, or its events stood still.
+            ChildDied: it died, said nothing for long, or its events stood still.
         """
         await self._send()
         loop = asyncio.get_running_loop()
@@ -84,20 +84,20 @@ class Child:
                 async with asyncio.timeout(wait_s):
                     data = await self._read()
             except TimeoutError:
-                raise ChildGone(LimitExceeded.code, "time: expected a sign of the child, there was none") from None
+                raise ChildDied(LimitExceeded.code, "time: expected a sign of the child, there was none") from None
             except asyncio.IncompleteReadError:
-                raise await self._gone() from None
+                raise await self._died() from None
             wait_s = _SILENT_S
             try:
                 frame = decoder.decode(data)
             except msgspec.MsgspecError as error:
-                raise ChildGone("STRATEGY_FAILED", f"expected frames of the child, was {error}") from error
+                raise ChildDied("STRATEGY_FAILED", f"expected frames of the child, was {error}") from error
             if isinstance(frame, Step) and frame.now:
                 if (frame.number, frame.now) != seen:
                     seen, moved = (frame.number, frame.now), loop.time()
                 elif loop.time() - moved > self._stall_s:
                     text = f"time: expected an event within {self._job.limits.stall_s:g} s, there was none"
-                    raise ChildGone(LimitExceeded.code, text)
+                    raise ChildDied(LimitExceeded.code, text)
             elif not isinstance(frame, Step):
                 moved = loop.time()
             yield frame
@@ -111,16 +111,16 @@ class Child:
             await self._process.stdin.drain()
             self._process.stdin.close()
         except (BrokenPipeError, ConnectionResetError):
-            raise await self._gone() from None
+            raise await self._died() from None
 
     async def _read(self) -> bytes:
         assert self._process.stdout is not None  # noqa: S101 (it was started with one)
         (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
         if length > MOST_FRAME:
-            raise ChildGone(LimitExceeded.code, f"result: expected at most {MOST_FRAME} bytes, was {length}")
+            raise ChildDied(LimitExceeded.code, f"result: expected at most {MOST_FRAME} bytes, was {length}")
         return await self._process.stdout.readexactly(length)
 
-    async def _gone(self) -> ChildGone:
+    async def _died(self) -> ChildDied:
         """Why a child has ended, by its exit code and the last lines that it wrote."""
         code = await self._process.wait()
         with contextlib.suppress(TimeoutError):
@@ -129,11 +129,11 @@ class Child:
         told = self._errors.result().decode("utf-8", "replace").strip() if self._errors.done() else ""
         last = told.splitlines()[-1] if told else "it said nothing"
         if code == -signal.SIGXCPU:
-            return ChildGone(LimitExceeded.code, f"cpu: expected at most {self._job.limits.cpu_s:g} s of a run")
+            return ChildDied(LimitExceeded.code, f"cpu: expected at most {self._job.limits.cpu_s:g} s of a run")
         if "MemoryError" in told or "std::bad_alloc" in told:
-            return ChildGone(LimitExceeded.code, f"memory: expected at most {self._job.limits.memory_mb} MB of a run")
+            return ChildDied(LimitExceeded.code, f"memory: expected at most {self._job.limits.memory_mb} MB of a run")
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return ChildGone("STRATEGY_FAILED", f"the process of the run ended by {how}: {last[:300]}")
+        return ChildDied("STRATEGY_FAILED", f"the process of the run ended by {how}: {last[:300]}")
 
 
 async def _tail_of(stream: asyncio.StreamReader) -> bytes:
@@ -151,4 +151,4 @@ def _environment() -> dict[str, str]:
     return {**found, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-__all__ = ["Child", "ChildGone"]
+__all__ = ["Child", "ChildDied"]

@@ -29,10 +29,11 @@ from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import Caller, HttpFile
 from marketprism_sdk.service import http, rpc
 from marketprism_services.backtest.child_messages import Found, Listing, Refused, Verify
-from marketprism_services.backtest.child_process import ChildGone
+from marketprism_services.backtest.child_process import ChildDied
+from marketprism_services.backtest.refusals import refused, wrong
 from marketprism_services.backtest.seeing import check_may_end, check_may_look, may_see, name_of
 from marketprism_services.backtest.showing import FILES, HTML, report_of, run_document_of, shown, table_of
-from marketprism_services.backtest.submitting import Submissions, refused, wrong
+from marketprism_services.backtest.submitting import Submissions
 from marketprism_services.backtest.tasks import Executor
 
 _MOST_LISTED = 1_000
@@ -41,7 +42,7 @@ Part = Literal["fills", "orders", "positions", "decisions", "equity", "series", 
 
 
 class NoFields(msgspec.Struct):
-    """No argument."""
+    """A request without any argument."""
 
 
 class PartOf(TableOf):
@@ -257,7 +258,7 @@ class BacktestOperations:
                         return frame.document
                     if isinstance(frame, Refused):
                         raise refused(frame.code, frame.text)
-        except ChildGone as error:
+        except ChildDied as error:
             raise RemoteError(Code.INTERNAL, str(error)) from error
         raise RemoteError(Code.INTERNAL, "child: expected an answer, was none")
 

@@ -25,7 +25,7 @@ from marketprism_application.contracts.failures import Code
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import HttpFile
 from marketprism_services.backtest.child_work import table_from
-from marketprism_services.backtest.submitting import wrong
+from marketprism_services.backtest.refusals import wrong
 from marketprism_services.backtest.tasks import REPORT, RUN
 
 CSV, ARROW, HTML = "text/csv", "application/vnd.apache.arrow.stream", "text/html"

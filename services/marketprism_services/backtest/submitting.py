@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple, cast
 
 import msgspec
-import pyarrow as pa
 
 from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.errors import BacktestError
@@ -30,48 +28,36 @@ from marketprism_application.contracts.backtests import (
     SubmitWalkForward,
     SweepQuestion,
 )
-from marketprism_application.contracts.failures import AnswerError, Code
-from marketprism_application.contracts.kinds import BAR, TICK
+from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.nearest import did_you_mean
-from marketprism_application.contracts.overview_questions import Coverage
-from marketprism_application.contracts.questions import Records
 from marketprism_application.contracts.times import iso_short, parse_time
 from marketprism_application.queries.checks import check_interval
 from marketprism_application.sweeps.windows import walk_forward_windows
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.values import Interval
-from marketprism_sdk.errors import RemoteError, SdkError, reason_of
+from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import Caller
 from marketprism_services.backtest.child_messages import Check, Found, Refused, Work
-from marketprism_services.backtest.child_process import ChildGone
+from marketprism_services.backtest.child_process import ChildDied
 from marketprism_services.backtest.child_walk import days_of
 from marketprism_services.backtest.objectives import objectives
+from marketprism_services.backtest.refusals import refused, wrong
 from marketprism_services.backtest.row_files import read_rows
-from marketprism_services.backtest.rows import rows_asked
 from marketprism_services.backtest.seeing import check_may_run, name_of
+from marketprism_services.backtest.stored_places import StoredRows
 from marketprism_services.backtest.tasks import SETS, SOURCE, Executor
 from marketprism_services.settings.backtest import BacktestSettings
 
 _CHECK_S = 30.0
 _KNOWN_S, _LOOK_S = 8.0, 0.05
 _TEN_YEARS = 10 * 366 * 86_400 * 10**9
-_MINUTE, _DAY = 60 * 10**9, 86_400 * 10**9
-_TICKS_A_MINUTE = 120  # of a counter: two a second
-
-
-class _Place(NamedTuple):
-    """Where an instrument's rows are: its venue and symbol as they are stored, and the first row's time."""
-
-    venue: str
-    symbol: str
-    first: int
 
 
 class Submissions:
     """Takes requests. Every instance does: the coordinator finds what was written."""
 
     def __init__(self, store: BacktestStore, executor: Executor, ask: Ask, settings: BacktestSettings) -> None:
-        self._store, self._executor, self._ask, self._settings = store, executor, ask, settings
+        self._store, self._executor, self._settings = store, executor, settings
+        self._rows = StoredRows(ask)
 
     async def run(self, asked: SubmitBacktest, caller: Caller | None, *, follow_of: str = "") -> Submitted:
         """A run. Raises RemoteError: it cannot be, with the field and the value."""
@@ -127,7 +113,7 @@ class Submissions:
                         raise refused(frame.code, frame.text)
                     if isinstance(frame, Found):
                         return frame.document
-        except ChildGone as error:
+        except ChildDied as error:
             raise refused(Code.STRATEGY_IMPORT_FAILED, f"strategy: {error}") from error
         except TimeoutError:
             text = f"strategy: expected to be imported within {_CHECK_S:g} s, was not"
@@ -154,7 +140,7 @@ class Submissions:
         )
         check = msgspec.structs.replace(check, strict=options["strict"] is True)
         answer, places = await asyncio.gather(
-            self.check(check, asked.strategy, asked.source), self._places(question), return_exceptions=True
+            self.check(check, asked.strategy, asked.source), self._rows.places(question), return_exceptions=True
         )
         for each in (answer, places):
             if isinstance(each, BaseException):
@@ -170,7 +156,7 @@ class Submissions:
             source=digest_of(asked.source) if asked.source else "",
         )
         check_may_run(caller, question)
-        rows = await self._estimate(question, places)
+        rows = await self._rows.estimate(question, places)
         await self._check_room(caller, rows, 1)
         return _Checked(question, answer, rows, remarks)
 
@@ -227,57 +213,6 @@ class Submissions:
         if is_long and asked.interval in ("", "1m") and not asked.confirm:
             raise wrong("from", "expected at most ten years of minutes, or confirm", asked.start)
         return options, tuple(remarks), (ts_from, ts_to)
-
-    async def _places(self, question: RunQuestion) -> list[_Place]:
-        """Where the instruments are. Raises RemoteError: one is not known, or has no rows in the range."""
-        return [await self._place(question, symbol) for symbol in question.instruments]
-
-    async def _place(self, question: RunQuestion, symbol: str) -> _Place:
-        asked = rows_asked(question)
-        kind, interval = (BAR.name, asked.bars_of) if asked.bars_of else (TICK.name, None)
-        probe = Records(kind, symbol, question.venue or None, question.ts_from, question.ts_to, interval, 1)
-        try:
-            found = await self._ask(probe)
-            if not found.num_rows:
-                everything = msgspec.structs.replace(probe, ts_from=None, ts_to=None)
-                first = await self._ask(everything)
-                last = await self._ask(msgspec.structs.replace(everything, last=True))
-                raise _no_data(symbol, kind, interval, first, last)
-        except AnswerError as error:
-            code, text = error.failure.code, error.failure.message
-            if code in (Code.UNKNOWN_SYMBOL, Code.INVALID_PARAMETER):
-                named = text if code == Code.INVALID_PARAMETER else f"instruments: {text}"
-                raise RemoteError(Code.INVALID_PARAMETER, named, {"field": "instruments", "value": symbol}) from error
-            raise RemoteError(code, text, retryable=True) from error
-        except SdkError as error:
-            if isinstance(error, RemoteError):
-                raise
-            raise RemoteError(
-                Code.UNAVAILABLE, f"query: expected the read side, {reason_of(error)}", retryable=True
-            ) from error
-        row = found.to_pylist()[0]
-        return _Place(str(row["venue"]), str(row["symbol"]), int(row["ts_open" if kind == BAR.name else "ts_event"]))
-
-    async def _estimate(self, question: RunQuestion, places: Sequence[_Place]) -> int:
-        """About how many rows a run reads: minutes that are there, by the interval of its bars, and ticks by them."""
-        asked = rows_asked(question)
-        first = min(each.first for each in places)
-        until = question.ts_to if question.ts_to is not None else time.time_ns()
-        try:
-            found = await self._ask(
-                Coverage(
-                    names=tuple(each.symbol for each in places),
-                    from_day=iso_short(first)[:10],
-                    to_day=iso_short(until + _DAY)[:10],
-                )
-            )
-            minutes = int(sum(each or 0 for each in found.column("bars").to_pylist()))
-        except (AnswerError, SdkError, KeyError):  # an estimate: rows are counted when they are read
-            minutes = (until - first) // _MINUTE * len(places)
-        rows = 0
-        if asked.bars_of:
-            rows += max(1, minutes * _MINUTE // Interval.parse(asked.bars_of).nanos)
-        return rows + (minutes * _TICKS_A_MINUTE if asked.wants_ticks else 0)
 
     async def _check_room(self, caller: Caller | None, rows: int, runs: int) -> None:
         """Raises RemoteError: TOO_MANY_REQUESTS, this user has too much under way."""
@@ -399,28 +334,4 @@ def _space_of(asked: SubmitSweep) -> Check:
     )
 
 
-def _no_data(symbol: str, kind: str, interval: str | None, first: pa.Table, last: pa.Table) -> RemoteError:
-    what = f"{kind}s of {interval}" if interval else f"{kind}s"
-    if not first.num_rows:
-        return RemoteError(Code.NO_DATA, f"{symbol}: expected {what}, none are stored", {"field": "instruments"})
-    name = "ts_open" if interval else "ts_event"
-    begin, end = (iso_short(int(each.column(name)[0].as_py())) for each in (first, last))
-    return RemoteError(
-        Code.NO_DATA,
-        f"{symbol}: expected {what} in the range, there are from {begin} to {end}",
-        {"field": "from", "first": begin, "last": end},
-    )
-
-
-def wrong(field: str, expected: str, value: object) -> RemoteError:
-    """A value that cannot be, as an answer says it."""
-    return RemoteError(Code.INVALID_PARAMETER, f"{field}: {expected}, was {value!r}"[:500], {"field": field})
-
-
-def refused(code: str, text: str) -> RemoteError:
-    """A refusal whose text begins with its field."""
-    field = text.partition(":")[0]
-    return RemoteError(code, text[:1_000], {"field": field[:80]})
-
-
-__all__ = ["Submissions", "refused", "wrong"]
+__all__ = ["Submissions"]

@@ -22,8 +22,9 @@ from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
 from marketprism_services.backtest.objectives import objectives, value_of
 from marketprism_services.backtest.operations import Records
+from marketprism_services.backtest.refusals import wrong
 from marketprism_services.backtest.showing import shown
-from marketprism_services.backtest.submitting import Submissions, wrong
+from marketprism_services.backtest.submitting import Submissions
 from marketprism_services.backtest.sweeps import RESULTS
 
 _MOST_ROWS = 1_000

@@ -34,7 +34,7 @@ class Conclusion:
 
 
 class Conclusions:
-    """Makes them, and writes the results of all tasks as one document."""
+    """Makes these words, and writes the results of all tasks as one document."""
 
     def __init__(self, store: BacktestStore) -> None:
         self._store = store

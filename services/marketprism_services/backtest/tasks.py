@@ -35,7 +35,7 @@ from marketprism_services.backtest.child_messages import (
     Walk,
     Work,
 )
-from marketprism_services.backtest.child_process import Child, ChildGone
+from marketprism_services.backtest.child_process import Child, ChildDied
 from marketprism_services.backtest.rows import RowFiles
 from marketprism_services.settings.backtest import BacktestSettings
 
@@ -113,7 +113,7 @@ class Executor:
                 return await self._many(record, task, str(folder), file)
         except BacktestError as error:
             return _ended(task, RunState.FAILED, code=str(error.code), error=str(error))
-        except ChildGone as error:
+        except ChildDied as error:
             return _ended(task, RunState.FAILED, code=error.code, error=str(error))
 
     async def _source_of(self, record: BacktestRecord) -> bytes | None:
@@ -161,7 +161,7 @@ class Executor:
                         return _ended(task, RunState.FAILED, code=frame.code, error=frame.text, digest=digest)
                     elif isinstance(frame, End):
                         cpu_s = frame.cpu_s
-            except ChildGone as error:
+            except ChildDied as error:
                 return _ended(task, RunState.FAILED, code=error.code, error=str(error), digest=digest)
         for name, data in documents:
             await self._store.documents.put(record.id, name, data)
@@ -205,7 +205,7 @@ class Executor:
                             left.remove(frame.number)
                         elif isinstance(frame, Refused):
                             if frame.number < 0:
-                                raise ChildGone(frame.code, frame.text)
+                                raise ChildDied(frame.code, frame.text)
                             results.append(_refused(frame.number, sets, frame.code, frame.text))
                             left.remove(frame.number)
                         elif isinstance(frame, Step):
@@ -213,8 +213,8 @@ class Executor:
                         elif isinstance(frame, End):
                             cpu_s += frame.cpu_s
                     if left:
-                        raise ChildGone("STRATEGY_FAILED", "expected a result of every run, one is missing")
-            except ChildGone as error:
+                        raise ChildDied("STRATEGY_FAILED", "expected a result of every run, one is missing")
+            except ChildDied as error:
                 if not left:
                     break
                 results.append(_refused(left.pop(0), sets, error.code, str(error)))

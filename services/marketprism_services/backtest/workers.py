@@ -42,7 +42,7 @@ class Workers:
         return len(self._doing)
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Take and do tasks until cancelled."""
         stop = await self._store.watch_cancels(self._cancel)
         try:
             async with asyncio.TaskGroup() as group:

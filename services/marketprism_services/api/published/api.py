@@ -168,14 +168,16 @@ def _file(found: object, route: Published) -> web.Response | None:
     types = route.declared.content_types
     if not types or not isinstance(found, dict) or set(found) != {"content_type", "content", "filename"}:
         return None
-    kind, content, name = (found[each] for each in ("content_type", "content", "filename"))
-    if kind not in types or not isinstance(content, bytes) or not isinstance(name, str):
+    content_type, content, name = (found[each] for each in ("content_type", "content", "filename"))
+    if content_type not in types or not isinstance(content, bytes) or not isinstance(name, str):
         return None
     headers = {"Content-Security-Policy": _SANDBOX, "X-Content-Type-Options": "nosniff"}
     if _FILENAME.fullmatch(name):
-        headers["Content-Disposition"] = f'{"inline" if kind == "text/html" else "attachment"}; filename="{name}"'
-    charset = "utf-8" if kind.startswith("text/") else None
-    return web.Response(body=content, content_type=kind, charset=charset, headers=headers)
+        headers["Content-Disposition"] = (
+            f'{"inline" if content_type == "text/html" else "attachment"}; filename="{name}"'
+        )
+    charset = "utf-8" if content_type.startswith("text/") else None
+    return web.Response(body=content, content_type=content_type, charset=charset, headers=headers)
 
 
 class _Values(msgspec.Struct):
