@@ -31,6 +31,7 @@ from marketprism_application.contracts.questions import (
 from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
 from marketprism_application.contracts.tiers import together
 from marketprism_client._answer import Answer, Row, as_row
+from marketprism_client._backtests import Backtests
 from marketprism_client._fields import Fields
 from marketprism_client._history import History, Names, TradingDay, days_of
 from marketprism_client._line import Message
@@ -89,6 +90,7 @@ class MarketClient:
         self._history = History(self._session)
         self._live = Live(self._session)
         self._orders = Orders(self._session)
+        self._backtests = Backtests(self._session)
         self._position: ReplayPosition | None = None
 
     async def __aenter__(self) -> Self:
@@ -134,6 +136,11 @@ class MarketClient:
     def history(self) -> History:
         """What is stored, by the same names: `market.history.ticks(…)`, `market.history("ticker", "BTC-USDT")`."""
         return self._history
+
+    @property
+    def backtests(self) -> Backtests:
+        """Strategies run over stored rows: `backtests.run("package.module:Class", "ru1901", interval="1m")`."""
+        return self._backtests
 
     @property
     def orders(self) -> Orders:

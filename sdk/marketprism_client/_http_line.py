@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -24,6 +24,17 @@ _PATHS = {
     "monitor.status": "monitor",
 }
 _HEADERS = {"Content-Type": "application/msgpack"}
+_BACKTESTS = {
+    "run": ("POST", ""),
+    "sweep": ("POST", "/sweeps"),
+    "walk_forward": ("POST", "/walk-forwards"),
+    "get": ("GET", "/{id}"),
+    "list": ("GET", ""),
+    "cancel": ("DELETE", "/{id}"),
+    "table": ("GET", "/{id}/{part}"),
+    "sweep_results": ("GET", "/sweeps/{id}/results"),
+    "strategies": ("GET", "/strategies"),
+}
 # Services whose requests a gateway publishes, by the word of their paths: bodies and answers are JSON.
 _PUBLISHED = {"order": "orders"}
 
@@ -85,6 +96,8 @@ class HttpLine:
         Raises:
             RemoteError: INVALID_PARAMETER, the gateway lets no other call through.
         """
+        if service == "backtest":
+            return await self._backtest(method, body, timeout_s)
         if service in _PUBLISHED:
             return await self._published(_PUBLISHED[service], method, body, timeout_s)
         path = _PATHS.get(f"{service}.{method}")
@@ -94,6 +107,23 @@ class HttpLine:
         data = await self._post(f"/api/v1/client/{path}", msgspec.msgpack.encode(body), timeout_s)
         answer: object = msgspec.msgpack.decode(data)
         return answer
+
+    async def _backtest(self, method: str, body: object, timeout_s: float) -> object:
+        """A request of the backtest service: of the same name over NATS, of a path here."""
+        if method not in _BACKTESTS or not isinstance(body, dict):
+            text = f"method: expected one of {', '.join(_BACKTESTS)}, was {method}"
+            raise RemoteError(Code.INVALID_PARAMETER, text)
+        verb, path = _BACKTESTS[method]
+        values = {name: str(value) for name, value in body.items()}
+        query = urlencode({name: value for name, value in values.items() if f"{{{name}}}" not in path and value})
+        named = {name: quote(value, safe="") for name, value in values.items()}
+        url = f"/api/v1/backtests{path.format(**named)}"
+        if verb == "POST":
+            data = msgspec.json.encode(body)
+            found = await self._post(url, data, timeout_s, headers={"Content-Type": "application/json"})
+        else:
+            found = await self._post(f"{url}?{query}" if query else url, None, timeout_s, method=verb)
+        return msgspec.json.decode(found, type=_Envelope).data
 
     async def _published(self, word: str, method: str, body: object, timeout_s: float) -> object:
         path, data = f"/api/v1/{word}/{method}", msgspec.json.encode(body)

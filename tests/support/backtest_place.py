@@ -45,7 +45,7 @@ RUN: dict[str, Any] = {
     "interval": "1m",
     "settings": {"gap_policy": "ignore", "fee_rate": "0.000045", "multiplier": 10},
 }
-STRATEGIES = '''
+STRATEGIES = """
 import socket, time
 from marketprism_backtest import Field, Parameters, Strategy
 
@@ -91,7 +91,7 @@ class Nan(Quiet):
 class Slow(Quiet):
     def on_bar(self, ctx, bar):
         time.sleep(0.005 * self.params.n)
-'''
+"""
 
 
 def fill_store(url: str) -> None:
@@ -178,3 +178,14 @@ async def place(clickhouse_url: str, folder: Path, market: MarketCalendar) -> As
     finally:
         await connection.close()
         await server.stop()
+
+
+async def check_singles(at: Place, rows: list[dict[str, Any]]) -> None:
+    """Runs of a sweep are those that the same parameters give alone, bit for bit."""
+    singles = []
+    for chunk in range(0, len(rows), 5):
+        singles += await asyncio.gather(*(at.made(params=row["params"]) for row in rows[chunk : chunk + 5]))
+    assert [each["digest"] for each in singles] == [row["run_id"] for row in rows]
+    documents = [await at.call("document", {"id": each["run_id"]}) for each in singles]
+    for name in ("outcome", "net", "statistics", "orders", "gaps"):
+        assert [each[name] for each in documents] == [row[name] for row in rows]

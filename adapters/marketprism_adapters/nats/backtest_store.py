@@ -25,7 +25,7 @@ from marketprism_sdk.values import decode_or_none
 BACKTESTS, RESULTS, PROGRESS = "backtests", "backtest_results", "backtest_progress"
 TASKS, TASKS_PREFIX = "BACKTEST_TASKS", "backtest_tasks"
 AGAIN_S = 30.0  # after which a task that nobody speaks of is another worker's
-_PROGRESS_S = 86_400.0
+PROGRESS_S = 86_400.0
 _RUN, _TASK, _CANCEL, _KEY, _DIGEST = "run.", "task.", "cancel.", "key.", "digest."
 
 
@@ -47,7 +47,7 @@ class BacktestStore:
     async def open(cls, connection: NatsConnection, replicas: int = 1) -> BacktestStore:
         """Buckets and queue, made where they are not there."""
         bucket = await NatsKeyValue.open(connection, BACKTESTS, replicas=replicas)
-        progress = await NatsKeyValue.open(connection, PROGRESS, ttl_s=_PROGRESS_S, replicas=replicas)
+        progress = await NatsKeyValue.open(connection, PROGRESS, ttl_s=PROGRESS_S, replicas=replicas)
         results = await NatsKeyValue.open(connection, RESULTS, replicas=replicas)
         queue = WorkQueue(connection, TASKS, TASKS_PREFIX, again_s=AGAIN_S)
         await queue.open(replicas)
@@ -166,4 +166,14 @@ class BacktestStore:
         return [found for entry in entries if (found := decode_or_none(entry, TaskProgress)) is not None]
 
 
-__all__ = ["AGAIN_S", "BACKTESTS", "PROGRESS", "RESULTS", "TASKS", "TASKS_PREFIX", "BacktestStore", "Stored"]
+__all__ = [
+    "AGAIN_S",
+    "BACKTESTS",
+    "PROGRESS",
+    "PROGRESS_S",
+    "RESULTS",
+    "TASKS",
+    "TASKS_PREFIX",
+    "BacktestStore",
+    "Stored",
+]

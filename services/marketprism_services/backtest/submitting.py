@@ -293,7 +293,7 @@ class Submissions:
             stored = await self._store.record(id_)
             if stored is None or stored.record.state.is_final:
                 return stored.record.same_as if stored is not None else ""
-            if await self._store.progress(id_):
+            if any(each.now for each in await self._store.progress(id_)):
                 return ""  # it runs
             await asyncio.sleep(_LOOK_S)
         return ""

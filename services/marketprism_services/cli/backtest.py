@@ -25,6 +25,7 @@ from marketprism_application.backtesting.verification import verify_fills
 from marketprism_application.errors import SourceError
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_services.backtest.guard import NoOutside, limited
+from marketprism_services.cli import backtest_service
 from marketprism_services.cli.backtest_data import FileRows, calendar_of
 from marketprism_services.cli.backtest_files import active_orders, json_text, read_fills, read_run, write_run
 from marketprism_services.cli.backtest_options import BacktestOptions, params_of
@@ -245,6 +246,15 @@ def compare(
         print(json_text(rows))
     else:
         show_compared(rows, [str(each) for each in run_dirs])
+
+
+for _name, _command in (
+    ("submit", backtest_service.submit),
+    ("list", backtest_service.list_runs),
+    ("show", backtest_service.show),
+    ("cancel", backtest_service.cancel),
+):
+    backtest.command(_name)(_command)
 
 
 def _options_of(stored: dict[str, object]) -> BacktestOptions:

@@ -12,16 +12,10 @@ import pytest
 
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import RemoteError
-from tests.support.backtest_place import NET, Place, fill_store, place
+from tests.support.backtest_place import NET, Place, place
 from tests.support.services import running
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("clickhouse")]
-
-
-@pytest.fixture(scope="module")
-def stored(clickhouse_url: str) -> str:
-    fill_store(clickhouse_url)
-    return clickhouse_url
 
 
 @pytest.fixture
@@ -31,17 +25,22 @@ async def at(stored: str, tmp_path: Path, calendar: MarketCalendar) -> AsyncIter
 
 
 async def test_a_run_has_the_reference_result_and_every_part_of_it(at: Place) -> None:
-    first = await at.submit()
-    other = await at.submit()
-    assert (first["state"], first["cached"], first["following"]) == ("queued", False, False)
-    assert (other["run_id"], other["following"]) == (first["run_id"], True)  # one runs, the other follows it
+    first, other = await asyncio.gather(at.submit(), at.submit())
+    assert (first["cached"], other["cached"]) == (False, False)
+    assert first["run_id"] == other["run_id"]  # one runs, the other follows it
+    assert sorted([first["following"], other["following"]]) == [False, True]
     done = await at.ended(first["run_id"])
     assert (done["state"], Decimal(done["summary"]["net"]), done["rows"]) == ("done", Decimal(NET), 1035)
     again = await at.submit()
     assert (again["run_id"], again["cached"]) == (first["run_id"], True)
     of = {"id": first["run_id"]}
     rows = {part: await at.call("table", {**of, "part": part}) for part in ("fills", "orders", "positions", "equity")}
-    assert {part: len(found) for part, found in rows.items()} == {"fills": 40, "orders": 40, "positions": 40, "equity": 4}
+    assert {part: len(found) for part, found in rows.items()} == {
+        "fills": 40,
+        "orders": 40,
+        "positions": 40,
+        "equity": 4,
+    }
     assert len(await at.call("table", {**of, "part": "fills", "offset": 38, "limit": 5})) == 2
     csv = await at.call("table", {**of, "part": "equity", "format": "csv"})
     assert csv["content"].decode().splitlines()[0].startswith('"date","trading_day"')

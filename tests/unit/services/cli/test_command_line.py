@@ -66,6 +66,7 @@ def test_the_modules_of_commands_are_those_of_the_list() -> None:
         "backtest_data",
         "backtest_files",
         "backtest_options",
+        "backtest_service",
         "backtest_stored",
         "backtest_view",
         "backup_place",
