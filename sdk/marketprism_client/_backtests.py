@@ -75,7 +75,7 @@ class Backtests:
 
     async def list(self, **fields: object) -> Records:
         """Runs, sweeps and walk-forwards, the newest first: `contracts.backtests.ListBacktests`."""
-        return await self._asked("list", msgspec.to_builtins(_made(fields, ListBacktests)), Records)
+        return await self._asked("list", msgspec.to_builtins(_request(fields, ListBacktests)), Records)
 
     async def cancel(self, run_id: str) -> Shown:
         """End a run, a sweep or a walk-forward."""
@@ -126,7 +126,7 @@ class Backtests:
     ) -> Submitted:
         names = [instruments] if isinstance(instruments, str) else instruments
         given = {"from" if name == "from_" else name: value for name, value in fields.items()}
-        body = _made({"strategy": strategy, "instruments": names, **given}, kind)
+        body = _request({"strategy": strategy, "instruments": names, **given}, kind)
         return await self._asked(method, msgspec.to_builtins(body), Submitted)
 
     async def _asked(self, method: str, body: object, answer: type[T]) -> T:
@@ -136,7 +136,7 @@ class Backtests:
         return msgspec.convert(found, answer)
 
 
-def _made(fields: dict[str, object], kind: type[T]) -> T:
+def _request(fields: dict[str, object], kind: type[T]) -> T:
     try:
         return msgspec.convert(fields, kind, strict=False)
     except msgspec.ValidationError as error:

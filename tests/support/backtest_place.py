@@ -137,7 +137,7 @@ class Place:
 
     def settings(self, **more: Any) -> BacktestSettings:
         return BacktestSettings.model_validate(
-            {"packages": ("examples", "odd"), "strategies": self.strategies, "stall_s": 2, "memory_mb": 400, **more}
+            {"packages": ("examples", "odd"), "strategies": self.strategies, "eventless_s": 2, "memory_mb": 400, **more}
         )
 
     def service(self, connection: NatsConnection, **more: Any) -> BacktestService:

@@ -24,7 +24,7 @@ def sets_of(work: Check, strategy: type[Strategy]) -> list[dict[str, object]]:
     if unknown := [each.name for each in space.dimensions if each.name not in known]:
         raise ParameterError(f"space.{unknown[0]}: expected one of {', '.join(known) or 'none'}, was {unknown[0]!r}")
     budget = None if work.method == "grid" else work.samples
-    found = []
+    found: list[dict[str, object]] = []
     for values in space.sets(work.method, budget, work.seed):
         if len(found) >= MOST_SETS:
             raise ParameterError(f"space: expected at most {MOST_SETS} sets, was more")

@@ -66,9 +66,9 @@ def walk(work: Walk, strategy: type[Strategy], send: Callable[[Frame], None], ru
             best, highest = found, value if value is not None else -np.inf
     if best is None:
         raise NoDataError(f"train: expected a set that runs over {work.train[0]} to {work.train[-1]}, none does")
-    params = best["params"]
-    assert isinstance(params, dict)  # noqa: S101 (a summary has them)
-    behind = run_one(work.number, strategy, params, work.options, test, calendar, quiet=True)
+    chosen = best["params"]
+    assert isinstance(chosen, dict)  # noqa: S101 (a summary has them)
+    behind = run_one(work.number, strategy, chosen, work.options, test, calendar, quiet=True)
     send(
         Found(
             work.number,

@@ -96,10 +96,7 @@ class Records:
         found = [
             each
             for each in sorted(every, key=lambda record: record.created_at, reverse=True)
-            if asked.strategy in ("", each.question.strategy)
-            and asked.state in ("", each.state)
-            and asked.kind in ("", each.kind)
-            and asked.user in ("", each.user)
+            if _is_meant(asked, each)
             and (not asked.before or each.created_at < asked.before)
             and (each.user == name_of(caller) or may_see(caller, each.question))
         ]
@@ -261,6 +258,12 @@ class BacktestOperations:
         except ChildDied as error:
             raise RemoteError(Code.INTERNAL, str(error)) from error
         raise RemoteError(Code.INTERNAL, "child: expected an answer, was none")
+
+
+def _is_meant(asked: ListBacktests, record: BacktestRecord) -> bool:
+    wanted = (asked.strategy, asked.state, asked.kind, asked.user)
+    has = (record.question.strategy, record.state.value, record.kind.value, record.user)
+    return all(one in ("", other) for one, other in zip(wanted, has, strict=True))
 
 
 def _is_name(text: str) -> bool:

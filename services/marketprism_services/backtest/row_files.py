@@ -99,6 +99,7 @@ def _read(path: Path) -> dict[str, Ints]:
 
 
 def _whole(column: ArrowColumn) -> Ints:
+    assert isinstance(column, pa.ChunkedArray)  # noqa: S101 (as a table has them)
     if column.num_chunks == 1:
         found: Ints = column.chunk(0).to_numpy(zero_copy_only=True)
         return found

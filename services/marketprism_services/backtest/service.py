@@ -68,7 +68,7 @@ class BacktestService(SingleActiveService):
         self._discovery = Discovery(NatsKeyValue.existing(self.connection, REGISTRY))
         await self._discovery.start()
         ask = asking(self.calls)
-        self._rows = RowFiles(self._folder / "rows", ask, self._tables, self._backtest.cache_mb)
+        self._rows = RowFiles(self._folder / "rows", ask, self._tables, self._backtest.rows_mb)
         executor = Executor(self._store, self._rows, self._backtest, self._pickled_calendar, self._folder)
         submissions = Submissions(self._store, executor, ask, self._backtest)
         self._conclusions = Conclusions(self._store)

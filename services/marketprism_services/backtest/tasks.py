@@ -66,7 +66,7 @@ class Executor:
     @property
     def limits(self) -> Limits:
         """What a child may take."""
-        return Limits(self._settings.memory_mb, self._settings.cpu_s, self._settings.stall_s)
+        return Limits(self._settings.memory_mb, self._settings.cpu_s, self._settings.eventless_s)
 
     def job(self, work: Work, strategy: str = "", file: str = "") -> Job:
         """A job for a child of this host."""

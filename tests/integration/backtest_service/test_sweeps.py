@@ -105,7 +105,7 @@ async def test_a_walk_forward_chooses_and_chains(at: Place) -> None:
 )
 async def test_a_space_that_cannot_be_is_refused_with_its_field(at: Place, changes: dict[str, Any], field: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await at.submit("sweep", **{"space": {"fast": [5, 10], "slow": [30]}, **changes})
+        await at.call("sweep", {**RUN, "space": {"fast": [5, 10], "slow": [30]}, **changes})
     assert (refused.value.code, refused.value.details["field"]) == ("INVALID_PARAMETER", field)
 
 
