@@ -12,8 +12,8 @@ from marketprism_services.settings.section import Section
 class BacktestSettings(Section):
     """The backtest service. `packages` are those whose strategies may be named; they are on Python's path or below
     `strategies`. `workers` runs are done at once by an instance, each in a child that may take `memory_mb` beside its
-    rows and `cpu_s` a run, and is ended where there is no event for `eventless_s`. A user may have `most_rows` rows x runs
-    under way. `rows_mb` of rows are kept on disk."""
+    rows and `cpu_s` a run, and is ended where there is no event for `eventless_s`. A user may have `most_rows` rows x
+    runs under way. `rows_mb` of rows are kept on disk."""
 
     packages: tuple[str, ...] = ("examples",)
     strategies: Path | None = None
