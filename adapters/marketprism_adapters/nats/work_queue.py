@@ -8,17 +8,25 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from marketprism_sdk.errors import StreamError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_get_last, ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
 
-if TYPE_CHECKING:
-    from nats.aio.msg import Msg
-
 _EXPIRES_S = 5.0
+
+
+class _Message(Protocol):
+    """What comes for a question for the next task."""
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def reply(self) -> str: ...
+    @property
+    def headers(self) -> dict[str, str] | None: ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ class WorkQueue:
         Raises:
             StreamMissing: the queue or its consumer is gone. NotConnected.
         """
-        arrived: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        arrived: asyncio.Future[_Message] = asyncio.get_running_loop().create_future()
         inbox = self._connection.inbox()
         stop = await self._connection.subscribe(inbox, lambda m: None if arrived.done() else arrived.set_result(m))
         try:
