@@ -49,7 +49,7 @@ class Constraint:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and node.id not in names:
                 raise ParameterError(f"constraint: expected one of {', '.join(names)}, was {node.id!r}")
-            if not isinstance(node, allowed + signs):
+            if not isinstance(node, (*allowed, *signs)):  # type: ignore[arg-type]
                 raise ParameterError(f"constraint: expected comparisons and + - * / // %, was {ast.unparse(tree)!r}")
 
     def holds(self, values: Mapping[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ def purged_folds(count: int, folds: int, *, purge: int = 0, embargo: int = 0) ->
         raise ParameterError(f"folds: expected 2 to {count}, was {folds} with purge {purge}, embargo {embargo}")
     edges = [round(number * count / folds) for number in range(folds + 1)]
     found = []
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         behind = end + purge + embargo
         train = tuple(each for each in range(count) if each < start - purge or each >= behind)
         found.append(Fold(train, tuple(range(start, end))))
