@@ -31,6 +31,7 @@ from marketprism_application.contracts.questions import (
 from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
 from marketprism_application.contracts.tiers import together
 from marketprism_client._answer import Answer, Row, as_row
+from marketprism_client._backtests import Backtests
 from marketprism_client._data import Data
 from marketprism_client._fields import Fields
 from marketprism_client._history import History, Names, TradingDay, days_of
@@ -91,6 +92,7 @@ class MarketClient:
         self._live = Live(self._session)
         self._orders = Orders(self._session)
         self._data = Data(self._session)
+        self._backtests = Backtests(self._session)
         self._position: ReplayPosition | None = None
 
     async def __aenter__(self) -> Self:
@@ -136,6 +138,11 @@ class MarketClient:
     def history(self) -> History:
         """What is stored, by the same names: `market.history.ticks(…)`, `market.history("ticker", "BTC-USDT")`."""
         return self._history
+
+    @property
+    def backtests(self) -> Backtests:
+        """Strategies run over stored rows: `backtests.run("package.module:Class", "ru1901", interval="1m")`."""
+        return self._backtests
 
     @property
     def orders(self) -> Orders:

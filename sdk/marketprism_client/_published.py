@@ -46,8 +46,21 @@ _DATA = {
     "revisions": Route("GET", "data/revisions/{symbol}"),
     "universe": Route("GET", "data/universe"),
 }
+_BACKTEST = {
+    "run": Route("POST", "backtests"),
+    "sweep": Route("POST", "backtests/sweeps"),
+    "walk_forward": Route("POST", "backtests/walk-forwards"),
+    "get": Route("GET", "backtests/{id}"),
+    "list": Route("GET", "backtests"),
+    "cancel": Route("DELETE", "backtests/{id}"),
+    "table": Route("GET", "backtests/{id}/{part}"),
+    "sweep_results": Route("GET", "backtests/sweeps/{id}/results"),
+    "strategies": Route("GET", "backtests/strategies"),
+}
 _ORDER["tables"] = Route("GET", "orders/tables/{venue}")
-PUBLISHED: Mapping[str, Mapping[str, Route]] = MappingProxyType({"data": _DATA} | {"order": _ORDER})
+PUBLISHED: Mapping[str, Mapping[str, Route]] = MappingProxyType(
+    {"backtest": _BACKTEST} | {"data": _DATA} | {"order": _ORDER}
+)
 
 
 def request_of(route: Route, body: object) -> HttpRequest:

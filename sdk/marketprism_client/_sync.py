@@ -15,6 +15,7 @@ from marketprism_client._fields import Fields
 from marketprism_client._history import Names, TradingDay
 from marketprism_client._loop_thread import LoopThread, SyncStream
 from marketprism_client._records import SomeRecord
+from marketprism_client._sync_backtests import SyncBacktests
 from marketprism_client._sync_data import SyncData
 from marketprism_client._sync_history import SyncHistory, pages_of
 from marketprism_client._sync_live import SyncLive
@@ -57,6 +58,7 @@ class SyncMarketClient:
         self._live = SyncLive(self._loop, self._market.live)
         self._orders = SyncOrders(self._loop, self._market.orders)
         self._data = SyncData(self._loop, self._market.data)
+        self._backtests = SyncBacktests(self._loop, self._market.backtests)
 
     def __enter__(self) -> Self:
         self._loop.open()
@@ -95,6 +97,11 @@ class SyncMarketClient:
     def history(self) -> SyncHistory:
         """What is stored, by the same names: `history.ticks("ru1901", …)`, `history("ticker", "BTC-USDT", …)`."""
         return self._history
+
+    @property
+    def backtests(self) -> SyncBacktests:
+        """Strategies run over stored rows: `backtests.run("package.module:Class", "ru1901", interval="1m")`."""
+        return self._backtests
 
     @property
     def orders(self) -> SyncOrders:

@@ -38,9 +38,14 @@ HEAVY = {
 # Health and metrics over HTTP are every service's; OpenTelemetry brings psutil along where it is installed.
 OF_A_SERVICE = {"aiohttp", "opentelemetry", "prometheus_client", "psutil"}
 # The monitor checks what is set centrally by the classes of the settings.
-OF_SOME = {"storage": {"pydantic"}, "query": {"pydantic"}, "api": {"pydantic"}, "monitor": {"pydantic"}}
-# Checks and downloads are columns from the first task on; pandas comes with what reads files.
-OF_SOME["data"] = {"pyarrow", "numpy", "pandas"}
+OF_SOME = {
+    "backtest": {"numpy", "pyarrow", "pydantic"},  # it is started by whoever runs strategies
+    "data": {"numpy", "pandas", "pyarrow"},  # checks and downloads are columns; pandas comes with what reads files
+    "storage": {"pydantic"},
+    "query": {"pydantic"},
+    "api": {"pydantic"},
+    "monitor": {"pydantic"},
+}
 _REPORT = "\nimport sys; sys.stderr.write('\\n'.join(['<modules>', *sys.modules]))"
 
 

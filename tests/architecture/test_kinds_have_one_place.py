@@ -21,6 +21,7 @@ PLACES = {
         "KLINE",
         "TRADE",
     },  # books are followed, counts are held against trades
+    A + "backtesting/stored_rows.py": {"BAR"},  # of the fill modes, which have the name too
     A + "queries/answering.py": {"BAR"},  # only bars are made of others
     A + "queries/bar_cache.py": {"BAR"},
     A + "queries/checks.py": {"BAR"},  # only bars are counted by activity

@@ -8,16 +8,22 @@ import msgspec
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_adapters.nats.schedule_log import ScheduleLog, ensure_schedule
 from marketprism_adapters.nats.service_settings import MarketServiceSettings
 from marketprism_adapters.nats.stream_layout import StreamLayout
+from marketprism_adapters.trading_tables.files import FileTables
+from marketprism_application.backtesting.options import DEFAULTS
+from marketprism_application.contracts.backtests import BacktestRecord, Kind, RunQuestion, RunState
 from marketprism_application.contracts.schedule_records import JobDocument, JobState
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.resilience import retry
 from marketprism_sdk.streams import Checkpoint
+from marketprism_services.backtest.service import BacktestService
 from marketprism_services.monitor.service import MonitorService, ResourceLimits
 from marketprism_services.scheduler.service import SchedulerService
+from marketprism_services.settings.backtest import BacktestSettings
 from tests.support.event_scene import PARTITION, EventScene, raises, ticks
 
 MB = 1_000_000
@@ -68,6 +74,40 @@ async def jobs_that_fail_and_are_missed(scene: EventScene, _: Path) -> None:
     }
     connection = await scene.connect()
     scene.run(SchedulerService(connection, chinese_calendar_of_markets, built_in=jobs, file={}, funding_hours={}))
+
+
+@raises("BacktestEnded")
+async def a_backtest_of_rows_that_nobody_has(scene: EventScene, folder: Path) -> None:
+    await streams.ensure_streams(scene.connection)
+    connection = await scene.connect()
+    service = BacktestService(
+        connection, chinese_calendar_of_markets, BacktestSettings(), folder / "backtest", FileTables.read
+    )
+    scene.run(service)
+    await scene.ready(service)
+    question = RunQuestion(
+        strategy="examples.double_average:DoubleAverage",
+        code="",
+        params={},
+        instruments=(),
+        venue="",
+        interval="1m",
+        ts_from=None,
+        ts_to=None,
+        options=dict(DEFAULTS),
+    )
+    store = await BacktestStore.open(connection)
+    await store.create(
+        BacktestRecord(
+            id="0123456789abcdef",
+            kind=Kind.RUN,
+            state=RunState.QUEUED,
+            user="user:ann",
+            key="k",
+            question=question,
+            created_at=1,
+        )
+    )
 
 
 @raises("ConfigurationChanged")

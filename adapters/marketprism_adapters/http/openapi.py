@@ -200,7 +200,9 @@ def _schema_of(described: Described, schemas: Schema) -> Schema:
     if isinstance(described, dict):
         return described
     try:
-        (found,), used = msgspec.json.schema_components((described,), ref_template="#/components/schemas/{name}")
+        (found,), used = msgspec.json.schema_components(
+            (described,), schema_hook=_anything, ref_template="#/components/schemas/{name}"
+        )
     except TypeError:  # not a type of msgspec's
         found = TypeAdapter(described).json_schema(ref_template=REF)
         used = found.pop("$defs", {})
@@ -208,6 +210,13 @@ def _schema_of(described: Described, schemas: Schema) -> Schema:
             used[described.__name__], found = found, {"$ref": REF.format(model=described.__name__)}
     schemas.update(used)
     return dict(found)
+
+
+def _anything(kind: type[object]) -> Schema:
+    """The schema of what may be any value. Raises NotImplementedError for types that have none."""
+    if kind is object:
+        return {"description": "any value"}
+    raise NotImplementedError
 
 
 def _parameters(operation: Operation, model: type[BaseModel]) -> list[Schema]:

@@ -33,7 +33,7 @@ def statistics_of(
     found = [Statistic("trading_days", float(len(equity)), "days with rows, nights of the next day included")]
     if len(equity) < 2 or bool((levels <= 0).any()):
         found.append(
-            Statistic("total_return", levels[-1] / capital - 1 if capital else None, "end over capital, less 1")
+            Statistic("total_return", float(levels[-1] / capital - 1) if capital else None, "end over capital, less 1")
         )
         return found
     returns = levels[1:] / levels[:-1] - 1

@@ -40,6 +40,8 @@ class Code(StrEnum):
     LEVERAGE_TOO_HIGH = "LEVERAGE_TOO_HIGH"  # more than the tier of the order's size allows: the text names it
     ORDER_REFUSED = "ORDER_REFUSED"  # an order breaks another rule of its venue
     NO_PRICE = "NO_PRICE"  # none was given, and the platform has none
+    NO_DATA = "NO_DATA"  # a backtest of a range without rows: the text says what there is
+    STRATEGY_IMPORT_FAILED = "STRATEGY_IMPORT_FAILED"  # or no strategy: the text names file and line
     FORBIDDEN = "FORBIDDEN"  # whoever asks may not do this: the text names the scope
     NOT_ENTITLED = "NOT_ENTITLED"  # or not see this instrument, or this kind of its data
     STORE_ERROR = "STORE_ERROR"
@@ -110,6 +112,8 @@ CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
         Code.LEVERAGE_TOO_HIGH: Consequence(400, _USAGE),
         Code.ORDER_REFUSED: Consequence(400, _USAGE),
         Code.NO_PRICE: Consequence(400, _USAGE),
+        Code.NO_DATA: Consequence(409, _INPUT),
+        Code.STRATEGY_IMPORT_FAILED: Consequence(400, _USAGE),
         Code.FORBIDDEN: Consequence(403, _FAILED),
         Code.NOT_ENTITLED: Consequence(403, _FAILED),
         Code.STORE_ERROR: _OTHER,

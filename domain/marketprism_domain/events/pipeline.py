@@ -269,3 +269,15 @@ class DisasterRecoveryActivated:
 
     service: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestEnded:
+    """A run, a sweep or a walk-forward is done or has failed; `error` says why."""
+
+    run: str
+    kind: str  # run, sweep, walk_forward
+    state: str  # done, failed
+    strategy: str
+    user: str
+    error: str

@@ -32,6 +32,7 @@ from marketprism_domain.events.gateway import (
     SubscriptionUpdated,
 )
 from marketprism_domain.events.pipeline import (
+    BacktestEnded,
     BarDataAggregated,
     BarsStoredToClickHouse,
     ClockOff,
@@ -147,6 +148,7 @@ EVENTS: dict[str, type[Any]] = {
         PipelineRecovered,
         StreamMadeAnew,
         StreamFillingUp,
+        BacktestEnded,
         StorageFillingUp,
         FrameRefused,
         StoreReplaced,

@@ -40,7 +40,9 @@ class JobInterface(msgspec.Struct, frozen=True):
 
 class HttpInterface(msgspec.Struct, frozen=True):
     """An HTTP request: its full path with `{name}` for what varies, the scope that it needs, what it takes of its
-    caller's rate (`weight`), and JSON Schemas of its values (of the path, the query and the body) and of its answer."""
+    caller's rate (`weight`), and JSON Schemas of its values (of the path, the query and the body) and of its answer.
+
+    `status` is that of an answer. One that has `content_types` may be a file of one of them (`HttpFile`)."""
 
     method: str
     path: str
@@ -50,6 +52,16 @@ class HttpInterface(msgspec.Struct, frozen=True):
     values: JsonSchema = {}
     answer: JsonSchema = {}
     timeout_s: float = 25.0
+    status: int = 200
+    content_types: tuple[str, ...] = ()
+
+
+class HttpFile(msgspec.Struct, frozen=True):
+    """An answer that is no `data` but a file: its bytes, what they are, and the name that it is saved by."""
+
+    content_type: str
+    content: bytes
+    filename: str = ""
 
 
 class ServiceInterface(msgspec.Struct, frozen=True):
@@ -110,6 +122,7 @@ __all__ = [
     "CommandCheck",
     "CommandInterface",
     "HttpCall",
+    "HttpFile",
     "HttpInterface",
     "JobInterface",
     "JsonSchema",

@@ -49,19 +49,29 @@ def event(service: str, name: str, *, mode: Mode = "broadcast") -> Callable[[F],
     return _mark("__event__", (service, name, mode))
 
 
-def http(method: str, path: str, *, scope: str, weight: int = 1, timeout_s: float = 25.0) -> Callable[[F], F]:
+def http(
+    method: str,
+    path: str,
+    *,
+    scope: str,
+    weight: int = 1,
+    timeout_s: float = 25.0,
+    status: int = 200,
+    content_types: tuple[str, ...] = (),
+) -> Callable[[F], F]:
     """Answer `<method> /api/v1/<service><path>` at every API gateway with this method, on some instance.
 
     A service whose `http_name` is its plural has its paths behind that.
 
     Its first argument is a record of all values: of the path (`{id}`), the query and the body, which is a JSON object.
     A second one gets the `Caller`. What it returns is the `data` of the answer. A gateway lets in who has `scope`, and
-    takes `weight` of the caller's rate; what of the data the caller may see is the handler's to hold to.
+    takes `weight` of the caller's rate; what of the data the caller may see is the handler's to hold to. It is answered
+    with `status` (200, 201, 202); one that has `content_types` may return an `HttpFile` of one of them.
 
     Raises:
         ConfigurationError: no such method or path, no scope, or a weight or time out of bounds.
     """
-    return _mark("__http__", HttpMark(method, path, scope, weight, timeout_s))
+    return _mark("__http__", HttpMark(method, path, scope, weight, timeout_s, status, content_types))
 
 
 def _mark(attribute: str, value: object) -> Callable[[F], F]:

@@ -44,12 +44,16 @@ class HttpMark:
     scope: str
     weight: int
     timeout_s: float
+    status: int = 200
+    content_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ConfigurationError(f"http: expected a method of {', '.join(METHODS)}, was {self.method!r}")
         if not _PATH.fullmatch(self.path):
             raise ConfigurationError(f"http: expected a path of words and of names in braces, was {self.path!r}")
+        if self.status not in (200, 201, 202):
+            raise ConfigurationError(f"http {self.path}: expected status 200, 201 or 202, was {self.status}")
         if not self.scope or self.weight < 1 or not 0 < self.timeout_s <= _LONGEST_S:
             raise ConfigurationError(
                 f"http {self.path}: expected a scope, weight >= 1 and 0 < timeout_s <= {_LONGEST_S:g}, was {self}"
@@ -201,6 +205,8 @@ def _request(path: str, mark: HttpMark, handler: Handler) -> HttpInterface:
         _schema(body_type(handler)),
         _schema(answer),
         mark.timeout_s,
+        mark.status,
+        mark.content_types,
     )
 
 

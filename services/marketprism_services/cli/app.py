@@ -39,6 +39,13 @@ _ORDERS = {
         "Reference tables of orders: what they hold, and venues' own lists as tables.",
     ),
 }
+_BACKTESTS = {
+    "backtest": CommandRow(
+        "backtest",
+        "backtest",
+        "Run a strategy over recordings, files of bars, or what is stored; prove, repeat and compare runs.",
+    ),
+}
 COMMANDS = {
     "up": CommandRow("up", "up", "Run every service on this machine, with a nats-server and a store of their own."),
     "run": CommandRow("run", "run", "Run one service as this process."),
@@ -78,6 +85,7 @@ COMMANDS = {
         "rolls",
         "When which contract of a product became the main one: by open interest at the day before's end.",
     ),
+    **_BACKTESTS,
     **_ORDERS,
     "gateway": CommandRow(
         "gateway",
@@ -115,11 +123,6 @@ COMMANDS = {
         "Publish stored data again, in order and with its times, on subjects of its own.",
     ),
     "data": CommandRow("data", "data", "Series and files: checks, repairs, downloads, imports, exports, jobs."),
-    "backtest": CommandRow(
-        "backtest",
-        "backtest",
-        "Run a strategy over recordings, files of bars, or what is stored; prove, repeat and compare runs.",
-    ),
     "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
     "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),
     "chaos": CommandRow("chaos", "chaos", "Break real processes and see what happens."),

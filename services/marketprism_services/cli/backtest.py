@@ -14,20 +14,23 @@ from typer.core import TyperGroup
 
 from marketprism_application.backtesting.causality import prove_causality
 from marketprism_application.backtesting.columns import Selection
+from marketprism_application.backtesting.comparing import compared, differences
 from marketprism_application.backtesting.engine import Engine
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.report_page import report_page
 from marketprism_application.backtesting.result import RunResult
+from marketprism_application.backtesting.result_tables import run_document
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_application.backtesting.verification import verify_fills
 from marketprism_application.errors import SourceError
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_services.backtest.guard import NoOutside, limited
+from marketprism_services.cli import backtest_service
 from marketprism_services.cli.backtest_data import FileRows, calendar_of
 from marketprism_services.cli.backtest_files import active_orders, json_text, read_fills, read_run, write_run
-from marketprism_services.cli.backtest_guard import NoOutside, limited
 from marketprism_services.cli.backtest_options import BacktestOptions, params_of
 from marketprism_services.cli.backtest_stored import stored_selection
-from marketprism_services.cli.backtest_view import differences, show_result, show_trials
+from marketprism_services.cli.backtest_view import show_result, show_trials
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, err
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -219,7 +222,7 @@ def rerun(
         calendar = calendar_of(_config_of(options))
         selection, remarks = _selection(options, calendar, data_dir, nats_url)
         again = _run(selection, calendar, options.spec(Path.cwd()), remarks, strict=options.strict)
-        changed = differences(stored, again)
+        changed = differences(stored, run_document(again))
         if as_json:
             print(json_text({"equal": not changed, "run_id": again.run_id, "changed": changed}))
         else:
@@ -235,7 +238,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Hold runs beside one another: parameters, results, statistics."""
-    from marketprism_services.cli.backtest_view import compared, show_compared  # noqa: PLC0415 (only here)
+    from marketprism_services.cli.backtest_view import show_compared  # noqa: PLC0415 (only here)
 
     with _as_stops():
         rows = compared({str(each): read_run(each) for each in run_dirs})
@@ -243,6 +246,15 @@ def compare(
         print(json_text(rows))
     else:
         show_compared(rows, [str(each) for each in run_dirs])
+
+
+for _name, _command in (
+    ("submit", backtest_service.submit),
+    ("list", backtest_service.list_runs),
+    ("show", backtest_service.show),
+    ("cancel", backtest_service.cancel),
+):
+    backtest.command(_name)(_command)
 
 
 def _options_of(stored: dict[str, object]) -> BacktestOptions:

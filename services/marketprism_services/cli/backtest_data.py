@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -17,10 +16,13 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.imports.registry import open_rows_file
 from marketprism_adapters.sources.registry import replay_spec
 from marketprism_adapters.trading_tables.files import FileTables
+from marketprism_application.backtesting import terms
 from marketprism_application.backtesting.columns import FundingRow, Hole, InstrumentData, Selection
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.options import TermsGiven
 from marketprism_application.backtesting.settings import FillMode
+from marketprism_application.backtesting.stored_rows import RowsAsked
 from marketprism_application.backtesting.tables import (
     Steps,
     bars_of_records,
@@ -30,41 +32,23 @@ from marketprism_application.backtesting.tables import (
     trades_of_rows,
 )
 from marketprism_application.contracts.packed import Packed
-from marketprism_application.errors import OrderError, SourceError
+from marketprism_application.errors import SourceError
 from marketprism_application.integrity.bar_rows import BarRows, joined
 from marketprism_application.integrity.catalogue import BARS, FUNDING, TRADES
 from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
 from marketprism_application.ports.imports import FileHints, FileSeries, RowsFile
 from marketprism_application.replay.rebuild import rebuild
-from marketprism_application.trading.markets import Evidence, Given, resolve
-from marketprism_domain.instruments.sizes import size_of
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.trading_days import day_of, utc_day_text
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.trading.chinese_futures import MarginRate
-from marketprism_domain.trading.contracts import ContractTerms
-from marketprism_domain.trading.fees import FeeRate, FeeRule
-from marketprism_domain.trading.margin_tiers import MarginTiers
 from marketprism_services.cli.options import settings_of
 from marketprism_services.wiring.sources import source_of
 
 _READ = frozenset((BARS, TRADES, FUNDING))
-
-
-@dataclass(frozen=True)
-class TermsGiven:
-    """What the command line says of instruments; None for what the tables say."""
-
-    multiplier: Decimal | None = None
-    fee_rate: Decimal | None = None
-    fee_per_lot: Decimal | None = None
-    margin_rate: Decimal | None = None
-    leverage: Decimal | None = None
-    tick: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +69,12 @@ class DataAsked:
     @property
     def wants_ticks(self) -> bool:
         """Whether ticks are what fills, or what decides inside a bar."""
-        return self.fill is not FillMode.BAR or self.detail == "tick"
+        return self.rows.wants_ticks
+
+    @property
+    def rows(self) -> RowsAsked:
+        """The same of a store."""
+        return RowsAsked(self.interval, self.fill, self.detail, self.venue, self.ts_from, self.ts_to)
 
 
 class FileRows:
@@ -247,45 +236,8 @@ class FileRows:
 
 
 def instrument_of(venue: str, symbol: str, on: date, given: TermsGiven) -> Instrument:
-    """The terms of an instrument: as they are given, else by the tables of orders, else none."""
-    size = size_of(venue, symbol)
-    found = None
-    with suppress(OrderError):  # no tables of this venue: what is given, and no margin
-        found = resolve(venue, symbol, FileTables.read(), None, Given(), Evidence(on))
-    own = ContractTerms() if found is None else found.terms
-    multiplier = given.multiplier or (size.multiplier if size is not None else own.multiplier)
-    terms = own._replace(multiplier=multiplier, settle=own.settle or "")
-    tick = given.tick or (size.price_tick if size is not None else None)
-    taker = maker = FeeRule(FeeRate(), FeeRate(), FeeRate())
-    if given.fee_rate is not None or given.fee_per_lot is not None:
-        rate = FeeRate(given.fee_rate or Decimal(0), given.fee_per_lot or Decimal(0))
-        taker = maker = FeeRule(rate, rate, rate)
-    elif found is not None and found.fees is not None:
-        taker, maker = found.fees.taker, found.fees.maker
-    margins = None if found is None else found.margins
-    margin = margins if isinstance(margins, MarginRate | MarginTiers) else None
-    if given.margin_rate is not None:
-        margin = MarginRate(given.margin_rate) if given.margin_rate else None
-    rules = None if found is None else found.rules
-    step = Decimal(1)
-    if found is not None and found.order_rules.step is not None:
-        step = found.order_rules.step
-    elif rules is None or not rules.contracts:
-        step = Decimal("0.00000001")
-    return Instrument(
-        venue,
-        symbol,
-        terms,
-        tick,
-        step,
-        taker,
-        maker,
-        margin,
-        given.leverage,
-        apart=rules is not None and rules.apart,
-        today_first=rules is not None and rules.today_first,
-        funding_cutoff_s=Decimal(0) if rules is None else rules.funding_cutoff_s,
-    )
+    """The terms of an instrument: as they are given, else by the tables that come with the product, else none."""
+    return terms.instrument_of(FileTables.read(), venue, symbol, on, given)
 
 
 def calendar_of(config: Path | None) -> MarketCalendar:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from marketprism_application.backtesting.errors import BacktestError
-from marketprism_application.backtesting.orders import Evidence, Fill
+from marketprism_application.backtesting.orders import Fill
 from marketprism_application.backtesting.result import RunResult
-from marketprism_application.integrity.exact_numbers import ArrowArray
+from marketprism_application.backtesting.result_tables import active_of, as_texts, fills_of, result_tables, run_document
 from marketprism_services.cli.backtest_options import BacktestOptions
 
 RUN_FILE = "run.json"
@@ -49,9 +47,9 @@ def write_run(folder: Path, result: RunResult, options: BacktestOptions) -> list
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [_write_json(folder, result, options)]
-        for name, table in _tables(result).items():
+        for name, table in result_tables(result).items():
             pq.write_table(table, folder / f"{name}.parquet")
-            pa_csv.write_csv(_texts(table), folder / f"{name}.csv")
+            pa_csv.write_csv(as_texts(table), folder / f"{name}.csv")
             written += [folder / f"{name}.parquet", folder / f"{name}.csv"]
     except OSError as error:
         raise BacktestError(f"out: expected a folder that can be written, {folder}: {error.strerror}") from error
@@ -59,79 +57,12 @@ def write_run(folder: Path, result: RunResult, options: BacktestOptions) -> list
 
 
 def _write_json(folder: Path, result: RunResult, options: BacktestOptions) -> Path:
-    document = {
-        "format": _FORMAT,
-        **result.summary(),
-        "settings": dict(result.settings),
-        "instruments": [dict(each) for each in result.instruments],
-        "conventions": {each.name: each.convention for each in result.statistics},
-        "code": result.code,
-        "digests": {name: dict(days) for name, days in result.digests.items()},
-        "options": options.plain(),
-        "log": [{"ts": ts, "text": text} for ts, text in result.logs],
-    }
+    document = {"format": _FORMAT, **run_document(result), "options": options.plain()}
     path = folder / RUN_FILE
     partial = path.with_suffix(".partial")
     partial.write_text(json_text(document, indent=1), encoding="utf-8")
     partial.replace(path)
     return path
-
-
-def _tables(result: RunResult) -> dict[str, pa.Table]:
-    fills = [
-        {
-            **each._asdict(),
-            "evidence": None,
-            **{f"evidence_{name}": part for name, part in each.evidence._asdict().items()},
-        }
-        for each in result.fills
-    ]
-    for row in fills:
-        del row["evidence"]
-    before = [float(result.capital), *(float(day.equity) for day in result.days)]
-    days = [
-        {
-            "date": f"{day.trading_day[:4]}-{day.trading_day[4:6]}-{day.trading_day[6:]}",
-            **day._asdict(),
-            "returns": float(day.equity) / start - 1 if start else 0.0,
-        }
-        for day, start in zip(result.days, before, strict=False)
-    ]
-    found = {
-        "fills": _table(fills),
-        "orders": _table([each._asdict() for each in result.orders]),
-        "positions": _table([each._asdict() for each in result.trips]),
-        "decisions": _table([each._asdict() for each in result.decisions]),
-        "equity": _table(days),
-    }
-    if result.series:
-        names = ("ts", "name", "value")
-        found["series"] = _table([dict(zip(names, each, strict=True)) for each in result.series])
-    return found
-
-
-def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
-    if not rows:
-        return pa.table({"ts": pa.array([], pa.int64())})
-    columns: dict[str, list[object]] = {name: [row[name] for row in rows] for name in rows[0]}
-    return pa.table({name: _array(column) for name, column in columns.items()})
-
-
-def _array(column: list[object]) -> ArrowArray:
-    if any(isinstance(each, Decimal) for each in column):
-        return pa.array(column, pa.decimal128(38, 12))
-    return pa.array(column)
-
-
-def _texts(table: pa.Table) -> pa.Table:
-    """A table as CSV has it: decimals without zeros behind them."""
-    for number, field in enumerate(table.schema):
-        if pa.types.is_decimal(field.type):
-            plain = [
-                None if each is None else format(each.normalize() + 0, "f") for each in table.column(number).to_pylist()
-            ]
-            table = table.set_column(number, field.name, pa.array(plain, pa.string()))
-    return table
 
 
 def read_run(folder: Path) -> dict[str, object]:
@@ -153,18 +84,10 @@ def read_fills(folder: Path) -> list[Fill]:
     path = folder / "fills.parquet"
     if not path.is_file():
         raise BacktestError(f"fills: expected {path}, there is none")
-    found = []
-    for row in pq.read_table(path).to_pylist():
-        if "number" not in row:
-            continue
-        evidence = Evidence(*(row.pop(f"evidence_{name}") for name in Evidence._fields))
-        plain = {name: each.normalize() + 0 if isinstance(each, Decimal) else each for name, each in row.items()}
-        found.append(Fill._make([*(plain[name] for name in Fill._fields[:-1]), evidence]))
-    return found
+    return fills_of(pq.read_table(path))
 
 
 def active_orders(folder: Path) -> dict[int, int]:
     """When each order was sent, by its number."""
     path = folder / "orders.parquet"
-    rows = pq.read_table(path).to_pylist() if path.is_file() else []
-    return {row["number"]: row["ts"] for row in rows if "number" in row}
+    return active_of(pq.read_table(path)) if path.is_file() else {}

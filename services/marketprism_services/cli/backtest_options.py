@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from decimal import Decimal
 from pathlib import Path
 
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.loading import check_repeatable, load_strategy, parameters_of
+from marketprism_application.backtesting.options import settings_of, terms_of
 from marketprism_application.backtesting.runs import RunSpec
-from marketprism_application.backtesting.settings import (
-    FillMode,
-    GapPolicy,
-    QueueModel,
-    RunSettings,
-    Slippage,
-    decimal_of,
-)
-from marketprism_application.contracts.nearest import did_you_mean
-from marketprism_services.cli.backtest_data import DataAsked, TermsGiven
+from marketprism_application.backtesting.settings import FillMode, RunSettings
+from marketprism_services.cli.backtest_data import DataAsked
 from marketprism_services.cli.clocks import zone_of_symbol
-
-_TIMES = {"ms": 1_000_000, "us": 1_000, "ns": 1, "s": 1_000_000_000}
-_DEFAULT_POWER = 2.0
 
 
 @dataclass(frozen=True)
@@ -77,34 +66,7 @@ class BacktestOptions:
 
     def settings(self) -> RunSettings:
         """How the run fills and costs. Raises BacktestError: an option that cannot be; names it."""
-        modes = tuple(mode.value for mode in FillMode)
-        model, _, power = self.queue.partition(":")
-        models = tuple(each.value for each in QueueModel)
-        if self.fill not in modes:
-            raise BacktestError(
-                f"fill: expected one of {', '.join(modes)}, was {self.fill!r}{did_you_mean(self.fill, modes)}"
-            )
-        if model not in models:
-            raise BacktestError(
-                f"queue: expected one of {', '.join(models)}, was {self.queue!r}{did_you_mean(model, models)}"
-            )
-        return RunSettings(
-            fill=FillMode(self.fill),
-            capital=decimal_of("capital", self.capital),
-            participation=decimal_of("participation", self.participation) if self.participation else None,
-            limit_size=not self.unlimited,
-            touch=self.touch,
-            detail=self.detail,
-            slippage=Slippage.parse(self.slippage),
-            latency_ns=_nanos(self.latency),
-            queue_model=QueueModel(model),
-            queue_power=float(decimal_of("queue", power)) if power else _DEFAULT_POWER,
-            gap_policy=GapPolicy.parse(self.gap_policy),
-            funding=self.funding,
-            seed=self.seed,
-            strict=self.strict,
-            clock=self.clock,
-        )
+        return settings_of(self.plain())
 
     def spec(self, folder: Path) -> RunSpec:
         """The strategy, its parameters and the settings; strategies are looked for in a folder first.
@@ -122,21 +84,6 @@ class BacktestOptions:
         """Which rows the run is of."""
         zone = zone_of_symbol(self.symbol or "", None) if self.symbol else zone_of_symbol("ru1901", None)
         ts_from, ts_to = zone.range(self.start, self.end)
-        given = {
-            name: decimal_of(name, text) if text else None
-            for name, text in (
-                ("multiplier", self.multiplier),
-                ("fee_rate", self.fee_rate),
-                ("fee_per_lot", self.fee_per_lot),
-                ("margin_rate", self.margin_rate),
-                ("leverage", self.leverage),
-                ("tick", self.price_tick),
-            )
-        }
-        for name in ("multiplier", "leverage", "tick"):
-            value = given[name]
-            if value is not None and value <= 0:
-                raise BacktestError(f"{name}: expected more than 0, was {value}")
         return DataAsked(
             files,
             self.interval,
@@ -146,17 +93,9 @@ class BacktestOptions:
             self.venue,
             ts_from,
             ts_to,
-            TermsGiven(**given),
+            terms_of(self.plain()),
             Path(self.config) if self.config else None,
         )
-
-
-def _nanos(text: str) -> int:
-    """A time as `600ms`, `5 s` or a number of milliseconds. Raises BacktestError: it is none."""
-    for unit, factor in _TIMES.items():
-        if text.endswith(unit) and text.removesuffix(unit).strip().replace(".", "", 1).isdigit():
-            return int(decimal_of("latency", text.removesuffix(unit).strip()) * factor)
-    return int(decimal_of("latency", text) * Decimal(1_000_000))
 
 
 def params_of(texts: list[str]) -> dict[str, str]:

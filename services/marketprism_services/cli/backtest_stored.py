@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import cast
 
-from marketprism_application.backtesting.columns import InstrumentData, Selection, TickColumns
-from marketprism_application.backtesting.errors import NoDataError
-from marketprism_application.backtesting.settings import FillMode
-from marketprism_application.backtesting.tables import Steps, bars_of_records, holes_of, ticks_of_records
+from marketprism_application.backtesting.columns import Selection
+from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.stored_rows import stored_rows
 from marketprism_client import MarketClient
-from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions.trading_days import day_of
 from marketprism_services.cli.backtest_data import DataAsked, instrument_of
 from marketprism_services.cli.backtest_options import BacktestOptions
 from marketprism_services.cli.options import ask, nats_of
@@ -38,51 +33,8 @@ def stored_selection(
 
 async def read_stored(market: MarketClient, symbols: Sequence[str], asked: DataAsked) -> Selection:
     """The rows of instruments from whoever answers a client. Raises NoDataError: one has none in the range."""
-    found = [await _instrument(market, symbol, asked) for symbol in symbols]
-    return Selection(tuple(sorted(found, key=lambda data: data.instrument.key)))
 
+    def terms(venue: str, symbol: str, on: date) -> Instrument:
+        return instrument_of(venue, symbol, on, asked.terms)
 
-async def _instrument(market: MarketClient, symbol: str, asked: DataAsked) -> InstrumentData:
-    venue = asked.venue or None
-    interval = asked.interval or ("1m" if asked.fill is FillMode.BAR else "")
-    bars: list[Bar] = []
-    ticks: list[Tick] = []
-    if interval:
-        async for page in _pages(market, "bar", symbol, asked, interval):
-            bars += cast("list[Bar]", page)
-    if asked.wants_ticks:
-        async for page in _pages(market, "tick", symbol, asked, None):
-            ticks += cast("list[Tick]", page)
-    if not bars and not ticks:
-        raise NoDataError(f"{symbol}: expected stored rows from {asked.ts_from} to {asked.ts_to}, there are none")
-    first = bars[0] if bars else ticks[0]
-    gaps = [
-        gap for gap in await market.gaps(first.symbol, asked.ts_from, asked.ts_to) if not venue or gap.venue == venue
-    ]
-    day = day_of(first.trading_day)
-    instrument = await asyncio.to_thread(instrument_of, first.venue, first.symbol, day, asked.terms)
-    columns: TickColumns | None = None
-    steps: Steps | None = None
-    if ticks:
-        columns, steps = ticks_of_records(instrument, ticks)
-    of_bars = {}
-    if bars:
-        made = bars_of_records(instrument, interval, bars, steps)
-        of_bars, steps = {interval: made.columns}, made.steps
-    assert steps is not None  # noqa: S101 (there are rows)
-    return InstrumentData(instrument, steps.unit, steps.step, of_bars, columns, holes=holes_of(gaps))
-
-
-async def _pages(
-    market: MarketClient, kind: str, symbol: str, asked: DataAsked, interval: str | None
-) -> AsyncIterator[list[object]]:
-    pages = market.history.pages(
-        kind,
-        symbol,
-        asked.ts_from,
-        asked.ts_to,
-        venue=asked.venue or None,
-        **({"interval": interval} if interval else {}),
-    )
-    async for page in pages:
-        yield list(page)
+    return await stored_rows(market.ask, symbols, asked.rows, terms)

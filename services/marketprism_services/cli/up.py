@@ -47,6 +47,9 @@ def up(
     data: Annotated[
         bool, typer.Option("--data", help="Start the data service, which downloads, checks and repairs.")
     ] = False,
+    backtests: Annotated[
+        bool, typer.Option("--backtests", help="Start the backtest service, which runs strategies.")
+    ] = False,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
     config: Config = None,
@@ -74,7 +77,15 @@ def up(
     settings = settings.model_copy(update={"data_dir": directory_of(settings)})
     raise typer.Exit(
         run_up(
-            settings, starting, once=once, as_json=as_json, monitored=monitoring, jobs=jobs, orders=orders, data=data
+            settings,
+            starting,
+            once=once,
+            as_json=as_json,
+            monitored=monitoring,
+            jobs=jobs,
+            orders=orders,
+            backtests=backtests,
+            data=data,
         )
     )
 

@@ -55,6 +55,7 @@ def run_up(
     monitored: bool = False,
     jobs: bool = False,
     orders: bool = False,
+    backtests: bool = False,
     data: bool = False,
 ) -> int:
     """Exit code of the whole run."""
@@ -74,6 +75,7 @@ def run_up(
         monitored=monitored,
         jobs=jobs,
         orders=orders,
+        backtests=backtests,
         data=data,
     )
     return run(work, settings.drain_s + 8)
@@ -89,12 +91,21 @@ async def _up(
     monitored: bool,
     jobs: bool,
     orders: bool,
+    backtests: bool,
     data: bool,
 ) -> int:
     async with AsyncExitStack() as stack:
         with err.status("checking the source and starting NATS and the services …"):
             running = await local_stack.start(
-                settings, stack, launcher, stop, monitored=monitored, jobs=jobs, orders=orders, data_jobs=data
+                settings,
+                stack,
+                launcher,
+                stop,
+                monitored=monitored,
+                jobs=jobs,
+                orders=orders,
+                backtests=backtests,
+                data_jobs=data,
             )
         err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False, soft_wrap=True)
         if data_of(settings) == SIMULATED:

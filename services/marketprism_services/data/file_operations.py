@@ -17,14 +17,14 @@ class FileOperations:
         self._desk, self._places = desk, places
 
     @rpc("imports")
-    @http("POST", "/imports", scope=Scope.OPERATE, weight=10)
+    @http("POST", "/imports", scope=Scope.OPERATE, weight=10, status=202)
     async def imports(self, asked: ImportRequest, caller: Caller | None = None) -> JobShown:
         """Store the rows of a file of the service's own machine."""
         await self._places.file(asked)
         return await self._desk.begin(asked, _who(caller))
 
     @rpc("exports")
-    @http("POST", "/exports", scope=Scope.OPERATE, weight=10)
+    @http("POST", "/exports", scope=Scope.OPERATE, weight=10, status=202)
     async def exports(self, asked: ExportRequest, caller: Caller | None = None) -> JobShown:
         """Write stored rows as files on the service's own machine."""
         await self._places.folder(asked)

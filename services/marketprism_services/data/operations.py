@@ -62,13 +62,13 @@ class DataOperations:
         self._desk, self._overview = desk, overview
 
     @rpc("downloads")
-    @http("POST", "/downloads", scope=Scope.DOWNLOAD, weight=5)
+    @http("POST", "/downloads", scope=Scope.DOWNLOAD, weight=5, status=202)
     async def downloads(self, asked: DownloadRequest, caller: Caller | None = None) -> JobShown:
         """Fetch rows of the past into the store."""
         return await self._desk.begin(asked, _who(caller))
 
     @rpc("checks")
-    @http("POST", "/checks", scope=Scope.HISTORY, weight=5)
+    @http("POST", "/checks", scope=Scope.HISTORY, weight=5, status=202)
     async def checks(self, asked: CheckRequest, caller: Caller | None = None) -> JobShown:
         """Begin a check of stored series."""
         return await self._desk.begin(asked, _who(caller))
@@ -79,7 +79,7 @@ class DataOperations:
         return await self._desk.begin(asked, _who(caller))
 
     @rpc("daily")
-    @http("POST", "/daily", scope=Scope.OPERATE, weight=10)
+    @http("POST", "/daily", scope=Scope.OPERATE, weight=10, status=202)
     async def daily(self, asked: DailyRequest, caller: Caller | None = None) -> JobShown:
         """Check the day before of every stored series, judge, repair what is ours."""
         return await self._desk.begin(asked, _who(caller))
@@ -91,13 +91,13 @@ class DataOperations:
         return {"job": begun.id, "series": begun.tasks}
 
     @rpc("recheck")
-    @http("POST", "/checks/{id}/recheck", scope=Scope.OPERATE, weight=5)
+    @http("POST", "/checks/{id}/recheck", scope=Scope.OPERATE, weight=5, status=202)
     async def recheck(self, asked: RecheckAsked, caller: Caller | None = None) -> JobShown:
         """Ask witnesses about every defect of a check."""
         return await self._desk.begin(RecheckRequest(check=asked.id, witnesses=asked.witnesses), _who(caller))
 
     @rpc("repair")
-    @http("POST", "/checks/{id}/repairs", scope=Scope.OPERATE, weight=5)
+    @http("POST", "/checks/{id}/repairs", scope=Scope.OPERATE, weight=5, status=202)
     async def repair(self, asked: RepairAsked, caller: Caller | None = None) -> JobShown:
         """Repair what a check found, as far as it is ours."""
         return await self._desk.begin(RepairRequest(check=asked.id, dry_run=asked.dry_run), _who(caller))

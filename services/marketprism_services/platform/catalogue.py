@@ -26,6 +26,7 @@ class Wiring(Protocol):
 SCHEDULER = "scheduler"
 ORDER = "order"
 DATA = "data"
+BACKTEST = "backtest"
 
 
 def names() -> tuple[str, ...]:
@@ -61,6 +62,7 @@ def wiring_of(row: ServiceRow) -> Wiring:
 
 
 __all__ = [
+    "BACKTEST",
     "DATA",
     "ORDER",
     "SCHEDULER",

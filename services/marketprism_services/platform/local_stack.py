@@ -105,12 +105,13 @@ async def start(
     monitored: bool = False,
     jobs: bool = False,
     orders: bool = False,
+    backtests: bool = False,
     data_jobs: bool = False,
 ) -> Running:
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
 
     `monitored` starts the notifier and this machine's Prometheus and Alertmanager too, `jobs` the scheduler,
-    `orders` the order service, `data_jobs` the data service.
+    `orders` the order service, `backtests` the backtest service, `data_jobs` the data service.
 
     Without a source no gateway is started: what is stored is served.
 
@@ -152,12 +153,13 @@ async def start(
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start([name for name in catalogue.in_up() if name != READER])
     up = Running(connection, settings, (), {}, {}, supervisor, probe, servers, data_from, bars_from, reads=False)
-    if jobs:
-        await supervisor.start([catalogue.SCHEDULER])
-    if orders:
-        await supervisor.start([catalogue.ORDER])
-    if data_jobs:
-        await supervisor.start([catalogue.DATA])
+    wanted = {
+        catalogue.SCHEDULER: jobs,
+        catalogue.ORDER: orders,
+        catalogue.BACKTEST: backtests,
+        catalogue.DATA: data_jobs,
+    }
+    await supervisor.start([name for name, asked in wanted.items() if asked])
     if monitored:
         up.monitoring = await _start_monitoring(up, stack, stop)
     await check

@@ -38,6 +38,9 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("schedule_retries_total", "Attempts at runs beyond the first, of runs that have ended.", ("job",)),
     # order
     ("order_lookups_failed_total", "Newest prices and terms that the read side did not give, by which.", ("kind",)),
+    ("backtest_rows_total", "Rows that strategies were run over.", ()),
+    ("backtest_tasks_total", "Tasks of backtests that have ended here, by how.", ("result",)),
+    ("backtests_ended_total", "Runs, sweeps and walk-forwards that have ended, by what and how.", ("kind", "result")),
     ("order_tables_refused_total", "Records of imported tables that are none and were left out.", ()),
     # gateway
     ("messages_received_total", "Messages of the source that went into the raw log.", ()),
@@ -146,6 +149,9 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # every service
     ("config_pending", "Settings that were changed centrally and wait for a restart of this process.", ()),
     ("config_version", "Version of the central configuration that this process runs with.", ()),
+    # backtest
+    ("backtest_open", "Runs, sweeps and walk-forwards that have not ended, 0 of an instance that does not lead.", ()),
+    ("backtest_tasks_running", "Tasks of backtests that are being done here.", ()),
     # scheduler
     ("schedule_jobs", "Jobs that are planned by this instance, 0 of one that does not lead.", ()),
     ("schedule_last_success_seconds", "When a job has last succeeded, seconds since 1970.", ("job",)),

@@ -62,5 +62,7 @@ SERVICES = (
     ServiceRow("order", Instances.REPLICATED, 8091, in_up=False, sections=("order",)),
     # Downloads, checks and repairs of what is stored: any number of instances work.
     ServiceRow("data", Instances.SINGLE_ACTIVE, 8082, in_up=False, sections=("data", "lease")),
+    # Strategies over what is stored: who runs them starts one on each host.
+    ServiceRow("backtest", Instances.SINGLE_ACTIVE, 8093, in_up=False, sections=("backtest", "order", "lease")),
     ServiceRow("notifier", Instances.SINGLE_ACTIVE, 8090, in_up=False, sections=("notify", "lease")),
 )

@@ -24,6 +24,7 @@ from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.urls import HIDDEN, hide
 from marketprism_services.settings.api import ApiSettings
 from marketprism_services.settings.archive import ArchiveSettings
+from marketprism_services.settings.backtest import BacktestSettings
 from marketprism_services.settings.backup import BackupSettings
 from marketprism_services.settings.data import DataSettings
 from marketprism_services.settings.errors import SettingsError
@@ -75,6 +76,7 @@ class Settings(Section):
     scheduler: SchedulerSettings = SchedulerSettings()
     order: OrderSettings = OrderSettings()
     data: DataSettings = DataSettings()
+    backtest: BacktestSettings = BacktestSettings()
     bars: BarSettings = BarSettings()
     rules: RuleSettings = RuleSettings()
     http: HttpSettings = HttpSettings()

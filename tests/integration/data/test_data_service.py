@@ -157,7 +157,7 @@ async def test_the_gateway_hands_requests_on_and_holds_to_scopes(side: DataSide)
         wrong = await api.ask("POST", path, operator, {**body, "venue": "binanze"})
         assert wrong.status == 400
         begun = await api.ask("POST", path, operator, body)
-        assert begun.status == 200, begun
+        assert begun.status == 202, begun
         name = (await api.ask("GET", "/api/v1/data/jobs", viewer)).data[0]["id"]
         job = await side.ended(name)
         assert (job.stage, job.rows) == (JobStage.DONE, MINUTES)

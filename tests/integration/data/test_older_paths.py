@@ -101,10 +101,10 @@ async def test_who_may_not_do_what_stands_in_its_place_may_not_do_it_here(nats_u
         ):
             assert (await api.ask("POST", path, viewer, body)).code == "FORBIDDEN", path
             assert (await api.ask("POST", path, "", body)).code == "UNAUTHENTICATED", path
-        assert (await api.ask("POST", "/api/data-integrity", viewer, {"symbols": "BTCUSDT"})).status == 200
+        assert (await api.ask("POST", "/api/data-integrity", viewer, {"symbols": "BTCUSDT"})).status == 202
         assert len(state.jobs) == 2
         assert await changes(api) == before
-        assert (await api.ask("POST", "/api/download", operator, DOWNLOAD)).status == 200
+        assert (await api.ask("POST", "/api/download", operator, DOWNLOAD)).status == 202
         assert await changes(api) > before
 
 

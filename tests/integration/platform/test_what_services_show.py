@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.audit_log import AUDIT
+from marketprism_adapters.nats.backtest_store import TASKS
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_adapters.nats.schedule_log import SCHEDULE
 from marketprism_sdk.errors import ConfigurationError
@@ -112,7 +113,7 @@ async def _check_what_is_shown(url: str, pipeline: Pipeline) -> None:
 
     connection = await NatsConnection.open(url, name="looks")
     there = set((await api(connection, "STREAM.NAMES"))["streams"])
-    others = (STREAM, DEAD_LETTERS, JOBS, SCHEDULE, AUDIT)
+    others = (STREAM, DEAD_LETTERS, JOBS, SCHEDULE, AUDIT, TASKS)
     assert there == {*streams.MARKET_STREAMS, *others, *(f"KV_{bucket.name}" for bucket in BUCKETS)}
     for bucket in BUCKETS:
         config: dict[str, Any] = (await stream_info(connection, f"KV_{bucket.name}"))["config"]

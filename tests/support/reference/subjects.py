@@ -9,6 +9,7 @@ from marketprism_adapters.nats.access_store import ACCESS, FAILURES, FAILURES_S,
 from marketprism_adapters.nats.alert_store import ALERTS, ALERTS_S, SENT, SENT_S
 from marketprism_adapters.nats.archive_log import ARCHIVE
 from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
+from marketprism_adapters.nats.backtest_store import BACKTESTS, PROGRESS, PROGRESS_S, RESULTS, TASKS
 from marketprism_adapters.nats.config_log import CONFIG
 from marketprism_adapters.nats.data_jobs import DATA_JOBS
 from marketprism_adapters.nats.job_store import SCHEDULES
@@ -49,7 +50,7 @@ BUCKETS = (
     Bucket(REGISTRY, "every service", TTL_S, "`<service>.<instance>`", "the registry: status, address, metadata"),
     Bucket(
         LEASES,
-        "gateway, storage, scheduler, notifier",
+        "gateway, storage, scheduler, backtest, notifier",
         None,
         "`<service>.<group>`",
         "lease: holder, epoch, held or released",
@@ -109,6 +110,15 @@ BUCKETS = (
         SCHEDULES, "scheduler", None, "`job.<name>`, `request.<id>`", "jobs as people define them, and what they ask"
     ),
     Bucket(
+        BACKTESTS,
+        "backtest",
+        None,
+        "`run.<id>`, `task.<id>.<n>`, `cancel.<id>`, `key.<key>`, `digest.<digest>`",
+        "backtests, their tasks, and which has the result of what",
+    ),
+    Bucket(RESULTS, "backtest", None, "`<id>.<document>`, `<id>.<document>.<piece>`", "results of backtests"),
+    Bucket(PROGRESS, "backtest", PROGRESS_S, "`<id>.<n>`", "how far tasks of backtests are"),
+    Bucket(
         ORDER_TABLES, "order", None, "`<venue>.<list>.<day>`", "tables of orders that were imported, by whom and when"
     ),
     Bucket(
@@ -167,6 +177,7 @@ _INTERNAL = (
         "who did what to what, from where, and the outcome",
     ),
     ("job.<service>.<handler>", "scheduler → a service", "runs of jobs, in `JOBS`"),
+    ("backtest_tasks.<id>.<n>", "backtest → itself", "tasks of backtests, in `BACKTEST_TASKS`"),
     ("sched.state.<job>", "scheduler → itself", "where a job stands, in `SCHEDULE`"),
     (
         "sched.run.<job>.<due>",
@@ -218,6 +229,7 @@ def subjects_page() -> str:
         (code(STREAM), "`cmd.>`", "until they are done", "", "commands that wait"),
         (code(DEAD_LETTERS), "`dlq.>`", _days(DEAD_LETTERS_S), "", "what was set aside: `marketprism dead-letters`"),
         (code(JOBS), "`job.>`", _days(JOBS_S), "", "runs of jobs that wait for whoever is to do them"),
+        (code(TASKS), "`backtest_tasks.>`", "until they are done", "", "tasks of backtests that wait for a worker"),
         (code(SCHEDULE), "`sched.>`, `fence.schedule`", _days(SCHEDULE_S), "", "where jobs stand, and their history"),
         (
             code(AUDIT),

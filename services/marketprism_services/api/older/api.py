@@ -11,6 +11,7 @@ from pydantic import Field
 
 from marketprism_adapters.http.operation import Described, Operation
 from marketprism_application.access.scopes import Scope
+from marketprism_application.contracts.backtests import SubmitBacktest, Submitted
 from marketprism_application.contracts.data_answers import CoverageShown, RankedInstrument
 from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import KLINE
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CALCULATE, _SUCCESSOR = "/api/calculate-order", "/api/v1/orders/calculate"
+_BACKTEST, _BACKTESTS = "/api/backtest", "/api/v1/backtests"
 _KLINES = "/api/kline/{interval}/{symbol}"
 _SINCE, _DATA_SINCE = date(2026, 11, 28), date(2026, 11, 29)
 _KLINES_NOW = "/api/v1/klines"
@@ -46,6 +48,7 @@ class _Older(NamedTuple):
     data: Described
     body: Described | None = None
     listed: tuple[dict[str, object], ...] = ()
+    status: int = 200
 
 
 def _text(name: str, place: str = "query") -> dict[str, object]:
@@ -62,6 +65,7 @@ _DATA: tuple[_Older, ...] = (
         "Klines fetched as a job",
         _JOB,
         older.OlderDownload,
+        status=202,
     ),
     _Older(
         "POST",
@@ -71,13 +75,14 @@ _DATA: tuple[_Older, ...] = (
         "Stored klines checked as a job",
         _JOB,
         older.OlderSeries,
+        status=202,
     ),
     _Older(
         "POST",
         "/api/generate-integrity-report",
         "/api/v1/data/checks",
         older.report,
-        "The report of a check that was done, or a check as a job",
+        "The report of a check that was done (200), or a check as a job (202)",
         {"type": "object"},
         older.OlderReport,
     ),
@@ -89,6 +94,7 @@ _DATA: tuple[_Older, ...] = (
         "What a check found missing repaired, or what is missing of a range fetched, as a job",
         _JOB,
         older.OlderRepair,
+        status=202,
     ),
     _Older(
         "POST",
@@ -98,6 +104,7 @@ _DATA: tuple[_Older, ...] = (
         "Whose the defects of a check are, asked as a job",
         _JOB,
         older.OlderRecheck,
+        status=202,
     ),
     _Older(
         "GET",
@@ -145,6 +152,7 @@ class AliasApi:
         """The paths that there were before. What a published request needs is asked for when it is served."""
         return [
             Endpoint("POST", _CALCULATE, self._calculate, Scope.CALCULATE, deprecated=_SINCE, successor=_SUCCESSOR),
+            Endpoint("POST", _BACKTEST, self._backtest, Scope.BACKTEST, 10, deprecated=_SINCE, successor=_BACKTESTS),
             Endpoint("GET", _KLINES, self._klines, Scope.HISTORY, deprecated=_DATA_SINCE, successor=_KLINES_NOW),
             *(
                 Endpoint(
@@ -161,6 +169,9 @@ class AliasApi:
 
     async def _calculate(self, request: web.Request) -> web.Response:
         return await self._published.serve_as(request, "orders", "POST", ("calculate",), await values_of(request, {}))
+
+    async def _backtest(self, request: web.Request) -> web.Response:
+        return await self._published.serve_as(request, "backtests", "POST", (), await values_of(request, {}))
 
     def _data(self, of: _Older) -> Handler:
         async def handle(request: web.Request) -> web.Response:
@@ -196,6 +207,17 @@ def operations() -> Iterator[Operation]:
         deprecated=_SINCE,
     )
     yield Operation(
+        _BACKTEST,
+        f"A strategy run over stored rows; the older path of `{_BACKTESTS}`.",
+        data=Submitted,
+        tag="backtests",
+        method="POST",
+        body=SubmitBacktest,
+        status=202,
+        codes=(Code.UNAVAILABLE, Code.NO_DATA, Code.STRATEGY_IMPORT_FAILED, Code.NOT_ENTITLED),
+        deprecated=_SINCE,
+    )
+    yield Operation(
         _KLINES,
         f"Stored klines; the older path of `{_KLINES_NOW}/{{symbols}}`.",
         (OlderKlines,),
@@ -214,12 +236,17 @@ def operations() -> Iterator[Operation]:
             tag="data",
             method=each.method,
             body=each.body,
+            status=each.status,
             codes=(Code.UNAVAILABLE, Code.NOT_FOUND, Code.CONFLICT),
             listed=each.listed,
             deprecated=_DATA_SINCE,
         )
 
 
-TAGS = {"orders": "Older paths of the order service.", "data": "Older paths of the data service."}
+TAGS = {
+    "backtests": "Older paths of the backtest service.",
+    "data": "Older paths of the data service.",
+    "orders": "Older paths of the order service.",
+}
 
 __all__ = ["TAGS", "AliasApi", "operations"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote
 
@@ -26,6 +27,8 @@ from marketprism_services.api.published.schemas import answer_schema, body_of, d
 log = structlog.get_logger()
 
 Call = Callable[[Published, bytes], Awaitable[bytes]]
+_FILENAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _LONGEST = 1_048_576
 _SUMMARY = 300
 _CODES = (Code.NOT_FOUND, Code.CONFLICT, Code.NOT_ENTITLED, Code.CSRF, Code.ORIGIN, Code.UNAVAILABLE)
@@ -147,12 +150,13 @@ class PublishedApi:
                 data = await self._asked(route, call)
         try:
             found = msgspec.msgpack.decode(data)
-            answer = answered(found, route.service, stamp)
+            answer = _file(found, route) or answered(found, route.service, stamp)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
             raise RemoteError(
                 Code.MALFORMED_REPLY, f"{route.service}: expected an answer that JSON can hold"
             ) from error
         answer.headers["Cache-Control"] = "no-store"
+        answer.set_status(route.declared.status)
         return answer
 
     async def _asked(self, route: Published, call: HttpCall) -> bytes:
@@ -169,6 +173,24 @@ class Forbidden(ApplicationError):
     """Whoever asks by an older path may not do what stands in its place."""
 
     code = Code.FORBIDDEN
+
+
+def _file(found: object, route: Published) -> web.Response | None:
+    """The answer as a file, where it is one that the request may have. A page of a service has no rights at this
+    origin: no script of it runs, and it loads nothing."""
+    types = route.declared.content_types
+    if not types or not isinstance(found, dict) or set(found) != {"content_type", "content", "filename"}:
+        return None
+    content_type, content, name = (found[each] for each in ("content_type", "content", "filename"))
+    if content_type not in types or not isinstance(content, bytes) or not isinstance(name, str):
+        return None
+    headers = {"Content-Security-Policy": _SANDBOX, "X-Content-Type-Options": "nosniff"}
+    if _FILENAME.fullmatch(name):
+        headers["Content-Disposition"] = (
+            f'{"inline" if content_type == "text/html" else "attachment"}; filename="{name}"'
+        )
+    charset = "utf-8" if content_type.startswith("text/") else None
+    return web.Response(body=content, content_type=content_type, charset=charset, headers=headers)
 
 
 class _Values(msgspec.Struct):
@@ -248,6 +270,8 @@ def _operation(route: Published) -> Operation:
         method=declared.method,
         body=body_of(route),
         codes=_CODES,
+        status=declared.status,
+        content_types=declared.content_types,
         scope=route.scope,
         listed=parameters_of(route),
         schemas=definitions_of(route),

@@ -127,10 +127,8 @@ class RouteTable:
             scope = Scope(declared.scope)
         except ValueError:
             return f"scope: expected one of {', '.join(Scope)}, was {declared.scope[:40]!r}"
-        if not 1 <= declared.weight <= _MOST_WEIGHT:
-            return f"weight: expected 1 to {_MOST_WEIGHT}, was {declared.weight}"
-        if not 0 < declared.timeout_s <= _LONGEST_S:
-            return f"timeout_s: expected more than 0 and at most {_LONGEST_S:g}, was {declared.timeout_s:g}"
+        if why := _out_of_bounds(declared):
+            return why
         shape = tuple("" if _FIELD.fullmatch(each) else each for each in segments)
         routes = self._routes.setdefault(word, {})
         before = routes.get((declared.method, shape))
@@ -150,6 +148,17 @@ class RouteTable:
 
     def _refuse(self, service: str, request: str, why: str) -> None:
         self.not_served.append(NotServed(service[:80], request, why))
+
+
+def _out_of_bounds(declared: HttpInterface) -> str:
+    """Why a number of a declaration cannot be, empty where all can."""
+    if not 1 <= declared.weight <= _MOST_WEIGHT:
+        return f"weight: expected 1 to {_MOST_WEIGHT}, was {declared.weight}"
+    if not 0 < declared.timeout_s <= _LONGEST_S:
+        return f"timeout_s: expected more than 0 and at most {_LONGEST_S:g}, was {declared.timeout_s:g}"
+    if declared.status not in (200, 201, 202):
+        return f"status: expected 200, 201 or 202, was {declared.status}"
+    return ""
 
 
 def _fits(segments: tuple[str, ...], parts: tuple[str, ...]) -> bool:

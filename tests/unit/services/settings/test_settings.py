@@ -116,6 +116,7 @@ def test_no_class_mirrors_a_section() -> None:
     assert mirrors == {
         "InstrumentData": ["StreamSettings"],  # columns of rows, and which rows a stream has
         "VenueLimits": ["VenueSettings"],  # what a venue says itself, which a setting of 0 leaves alone
+        "SubmitBacktest": ["Settings"],  # the venue of rows, and the source of a strategy
         "EventsParameters": ["Settings"],  # names of services and venues of events that were
         "Wanted": ["DataSettings"],  # what one command downloads, from which archive, by how many workers
         "TokenBody": ["Account", "NatsAccess"],  # what a request shows, user and password, is nobody's setting
@@ -143,6 +144,7 @@ def test_a_text_is_split_where_the_setting_is_a_list(monkeypatch: pytest.MonkeyP
         "api.oidc.login_scopes",
         "api.oidc.role_map",
         "api.trusted_proxies",
+        "backtest.packages",
         "backup.recipients",
         "backup.streams",
         "bars.intervals",

@@ -12,6 +12,20 @@ from types import FrameType
 
 from marketprism_application.backtesting.errors import LimitExceeded, StrategyFailed
 
+# Files, processes and networks that are changed or reached, as Python calls them.
+_REFUSED = frozenset(
+    (
+        *(f"socket.{name}" for name in ("connect", "bind", "sendto", "sendmsg", "getaddrinfo", "gethostbyname")),
+        *(f"os.{name}" for name in ("fork", "forkpty", "system", "exec", "posix_spawn", "spawn", "kill", "killpg")),
+        *(
+            f"os.{name}"
+            for name in ("remove", "rename", "rmdir", "mkdir", "link", "symlink", "truncate", "chmod", "chown")
+        ),
+        "subprocess.Popen",
+        "shutil.rmtree",
+        "pty.spawn",
+    )
+)
 _TICKS_A_LIMIT = 4  # how often it is looked whether there was an event
 
 
@@ -75,5 +89,5 @@ class NoOutside:
         if not cls._active:
             return
         writes = event == "open" and any(letter in str(arguments[1]) for letter in "wax+")
-        if writes or event in ("socket.connect", "socket.bind", "subprocess.Popen"):
+        if writes or event in _REFUSED or event.startswith("ctypes."):
             raise StrategyFailed(f"strict: expected neither files to write nor a network, was {event}")

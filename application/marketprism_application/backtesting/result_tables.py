@@ -1,0 +1,103 @@
+"""The rows behind a result as tables, and back: what a folder, a document or a page of a run is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pyarrow as pa
+
+from marketprism_application.backtesting.orders import Evidence, Fill
+from marketprism_application.backtesting.result import RunResult
+from marketprism_application.integrity.exact_numbers import ArrowArray
+
+
+def run_document(result: RunResult) -> dict[str, object]:
+    """What a run says of itself, but for its rows: what is compared with another one."""
+    return {
+        **result.summary(),
+        "settings": dict(result.settings),
+        "instruments": [dict(each) for each in result.instruments],
+        "conventions": {each.name: each.convention for each in result.statistics},
+        "code": result.code,
+        "digests": {name: dict(days) for name, days in result.digests.items()},
+        "log": [{"ts": ts, "text": text} for ts, text in result.logs],
+    }
+
+
+def result_tables(result: RunResult) -> dict[str, pa.Table]:
+    """The rows behind a result: fills, orders, positions, decisions, equity, and series where there are any."""
+    fills = [
+        {
+            **each._asdict(),
+            "evidence": None,
+            **{f"evidence_{name}": part for name, part in each.evidence._asdict().items()},
+        }
+        for each in result.fills
+    ]
+    for row in fills:
+        del row["evidence"]
+    before = [float(result.capital), *(float(day.equity) for day in result.days)]
+    days = [
+        {
+            "date": f"{day.trading_day[:4]}-{day.trading_day[4:6]}-{day.trading_day[6:]}",
+            **day._asdict(),
+            "returns": float(day.equity) / start - 1 if start else 0.0,
+        }
+        for day, start in zip(result.days, before, strict=False)
+    ]
+    found = {
+        "fills": _table(fills),
+        "orders": _table([each._asdict() for each in result.orders]),
+        "positions": _table([each._asdict() for each in result.trips]),
+        "decisions": _table([each._asdict() for each in result.decisions]),
+        "equity": _table(days),
+    }
+    if result.series:
+        names = ("ts", "name", "value")
+        found["series"] = _table([dict(zip(names, each, strict=True)) for each in result.series])
+    return found
+
+
+def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
+    if not rows:
+        return pa.table({"ts": pa.array([], pa.int64())})
+    columns: dict[str, list[object]] = {name: [row[name] for row in rows] for name in rows[0]}
+    return pa.table({name: _array(column) for name, column in columns.items()})
+
+
+def _array(column: list[object]) -> ArrowArray:
+    if any(isinstance(each, Decimal) for each in column):
+        return pa.array(column, pa.decimal128(38, 12))
+    return pa.array(column)
+
+
+def as_texts(table: pa.Table) -> pa.Table:
+    """A table as CSV has it: decimals without zeros behind them."""
+    for number, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type):
+            plain = [
+                None if each is None else format(each.normalize() + 0, "f") for each in table.column(number).to_pylist()
+            ]
+            table = table.set_column(number, field.name, pa.array(plain, pa.string()))
+    return table
+
+
+def fills_of(table: pa.Table) -> list[Fill]:
+    """The fills of a table of `result_tables`."""
+    found = []
+    for row in table.to_pylist():
+        if "number" not in row:
+            continue
+        evidence = Evidence(*(row.pop(f"evidence_{name}") for name in Evidence._fields))
+        plain = {name: each.normalize() + 0 if isinstance(each, Decimal) else each for name, each in row.items()}
+        found.append(Fill._make([*(plain[name] for name in Fill._fields[:-1]), evidence]))
+    return found
+
+
+def active_of(table: pa.Table) -> dict[int, int]:
+    """When each order was sent, by its number."""
+    return {row["number"]: row["ts"] for row in table.to_pylist() if "number" in row}
+
+
+__all__ = ["active_of", "as_texts", "fills_of", "result_tables", "run_document"]

@@ -1,0 +1,146 @@
+"""Rows of a run that a pipeline has stored, from whoever answers questions: bars or ticks, and their gaps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias, cast
+
+import msgspec
+import pyarrow as pa
+
+from marketprism_application.backtesting.columns import InstrumentData, Selection, TickColumns
+from marketprism_application.backtesting.errors import BacktestError, NoDataError
+from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.settings import FillMode
+from marketprism_application.backtesting.tables import Steps, bars_of_records, holes_of, ticks_of_records
+from marketprism_application.contracts.failures import AnswerError, Code
+from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
+from marketprism_application.contracts.questions import Question, Records, key_of, next_of
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.trading_days import day_of
+from marketprism_domain.values import BookLevel
+
+Ask: TypeAlias = Callable[[Question], Awaitable[pa.Table]]
+Terms: TypeAlias = Callable[[str, str, date], Instrument]
+_PAGE = 5_000
+
+
+@dataclass(frozen=True)
+class RowsAsked:
+    """Which rows a run is of; `as_of` asks for bars as they stood then, times are nanoseconds UTC."""
+
+    interval: str
+    fill: FillMode
+    detail: str = ""
+    venue: str = ""
+    ts_from: int | None = None
+    ts_to: int | None = None
+    as_of: int | None = None
+
+    @property
+    def wants_ticks(self) -> bool:
+        """Whether ticks are what fills, or what decides inside a bar."""
+        return self.fill is not FillMode.BAR or self.detail == "tick"
+
+    @property
+    def bars_of(self) -> str:
+        """The interval of the bars that are read, empty for none."""
+        return self.interval or ("1m" if self.fill is FillMode.BAR else "")
+
+
+async def stored_rows(ask: Ask, symbols: Sequence[str], asked: RowsAsked, terms: Terms) -> Selection:
+    """The rows of instruments, each at the one venue that has it. `terms` is asked in a thread.
+
+    Raises:
+        NoDataError: one has none in the range. BacktestError: one is at several venues. What `ask` raises.
+    """
+    found = [await _instrument(ask, symbol, asked, terms) for symbol in symbols]
+    return Selection(tuple(sorted(found, key=lambda data: data.instrument.key)))
+
+
+async def _instrument(ask: Ask, symbol: str, asked: RowsAsked, terms: Terms) -> InstrumentData:
+    venue, interval = asked.venue or None, asked.bars_of
+    bars: list[Bar] = []
+    ticks: list[Tick] = []
+    if interval:
+        question = Records(BAR.name, symbol, venue, asked.ts_from, asked.ts_to, interval, _PAGE, as_of=asked.as_of)
+        async for page in _pages(ask, question):
+            bars += cast("list[Bar]", await asyncio.to_thread(_records, BAR, page))
+    if asked.wants_ticks:
+        question = Records(TICK.name, symbol, venue, asked.ts_from, asked.ts_to, None, _PAGE)
+        async for page in _pages(ask, question):
+            ticks += cast("list[Tick]", await asyncio.to_thread(_records, TICK, page))
+    if not bars and not ticks:
+        raise NoDataError(f"{symbol}: expected stored rows from {asked.ts_from} to {asked.ts_to}, there are none")
+    first = bars[0] if bars else ticks[0]
+    venues = {bar.venue for bar in bars} | {tick.venue for tick in ticks}
+    if len(venues) > 1:
+        raise BacktestError(f"venue: expected one of {', '.join(sorted(venues))}, which all have {symbol}, was none")
+    gaps: list[Gap] = []
+    question = Records(GAP.name, first.symbol, venue, asked.ts_from, asked.ts_to, None, _PAGE)
+    async for page in _pages(ask, question):
+        gaps += cast("list[Gap]", _records(GAP, page))
+    return await asyncio.to_thread(_columns, bars, ticks, gaps, interval, terms)
+
+
+def _columns(bars: list[Bar], ticks: list[Tick], gaps: list[Gap], interval: str, terms: Terms) -> InstrumentData:
+    first = bars[0] if bars else ticks[0]
+    instrument = terms(first.venue, first.symbol, day_of(first.trading_day))
+    columns: TickColumns | None = None
+    steps: Steps | None = None
+    if ticks:
+        columns, steps = ticks_of_records(instrument, ticks)
+    of_bars = {}
+    if bars:
+        made = bars_of_records(instrument, interval, bars, steps)
+        of_bars, steps = {interval: made.columns}, made.steps
+    assert steps is not None  # noqa: S101 (there are rows)
+    return InstrumentData(instrument, steps.unit, steps.step, of_bars, columns, holes=holes_of(gaps))
+
+
+async def _pages(ask: Ask, question: Records) -> AsyncIterator[pa.Table]:
+    """Every page of an answer; one that is too large for a message is asked for by halves."""
+    while True:
+        try:
+            page = await ask(question)
+        except Exception as error:
+            if _code_of(error) != Code.RESPONSE_TOO_LARGE or question.limit == 1:
+                raise
+            question = msgspec.structs.replace(question, limit=question.limit // 2)
+            continue
+        after = next_of(page)
+        yield page
+        if after is None and page.num_rows >= question.limit:
+            after = key_of(_KINDS[question.kind], page)  # of a read side that does not say whether there is more
+        if after is None:
+            return
+        question = msgspec.structs.replace(question, after=after)
+
+
+_KINDS = {each.name: each for each in (BAR, TICK, GAP)}
+
+
+def _code_of(error: Exception) -> str:
+    found = error.failure.code if isinstance(error, AnswerError) else getattr(error, "code", "")
+    return str(found)
+
+
+def _records(of: DataKind, page: pa.Table) -> list[object]:
+    """The records of a page, as far as a run looks at them: what is no number, text or level stays as it came."""
+    names = list(of.types)
+    columns = [[_value(each) for each in page.column(name).to_pylist()] for name in names]
+    return [of.model(*row) for row in zip(*columns, strict=True)]
+
+
+def _value(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(BookLevel(**each) if isinstance(each, dict) else each for each in value)
+    return value
+
+
+__all__ = ["Ask", "RowsAsked", "Terms", "stored_rows"]

@@ -1,0 +1,128 @@
+"""One window of a walk-forward: every set over the days of training, then the best over the days behind them."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from marketprism_application.backtesting.columns import (
+    BarColumns,
+    InstrumentData,
+    Selection,
+    TickColumns,
+    TradeColumns,
+)
+from marketprism_application.backtesting.errors import BacktestError, NoDataError
+from marketprism_application.backtesting.strategy import Strategy
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_services.backtest.child_messages import Found, Frame, Walk
+from marketprism_services.backtest.objectives import value_of
+from marketprism_services.backtest.row_files import read_rows
+
+C = TypeVar("C", BarColumns, TickColumns, TradeColumns)
+
+
+class RunOne(Protocol):
+    """Runs once and answers what came of it."""
+
+    def __call__(
+        self,
+        number: int,
+        strategy: type[Strategy],
+        params: dict[str, object],
+        options: dict[str, object],
+        selection: Selection,
+        calendar: MarketCalendar,
+        *,
+        full: bool = False,
+        quiet: bool = False,
+    ) -> dict[str, object]:
+        """Raises BacktestError: it cannot begin."""
+        ...
+
+
+def walk(work: Walk, strategy: type[Strategy], send: Callable[[Frame], None], run_one: RunOne) -> None:
+    """Say which set was best over the training, and what it has come to behind it. Raises NoDataError."""
+    rows, calendar = read_rows(Path(work.rows)), pickle.loads(work.calendar)  # noqa: S301 (the parent's own)
+    train, test = rows_of_days(rows, work.train), rows_of_days(rows, work.test)
+    best: dict[str, object] | None = None
+    highest = -np.inf
+    failed = 0
+    for params in work.sets:
+        try:
+            found = run_one(work.number, strategy, params, work.options, train, calendar, quiet=True)
+        except BacktestError:
+            failed += 1
+            continue
+        value = value_of(found, work.objective)
+        if found["state"] == "failed":
+            failed += 1
+        elif best is None or (value is not None and value > highest):  # of equal ones the first
+            best, highest = found, value if value is not None else -np.inf
+    if best is None:
+        raise NoDataError(f"train: expected a set that runs over {work.train[0]} to {work.train[-1]}, none does")
+    chosen = best["params"]
+    assert isinstance(chosen, dict)  # noqa: S101 (a summary has them)
+    behind = run_one(work.number, strategy, chosen, work.options, test, calendar, quiet=True)
+    send(
+        Found(
+            work.number,
+            {
+                **behind,
+                "train": [work.train[0], work.train[-1]],
+                "test": [work.test[0], work.test[-1]],
+                "tried": len(work.sets),
+                "failed_sets": failed,
+                "in_sample": {"net": best["net"], "objective": value_of(best, work.objective)},
+            },
+        )
+    )
+
+
+def days_of(rows: Selection) -> list[str]:
+    """Trading days that have a row, in their order."""
+    found: set[int] = set()
+    for data in rows.instruments:
+        for _, columns in data.series():
+            found |= set(np.unique(columns.day).tolist())
+    return [str(each) for each in sorted(found)]
+
+
+def rows_of_days(rows: Selection, days: Iterable[str]) -> Selection:
+    """The rows of some trading days that follow one another. Raises NoDataError: an instrument has none."""
+    chosen = np.array([int(each) for each in days], dtype=np.int64)
+    found = []
+    for data in rows.instruments:
+        cut = InstrumentData(
+            data.instrument,
+            data.unit,
+            data.step,
+            {interval: _cut(columns, chosen) for interval, columns in data.bars.items()},
+            None if data.ticks is None else _cut(data.ticks, chosen),
+            None if data.trades is None else _cut(data.trades, chosen),
+        )
+        if not cut.series():
+            raise NoDataError(f"{data.instrument.symbol}: expected rows from {chosen[0]} to {chosen[-1]}, was none")
+        first, last = Selection((cut,)).bounds()
+        found.append(
+            replace(
+                cut,
+                holes=tuple(hole for hole in data.holes if hole.ts_to > first and hole.ts_from < last),
+                funding=tuple(row for row in data.funding if first <= row.ts <= last),
+            )
+        )
+    return Selection(tuple(found), rows.rolls)
+
+
+def _cut(columns: C, days: np.ndarray[tuple[int], np.dtype[np.int64]]) -> C:
+    mask = np.isin(columns.day, days)
+    names = [each.name for each in fields(columns) if each.name != "interval"]
+    return replace(columns, **{name: getattr(columns, name)[mask] for name in names})
+
+
+__all__ = ["days_of", "rows_of_days", "walk"]

@@ -1,0 +1,280 @@
+"""What the backtest service answers over HTTP (`/api/v1/backtests/…`) and over NATS (`rpc.backtest.…`): single runs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from marketprism_adapters.nats.backtest_store import BacktestStore
+from marketprism_application.access.scopes import Scope
+from marketprism_application.backtesting.comparing import compared, differences
+from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.contracts.backtests import (
+    BacktestRecord,
+    ById,
+    CompareBacktests,
+    Kind,
+    ListBacktests,
+    RunState,
+    Shown,
+    StrategyShown,
+    SubmitBacktest,
+    Submitted,
+    TableOf,
+)
+from marketprism_application.contracts.failures import Code
+from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.messaging import Caller, HttpFile
+from marketprism_sdk.service import http, rpc
+from marketprism_services.backtest.child_messages import Found, Listing, Refused, Verify
+from marketprism_services.backtest.child_process import ChildDied
+from marketprism_services.backtest.refusals import refused, wrong
+from marketprism_services.backtest.seeing import check_may_end, check_may_look, may_see, name_of
+from marketprism_services.backtest.showing import FILES, HTML, report_of, run_document_of, shown, table_of
+from marketprism_services.backtest.submitting import Submissions
+from marketprism_services.backtest.tasks import Executor
+
+_MOST_LISTED = 1_000
+_MOST_COMPARED = 50
+Part = Literal["fills", "orders", "positions", "decisions", "equity", "series", "stats", "gaps", "rerun"]
+
+
+class NoFields(msgspec.Struct):
+    """A request without any argument."""
+
+
+class PartOf(TableOf):
+    """A part of a run's result by its name."""
+
+    part: Part = "fills"
+
+
+class Rerun(msgspec.Struct, frozen=True):
+    """Whether a run that was made again is equal, and what has changed where it is not."""
+
+    run_id: str
+    again: str
+    state: RunState
+    equal: bool | None = None
+    changed: tuple[str, ...] = ()
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """Fills that were proved again by the rows: how many, which have no proof and why, and whether they give the same
+    gross profit."""
+
+    fills: int
+    unproved: list[dict[str, object]]
+    gross: str
+    equal: bool
+
+
+class Records:
+    """Records by their names."""
+
+    def __init__(self, store: BacktestStore) -> None:
+        self._store = store
+
+    async def one(self, id_: str, caller: Caller | None, *kinds: Kind) -> BacktestRecord:
+        """A record that the caller may see. Raises RemoteError: NOT_FOUND, NOT_ENTITLED."""
+        stored = await self._store.record(id_) if _is_name(id_) else None
+        if stored is None or (kinds and stored.record.kind not in kinds):
+            what = kinds[0].replace("_", "-") if kinds else "run, a sweep or a walk-forward"
+            raise RemoteError(Code.NOT_FOUND, f"id: expected that of a {what}, was {id_[:80]!r}", {"field": "id"})
+        check_may_look(caller, stored.record)
+        return stored.record
+
+    async def found(self, asked: ListBacktests, caller: Caller | None) -> list[Shown]:
+        """Records that the caller may see, the newest first."""
+        if asked.state and asked.state not in list(RunState):
+            raise wrong("state", f"expected one of {', '.join(RunState)}", asked.state)
+        if asked.kind and asked.kind not in list(Kind):
+            raise wrong("kind", f"expected one of {', '.join(Kind)}", asked.kind)
+        every = [each.record for each in await self._store.records()]
+        found = [
+            each
+            for each in sorted(every, key=lambda record: record.created_at, reverse=True)
+            if _is_meant(asked, each)
+            and (not asked.before or each.created_at < asked.before)
+            and (each.user == name_of(caller) or may_see(caller, each.question))
+        ]
+        return [await shown(self._store, each, short=True) for each in found[: min(asked.limit, _MOST_LISTED)]]
+
+
+class BacktestOperations:
+    """Answers of every instance."""
+
+    def __init__(self, store: BacktestStore, submissions: Submissions, executor: Executor) -> None:
+        self._store, self._submissions, self._executor = store, submissions, executor
+        self._records = Records(store)
+        self._strategies: list[StrategyShown] | None = None
+
+    @rpc("run")
+    @http("POST", "", scope=Scope.BACKTEST, weight=10, timeout_s=60.0, status=202)
+    async def run(self, asked: SubmitBacktest, caller: Caller | None = None) -> Submitted:
+        """Run a strategy over stored rows; where to look for its result."""
+        return await self._submissions.run(asked, caller)
+
+    @rpc("list")
+    @http("GET", "", scope=Scope.BACKTEST)
+    async def show_all(self, asked: ListBacktests, caller: Caller | None = None) -> list[Shown]:
+        """Runs, sweeps and walk-forwards, the newest first."""
+        return await self._records.found(asked, caller)
+
+    @rpc("get")
+    @http("GET", "/{id}", scope=Scope.BACKTEST)
+    async def get(self, asked: ById, caller: Caller | None = None) -> Shown:
+        """What has become of a run, a sweep or a walk-forward, and how far it is."""
+        return await shown(self._store, await self._records.one(asked.id, caller))
+
+    @rpc("table")
+    @http("GET", "/{id}/{part}", scope=Scope.BACKTEST, weight=2, content_types=FILES)
+    async def table(self, asked: PartOf, caller: Caller | None = None) -> object:
+        """A part of a run's result: fills, orders, positions, decisions, equity, series, stats, gaps, or rerun."""
+        record = await self._records.one(asked.id, caller, Kind.RUN)
+        if asked.part == "rerun":
+            return await self._compared(record)
+        if asked.part in ("stats", "gaps"):
+            document = await run_document_of(self._store, record)
+            return _stats(document) if asked.part == "stats" else document.get("gaps")
+        return await table_of(self._store, record, asked.part, asked)
+
+    @rpc("report")
+    @http("GET", "/{id}/report.html", scope=Scope.BACKTEST, weight=2, content_types=(HTML,))
+    async def report(self, asked: ById, caller: Caller | None = None) -> HttpFile:
+        """The page of a run: equity, drawdown, trades on candles, months, costs, exposures."""
+        return await report_of(self._store, await self._records.one(asked.id, caller, Kind.RUN))
+
+    @rpc("document")
+    async def document(self, asked: ById, caller: Caller | None = None) -> dict[str, object]:
+        """All that a run says of itself, but for its rows."""
+        return await run_document_of(self._store, await self._records.one(asked.id, caller, Kind.RUN))
+
+    @rpc("cancel")
+    @http("DELETE", "/{id}", scope=Scope.BACKTEST)
+    async def cancel(self, asked: ById, caller: Caller | None = None) -> Shown:
+        """End a run, a sweep or a walk-forward; one that has ended stays as it is."""
+        record = await self._records.one(asked.id, caller)
+        check_may_end(caller, record)
+        if not record.state.is_final:
+            await self._store.cancel(record.id, name_of(caller))
+        return await shown(self._store, record)
+
+    @rpc("rerun")
+    @http("POST", "/{id}/rerun", scope=Scope.BACKTEST, weight=10, timeout_s=60.0, status=202)
+    async def rerun(self, asked: ById, caller: Caller | None = None) -> Submitted:
+        """Run a run again with the rows and the code that are there now; its part `rerun` says what has changed."""
+        record = await self._records.one(asked.id, caller, Kind.RUN)
+        question = record.question
+        source = await self._source(record)
+        options = {name: each for name, each in question.options.items() if name not in ("fill", "capital")}
+        again = SubmitBacktest(
+            strategy=question.strategy,
+            instruments=question.instruments,
+            params=question.params,
+            interval=question.interval,
+            start=question.ts_from if question.ts_from is not None else "",
+            end=question.ts_to if question.ts_to is not None else "",
+            venue=question.venue,
+            mode=str(question.options["fill"]),
+            capital=str(question.options["capital"]),
+            settings=options,
+            source=source,
+            confirm=True,
+            force=True,
+        )
+        return await self._submissions.run(again, caller, follow_of=record.id)
+
+    async def _source(self, record: BacktestRecord) -> str:
+        try:
+            found = await self._executor.source_of(record)
+        except BacktestError as error:
+            raise refused(str(error.code), str(error)) from error
+        return found.decode() if found is not None else ""
+
+    async def _compared(self, record: BacktestRecord) -> Rerun:
+        """What a run that was made again has to do with the first."""
+        if not record.follow_of:
+            raise wrong("id", "expected a run that `rerun` has made", record.id)
+        first = await self._store.record(record.follow_of)
+        if first is None or not record.state.is_final:
+            return Rerun(record.follow_of, record.id, record.state)
+        before = await run_document_of(self._store, first.record)
+        now = await run_document_of(self._store, record)
+        changed = tuple(differences(before, now))
+        return Rerun(record.follow_of, record.id, record.state, not changed, changed)
+
+    @rpc("verify")
+    @http("POST", "/{id}/verify", scope=Scope.BACKTEST, weight=10, timeout_s=120.0)
+    async def verify(self, asked: ById, caller: Caller | None = None) -> Verified:
+        """Prove every fill of a run again by the rows."""
+        record = await self._records.one(asked.id, caller, Kind.RUN)
+        document = await run_document_of(self._store, record)
+        of = record.same_as or record.id
+        fills, orders = [await self._store.documents.get(of, name) for name in ("fills", "orders")]
+        try:
+            rows = await self._executor.rows_folder(record)
+        except BacktestError as error:
+            raise refused(str(error.code), str(error)) from error
+        work = Verify(rows, record.question.options, fills or b"", orders or b"")
+        found = await self._of_child(work)
+        unproved = found["unproved"]
+        return Verified(
+            int(str(found["fills"])),
+            unproved if isinstance(unproved, list) else [],
+            str(found["gross"]),
+            Decimal(str(found["gross"])) == Decimal(str(document.get("gross"))),
+        )
+
+    @rpc("compare")
+    @http("GET", "/compare", scope=Scope.BACKTEST, weight=2)
+    async def compare(self, asked: CompareBacktests, caller: Caller | None = None) -> list[dict[str, object]]:
+        """Runs beside one another: parameters, results, statistics, a value of each by its name."""
+        names = [each.strip() for each in asked.ids.split(",") if each.strip()]
+        if not 2 <= len(names) <= _MOST_COMPARED:
+            raise wrong("ids", f"expected 2 to {_MOST_COMPARED} runs with commas between", asked.ids)
+        records = [await self._records.one(each, caller, Kind.RUN) for each in names]
+        return compared({each.id: await run_document_of(self._store, each) for each in records})
+
+    @rpc("strategies")
+    @http("GET", "/strategies", scope=Scope.BACKTEST, weight=2, timeout_s=60.0)
+    async def strategies(self, _: NoFields) -> list[StrategyShown]:
+        """Strategies that can be run, with the JSON Schema of their parameters."""
+        if self._strategies is None:
+            found = (await self._of_child(Listing()))["strategies"]
+            self._strategies = msgspec.convert(found, list[StrategyShown])
+        return self._strategies
+
+    async def _of_child(self, work: Verify | Listing) -> dict[str, object]:
+        try:
+            async with self._executor.child(self._executor.job(work)) as child:
+                async for frame in child.frames():
+                    if isinstance(frame, Found):
+                        return frame.document
+                    if isinstance(frame, Refused):
+                        raise refused(frame.code, frame.text)
+        except ChildDied as error:
+            raise RemoteError(Code.INTERNAL, str(error)) from error
+        raise RemoteError(Code.INTERNAL, "child: expected an answer, was none")
+
+
+def _is_meant(asked: ListBacktests, record: BacktestRecord) -> bool:
+    wanted = (asked.strategy, asked.state, asked.kind, asked.user)
+    has = (record.question.strategy, record.state.value, record.kind.value, record.user)
+    return all(one in ("", other) for one, other in zip(wanted, has, strict=True))
+
+
+def _is_name(text: str) -> bool:
+    return len(text) == 16 and all(each in "0123456789abcdef" for each in text)
+
+
+def _stats(document: dict[str, object]) -> list[dict[str, object]]:
+    values, said = document.get("statistics"), document.get("conventions")
+    if not isinstance(values, dict) or not isinstance(said, dict):
+        return []
+    return [{"name": name, "value": value, "convention": said.get(name, "")} for name, value in values.items()]
+
+
+__all__ = ["BacktestOperations", "Records"]

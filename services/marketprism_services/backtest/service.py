@@ -1,0 +1,132 @@
+"""Backtest: every instance answers and works; the one that leads cuts runs and sweeps into tasks and hands them out."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+from marketprism_adapters.nats.backtest_store import BacktestStore
+from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.trading_tables.files import FileTables
+from marketprism_application.contracts.backtests import BacktestRecord, RunState
+from marketprism_domain.events.pipeline import BacktestEnded
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_sdk.election import LeaseSettings
+from marketprism_sdk.messaging import REGISTRY, Discovery
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work
+from marketprism_services.backtest.coordinator import Coordinator
+from marketprism_services.backtest.operations import BacktestOperations
+from marketprism_services.backtest.rows import RowFiles, asking
+from marketprism_services.backtest.submitting import Submissions
+from marketprism_services.backtest.sweep_operations import SweepOperations
+from marketprism_services.backtest.sweeps import Conclusions
+from marketprism_services.backtest.tasks import Executor
+from marketprism_services.backtest.workers import Workers
+from marketprism_services.settings.backtest import BacktestSettings
+
+
+class BacktestService(SingleActiveService):
+    """Answers `rpc.backtest.*` and `/api/v1/backtests/*`. `folder` is this host's, for rows and uploads; `tables` reads
+    those of orders, in a thread."""
+
+    http_name = "backtests"
+    jobs_by_any = True
+
+    def __init__(
+        self,
+        connection: NatsConnection,
+        calendar: Callable[[], MarketCalendar],
+        backtest: BacktestSettings,
+        folder: Path,
+        tables: Callable[[], FileTables],
+        *,
+        lease: LeaseSettings | None = None,
+        version: str = "0",
+        settings: ServiceSettings | None = None,
+    ) -> None:
+        super().__init__("backtest", connection, lease=lease, version=version, settings=settings)
+        self._make_calendar, self._backtest, self._folder, self._tables = calendar, backtest, folder, tables
+        self._events = EventPublisher(connection, "backtest")
+        self._calendar = b""
+        self._coordinator: Coordinator | None = None
+        self._leading: Work | None = None
+        self._store: BacktestStore
+        self._workers: Workers
+        self._rows: RowFiles
+        self._conclusions: Conclusions
+        self._discovery: Discovery
+
+    async def on_start(self) -> None:
+        """Buckets, queue and workers, then the election."""
+        await asyncio.to_thread(lambda: self._folder.mkdir(parents=True, exist_ok=True))
+        replicas = self.settings.replicas
+        self._store = await BacktestStore.open(self.connection, replicas)
+        self._discovery = Discovery(NatsKeyValue.existing(self.connection, REGISTRY))
+        await self._discovery.start()
+        ask = asking(self.calls)
+        self._rows = RowFiles(self._folder / "rows", ask, self._tables, self._backtest.rows_mb)
+        executor = Executor(self._store, self._rows, self._backtest, self._pickled_calendar, self._folder)
+        submissions = Submissions(self._store, executor, ask, self._backtest)
+        self._conclusions = Conclusions(self._store)
+        self.mount(BacktestOperations(self._store, submissions, executor))
+        self.mount(SweepOperations(self._store, submissions))
+        self._workers = Workers(self._store, executor, self.instance, self.metrics, self._backtest.workers, replicas)
+        self.metrics.watch("backtest_tasks_running", lambda: float(self._workers.doing))
+        self.metrics.watch(
+            "backtest_open", lambda: float(leader.waiting) if (leader := self._coordinator) is not None else 0.0
+        )
+        self.http.status(self._status)
+        await super().on_start()
+        await self.announce("standby", slots=self._backtest.workers)
+        self.spawn(self._workers.run(), "workers")
+
+    async def _pickled_calendar(self) -> bytes:
+        if not self._calendar:
+            self._calendar = await asyncio.to_thread(lambda: pickle.dumps(self._make_calendar()))
+        return self._calendar
+
+    def _status(self) -> dict[str, object]:
+        return {
+            "workers": self._backtest.workers,
+            "running": self._workers.doing,
+            "open": self._coordinator.waiting if self._coordinator is not None else 0,
+            "row_reads": self._rows.reads,
+        }
+
+    def _slots(self) -> int:
+        """Slots of all instances: those of another host are as many as here."""
+        return self._backtest.workers * max(1, len(self._discovery.instances("backtest")))
+
+    async def on_activate(self, epoch: int) -> None:
+        """Go on from what is stored."""
+        self._coordinator = Coordinator(
+            self._store, self._slots, self._backtest.task_s, self._conclusions.of, self._record_ended
+        )
+        self._leading = self.spawn(self._coordinator.run(), f"backtests {epoch}")
+
+    async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
+        """Hand out nothing more; workers go on."""
+        leading, self._leading, self._coordinator = self._leading, None, None
+        if leading is not None:
+            await leading.cancel()
+
+    async def _record_ended(self, record: BacktestRecord) -> None:
+        self.metrics.count("backtests_ended_total", kind=record.kind.value, result=record.state.value)
+        if record.state is not RunState.CANCELLED:
+            event = BacktestEnded(
+                record.id, record.kind.value, record.state.value, record.question.strategy, record.user, record.error
+            )
+            await self._events.publish_soon([event])
+
+    async def on_stop(self) -> None:
+        """The last events are out."""
+        await self._discovery.stop()
+        await self._events.close()
+        await super().on_stop()
+
+
+__all__ = ["BacktestService"]

@@ -1,0 +1,151 @@
+"""Records and results as they are answered."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from marketprism_adapters.nats.backtest_store import BacktestStore
+from marketprism_application.backtesting.result_tables import as_texts
+from marketprism_application.contracts.backtests import (
+    BacktestRecord,
+    Progress,
+    RunState,
+    Shown,
+    TableOf,
+    TaskProgress,
+)
+from marketprism_application.contracts.failures import Code
+from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.messaging import HttpFile
+from marketprism_services.backtest.child_work import table_from
+from marketprism_services.backtest.refusals import wrong
+from marketprism_services.backtest.tasks import REPORT, RUN
+
+CSV, ARROW, HTML = "text/csv", "application/vnd.apache.arrow.stream", "text/html"
+FILES = (CSV, ARROW)
+_MOST_ROWS = 100_000
+_MOST_BYTES = 6_000_000  # of one answer over NATS
+
+
+async def shown(store: BacktestStore, record: BacktestRecord, *, short: bool = False) -> Shown:
+    """A record as it is shown; `short` leaves out what a list has no room for."""
+    under_way = [] if record.state.is_final else await store.progress(record.id)
+    summary = record.summary
+    if short and "statistics" in summary:
+        summary = {name: each for name, each in summary.items() if not isinstance(each, dict | list)}
+    question = record.question
+    return Shown(
+        run_id=record.id,
+        kind=record.kind,
+        state=record.state,
+        user=record.user,
+        strategy=question.strategy,
+        params=question.params,
+        instruments=question.instruments,
+        interval=question.interval,
+        ts_from=question.ts_from,
+        ts_to=question.ts_to,
+        settings=question.options,
+        as_of=question.as_of,
+        created_at=record.created_at,
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+        digest=record.digest,
+        cached=bool(record.same_as),
+        runs=record.runs,
+        done=record.done,
+        failed=record.failed,
+        rows=record.rows,
+        cpu_s=round(record.cpu_s, 3),
+        code=record.code,
+        error=record.error,
+        progress=progress_of(record, under_way),
+        sweep=record.sweep,
+        summary=summary,
+    )
+
+
+def progress_of(record: BacktestRecord, tasks: Iterable[TaskProgress]) -> Progress:
+    """How far a record is, by what its tasks have said."""
+    if record.state is RunState.DONE:
+        return Progress(record.runs, record.runs, 1.0)
+    going = {number for number, _, _ in record.parts}
+    mine = [each for each in tasks if each.number in going]
+    done = record.done + sum(each.done for each in mine)
+    share = min(1.0, (done + sum(each.share for each in mine)) / max(1, record.runs))
+    if record.state.is_final:
+        return Progress(record.done, record.runs, record.done / max(1, record.runs))
+    spent_s = (time.time_ns() - record.started_at) / 1e9 if record.started_at else 0.0
+    eta_s = round(spent_s / share * (1 - share), 1) if share > 0.01 and spent_s else None
+    return Progress(done, record.runs, round(share, 4), eta_s, max((each.now for each in mine), default=0))
+
+
+async def run_document_of(store: BacktestStore, record: BacktestRecord) -> dict[str, object]:
+    """All that a run says of itself. Raises RemoteError: NOT_FOUND, it has no result."""
+    data = await store.documents.get(record.same_as or record.id, RUN)
+    if data is None:
+        raise _no_result(record, "result")
+    return msgspec.msgpack.decode(data, type=dict[str, object])
+
+
+async def report_of(store: BacktestStore, record: BacktestRecord) -> HttpFile:
+    """The page of a run. Raises RemoteError: NOT_FOUND."""
+    data = await store.documents.get(record.same_as or record.id, REPORT)
+    if data is None:
+        raise _no_result(record, "report")
+    return HttpFile(HTML, data, f"backtest-{record.id}.html")
+
+
+async def table_of(store: BacktestStore, record: BacktestRecord, name: str, asked: TableOf) -> object:
+    """Rows of a table as JSON has them, or a file. Raises RemoteError: NOT_FOUND, or a format that is none."""
+    if asked.format not in ("json", "csv", "arrow"):
+        raise wrong("format", "expected json, csv or arrow", asked.format)
+    data = await store.documents.get(record.same_as or record.id, name)
+    if data is None and (name != "series" or not record.state.is_final):
+        raise _no_result(record, name)
+    if data is None:
+        return []
+    if asked.format == "arrow":
+        return _file(ARROW, data, f"{record.id}-{name}.arrow")
+    table = table_from(data)
+    if asked.format == "csv":
+        sink = io.BytesIO()
+        pa_csv.write_csv(as_texts(table), sink)
+        return _file(CSV, sink.getvalue(), f"{record.id}-{name}.csv")
+    if table.column_names == ["ts"]:  # of no row
+        return []
+    part = table.slice(max(0, asked.offset), min(max(0, asked.limit), _MOST_ROWS))
+    return _plain_rows(part)
+
+
+def _file(kind: str, data: bytes, name: str) -> HttpFile:
+    if len(data) > _MOST_BYTES:
+        text = f"format: expected at most {_MOST_BYTES} bytes, was {len(data)}; ask for json a page at a time"
+        raise RemoteError(Code.RESPONSE_TOO_LARGE, text)
+    return HttpFile(kind, data, name)
+
+
+def _plain_rows(table: pa.Table) -> list[dict[str, object]]:
+    return [
+        {name: _short(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+        for row in table.to_pylist()
+    ]
+
+
+def _short(value: Decimal) -> str:
+    return format(value.normalize() + 0, "f")
+
+
+def _no_result(record: BacktestRecord, what: str) -> RemoteError:
+    text = f"id: expected a run with a {what}, was {record.id}, which is {record.state}"
+    return RemoteError(Code.NOT_FOUND, f"{text}: {record.error}" if record.error else text, {"field": "id"})
+
+
+__all__ = ["FILES", "HTML", "progress_of", "report_of", "run_document_of", "shown", "table_of"]
