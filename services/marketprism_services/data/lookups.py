@@ -20,8 +20,10 @@ from marketprism_domain.instruments.written_names import venue_named
 from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.values import Interval
 from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
 from marketprism_services.data.stored import Stored
+from marketprism_services.wiring.seen import Seen
 
 _MOST_REVISIONS = 100
 _MOST_RANKED = 500
@@ -58,16 +60,16 @@ class LookupOperations:
 
     @rpc("revisions")
     @http("GET", "/revisions/{symbol}", scope=Scope.HISTORY, weight=2)
-    async def revisions(self, asked: RevisionsAsked) -> list[BarRevisionShown]:
+    async def revisions(self, asked: RevisionsAsked, caller: Caller | None = None) -> list[BarRevisionShown]:
         """Every revision of one bar, the first one first."""
         try:
-            return await self._revisions(asked)
+            return await self._revisions(asked, Seen(caller))
         except UnknownSymbolError as error:
             raise RemoteError("NOT_FOUND", str(error), {"field": "symbol"}) from error
         except ApplicationError as error:
             raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
 
-    async def _revisions(self, asked: RevisionsAsked) -> list[BarRevisionShown]:
+    async def _revisions(self, asked: RevisionsAsked, seen: Seen) -> list[BarRevisionShown]:
         kind, interval = asked.kind or _OF_BARS[0], asked.interval or "1m"
         if kind not in _OF_BARS:
             raise BadRequest("kind", f"one of {', '.join(_OF_BARS)}", kind, _OF_BARS)
@@ -85,6 +87,7 @@ class LookupOperations:
             if not rows:
                 break
             row = rows[0]
+            seen.check(row["venue"], row["symbol"], kind)
             found.append(_shown(row))
             as_of = int(row["ts_pub"]) - 1
         if not found:
@@ -97,14 +100,14 @@ class LookupOperations:
 
     @rpc("universe")
     @http("GET", "/universe", scope=Scope.HISTORY, weight=20)
-    async def universe(self, asked: UniverseAsked) -> list[RankedInstrument]:
+    async def universe(self, asked: UniverseAsked, caller: Caller | None = None) -> list[RankedInstrument]:
         """The first instruments of a day by how much their price rose, or by what was traded."""
         try:
-            return await self._universe(asked)
+            return await self._universe(asked, Seen(caller))
         except ApplicationError as error:
             raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
 
-    async def _universe(self, asked: UniverseAsked) -> list[RankedInstrument]:
+    async def _universe(self, asked: UniverseAsked, seen: Seen) -> list[RankedInstrument]:
         if asked.rank not in RANKS:
             raise BadRequest("rank", f"one of {', '.join(RANKS)}", asked.rank, RANKS)
         if not 1 <= asked.top <= _MOST_RANKED:
@@ -115,7 +118,8 @@ class LookupOperations:
         except ValueError as error:
             raise BadRequest("day", "a day like 20260131", asked.day) from error
         venue = venue_named(asked.venue).partition("-")[0] if asked.venue else None
-        stored = sorted({each[1:3] for each in await self._stored.bar_series()})
+        series = await self._stored.bar_series()
+        stored = sorted({(venue, symbol) for kind, venue, symbol, _ in series if seen.allows(venue, symbol, kind)})
         venues = sorted({each[0] for each in stored})
         if venue is not None and venue not in venues:
             raise BadRequest("venue", f"one of {', '.join(venues)}", asked.venue, venues)

@@ -17,6 +17,7 @@ from marketprism_sdk.messaging import Caller, Command
 from marketprism_sdk.service import command, http, job, rpc
 from marketprism_services.data.desk import DataDesk
 from marketprism_services.data.overview import CoverageAsked, Overview, SeriesAsked
+from marketprism_services.wiring.seen import Seen
 
 
 class JobAsked(msgspec.Struct):
@@ -71,12 +72,12 @@ class DataOperations:
     @http("POST", "/checks", scope=Scope.HISTORY, weight=5)
     async def checks(self, asked: CheckRequest, caller: Caller | None = None) -> JobShown:
         """Begin a check of stored series."""
-        return await self._desk.begin(asked, _who(caller))
+        return await self._desk.begin(asked, _who(caller), seen=Seen(caller))
 
     @rpc("check")
     async def check(self, asked: CheckRequest, caller: Caller | None = None) -> JobShown:
         """Check stored series; the same as `checks`."""
-        return await self._desk.begin(asked, _who(caller))
+        return await self._desk.begin(asked, _who(caller), seen=Seen(caller))
 
     @rpc("daily")
     @http("POST", "/daily", scope=Scope.OPERATE, weight=10)
@@ -119,14 +120,15 @@ class DataOperations:
 
     @rpc("jobs")
     @http("GET", "/jobs", scope=Scope.SYSTEM, weight=2)
-    async def jobs(self, asked: JobsAsked) -> list[JobShown]:
+    async def jobs(self, asked: JobsAsked, caller: Caller | None = None) -> list[JobShown]:
         """The newest jobs, without their series."""
-        return await self._desk.jobs(asked.action, asked.state, asked.limit)
+        return await self._desk.jobs(asked.action, asked.state, asked.limit, Seen(caller))
 
     @rpc("job")
     @http("GET", "/jobs/{id}", scope=Scope.SYSTEM)
-    async def job(self, asked: JobAsked) -> JobShown:
+    async def job(self, asked: JobAsked, caller: Caller | None = None) -> JobShown:
         """A job with its series, and how far each is."""
+        await self._desk.check_seen(asked.id, Seen(caller))
         return await self._desk.job(asked.id)
 
     @rpc("cancel")
@@ -137,39 +139,43 @@ class DataOperations:
 
     @rpc("checked")
     @http("GET", "/checks/{id}", scope=Scope.HISTORY)
-    async def checked(self, asked: JobAsked) -> JobShown:
+    async def checked(self, asked: JobAsked, caller: Caller | None = None) -> JobShown:
         """A check with what it found of each series."""
+        await self._desk.check_seen(asked.id, Seen(caller))
         return await self._desk.job(asked.id, "check")
 
     @rpc("report")
     @http("GET", "/checks/{id}/reports/{number}", scope=Scope.HISTORY, weight=2)
-    async def report(self, asked: ReportAsked) -> dict[str, object]:
+    async def report(self, asked: ReportAsked, caller: Caller | None = None) -> dict[str, object]:
         """The report of a series: its numbers, defects and coverage."""
+        await self._desk.check_seen(asked.id, Seen(caller))
         return await self._desk.report(asked.id, asked.number, asked.format)
 
     @rpc("verdicts")
     @http("GET", "/checks/{id}/verdicts", scope=Scope.HISTORY, weight=2)
-    async def verdicts(self, asked: JobAsked) -> dict[str, object]:
+    async def verdicts(self, asked: JobAsked, caller: Caller | None = None) -> dict[str, object]:
         """Whose the defects of a check are."""
+        await self._desk.check_seen(asked.id, Seen(caller))
         return await self._desk.verdicts(asked.id)
 
     @rpc("repaired")
     @http("GET", "/repairs/{id}", scope=Scope.HISTORY, weight=2)
-    async def repaired(self, asked: JobAsked) -> dict[str, object]:
+    async def repaired(self, asked: JobAsked, caller: Caller | None = None) -> dict[str, object]:
         """What a repair planned, changed and proved."""
+        await self._desk.check_seen(asked.id, Seen(caller))
         return await self._desk.repair(asked.id)
 
     @rpc("coverage")
     @http("GET", "/coverage/{symbol}", scope=Scope.HISTORY, weight=5)
-    async def coverage(self, asked: CoverageAsked) -> dict[str, object]:
+    async def coverage(self, asked: CoverageAsked, caller: Caller | None = None) -> dict[str, object]:
         """How much of each trading day is there."""
-        return await self._overview.coverage(asked)
+        return await self._overview.coverage(asked, Seen(caller))
 
     @rpc("series")
     @http("GET", "/series", scope=Scope.HISTORY, weight=5)
-    async def series(self, asked: SeriesAsked) -> list[dict[str, object]]:
+    async def series(self, asked: SeriesAsked, caller: Caller | None = None) -> list[dict[str, object]]:
         """Series that are stored, by their keys."""
-        return await self._overview.series(asked)
+        return await self._overview.series(asked, Seen(caller))
 
 
 def _who(caller: Caller | None) -> str:

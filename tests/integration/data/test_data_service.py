@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from marketprism_application.contracts.access_records import Grant
 from marketprism_application.contracts.data_jobs import JobStage
 from marketprism_sdk.errors import RemoteError
 from tests.integration.api.access_side import gateway
@@ -166,6 +167,36 @@ async def test_the_gateway_hands_requests_on_and_holds_to_scopes(side: DataSide)
         assert [each["symbol"] for each in shown["series"]] == [symbol_of(side.venue)]
         assert (await api.ask("DELETE", f"/api/v1/data/jobs/{name}", viewer)).status == 403
         assert (await api.ask("GET", "/api/v1/data/jobs/nothing", viewer)).status == 404
+
+
+async def test_who_may_see_another_instrument_only_sees_nothing_of_this_one(side: DataSide) -> None:
+    symbol = await downloaded(side)
+    begun = await side.begun("checks", venue="binance", symbols=[symbol], kind="kline", interval="1m", **SPAN)
+    check = (await side.ended(begun.id)).id
+    series = {"venue": "binance", "kind": "kline", "interval": "1m"}
+    async with gateway(side.side.url) as api:
+        every = await api.key(await api.user("quant"), limits="bulk")
+        other = await api.key(await api.user("quant", grants=(Grant(symbols=("ETH*",)),)), limits="bulk")
+        async with asyncio.timeout(30):
+            while (await api.ask("GET", "/api/v1/data/series", every)).status != 200:
+                await asyncio.sleep(0.05)
+        span = f"from={SPAN['ts_from']}&to={SPAN['ts_to']}"
+        for path in (
+            f"coverage/{symbol}?venue=binance&kind=kline&{span}",
+            f"revisions/{symbol}?venue=binance&kind=kline&at={LISTED}",
+            f"checks/{check}",
+            f"checks/{check}/reports/0",
+            f"checks/{check}/verdicts",
+            f"jobs/{check}",
+        ):
+            assert (await api.ask("GET", f"/api/v1/data/{path}", every)).status == 200, path
+            refused = await api.ask("GET", f"/api/v1/data/{path}", other)
+            assert (refused.status, refused.code) == (403, "NOT_ENTITLED"), path
+        body = {**series, "symbols": [symbol], **SPAN}
+        assert (await api.ask("POST", "/api/v1/data/checks", other, body)).code == "NOT_ENTITLED"
+        for path in ("series", "jobs", "universe?day=20240101"):
+            assert (await api.ask("GET", f"/api/v1/data/{path}", other)).data == [], path
+        assert len((await api.ask("GET", "/api/v1/data/series", every)).data) == 1
 
 
 async def test_a_job_that_is_not_there_is_not_found(side: DataSide) -> None:
