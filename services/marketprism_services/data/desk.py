@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -26,6 +27,7 @@ from marketprism_application.contracts.failures import Code
 from marketprism_application.data_jobs.planning import BadRequest, Cut, Planner
 from marketprism_application.data_jobs.states import shown
 from marketprism_application.errors import ApplicationError
+from marketprism_application.integrity.html_page import html_report
 from marketprism_application.integrity.rendering import csv_report, markdown_report, plain_report
 from marketprism_application.ports.data_jobs import DataJobConflict
 from marketprism_application.repairing.rendering import plain_recheck
@@ -163,7 +165,8 @@ class DataDesk:
             raise RemoteError(Code.NOT_FOUND, str(error), {"field": "number"}) from error
         if form == "json":
             return plain_report(report)
-        text = csv_report(report) if form == "csv" else markdown_report(report)
+        make = {"csv": csv_report, "html": html_report}.get(form, markdown_report)
+        text = await asyncio.to_thread(make, report)
         return {"format": form, "text": text}
 
     async def verdicts(self, check: str) -> dict[str, object]:

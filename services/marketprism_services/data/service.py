@@ -94,7 +94,16 @@ class DataService(SingleActiveService):
         self.mount(DataOperations(desk, Overview(stored)))
         self.mount(FileOperations(desk, self._places))
         self.mount(LookupOperations(stored))
-        self._workers = Workers(self._store, self._queue, actions, self.instance, replicas)
+        self._workers = Workers(
+            self._store,
+            self._queue,
+            actions,
+            self.instance,
+            replicas,
+            lambda action, result: self.metrics.count("data_tasks_total", job=action, result=result),
+        )
+        self.metrics.watch("data_tasks_running", lambda: float(self._workers.running))
+        self.metrics.watch("data_jobs_open", lambda: float(self._leader.open) if self._leader is not None else 0.0)
         self.http.status(self._status)
         self._working = self.spawn(self._workers.run(self._slots), "tasks")
         await super().on_start()
