@@ -13,7 +13,7 @@ from marketprism_application.contracts.data_jobs import (
     RecheckRequest,
     RepairRequest,
 )
-from marketprism_sdk.messaging import Caller, Command
+from marketprism_sdk.messaging import Caller, Command, JobRun
 from marketprism_sdk.service import command, http, job, rpc
 from marketprism_services.data.desk import DataDesk
 from marketprism_services.data.overview import CoverageAsked, Overview, SeriesAsked
@@ -86,9 +86,10 @@ class DataOperations:
         return await self._desk.begin(asked, _who(caller))
 
     @job("daily")
-    async def daily_job(self, asked: DailyRequest) -> dict[str, object]:
+    async def daily_job(self, asked: DailyRequest, run: JobRun) -> dict[str, object]:
         """The same at its time."""
-        begun = await self._desk.begin(asked, "scheduler")
+        # A run whose answer was lost is tried again: it finds the job that it has made.
+        begun = await self._desk.begin(asked, "scheduler", f"{run.job} {run.due}")
         return {"job": begun.id, "series": begun.tasks}
 
     @rpc("recheck")

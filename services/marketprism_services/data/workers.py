@@ -103,6 +103,7 @@ class Workers:
                 error="" if job[0].cancel else f"{MOST_ATTEMPTS} workers ended while they did it",
             )
             await self._store.write_task(ended, revision)
+            self._on_end(str(job[0].request.__struct_config__.tag), ended.stage.value)
             await self._queue.done(taken)
             return
         begun = msgspec.structs.replace(
