@@ -214,9 +214,4 @@ def _is_name(text: str) -> bool:
     return 0 < len(text) <= 80 and all(each.isalnum() or each in "-_" for each in text)
 
 
-def plain(found: JobShown | Sequence[JobShown]) -> object:
-    """As JSON has it."""
-    return msgspec.to_builtins(found)
-
-
 __all__ = ["DataDesk"]

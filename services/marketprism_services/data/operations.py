@@ -66,24 +66,24 @@ class DataOperations:
     @http("POST", "/downloads", scope=Scope.DOWNLOAD, weight=5)
     async def downloads(self, asked: DownloadRequest, caller: Caller | None = None) -> JobShown:
         """Fetch rows of the past into the store."""
-        return await self._desk.begin(asked, _who(caller))
+        return await self._desk.begin(asked, who_asks(caller))
 
     @rpc("checks")
     @http("POST", "/checks", scope=Scope.HISTORY, weight=5)
     async def checks(self, asked: CheckRequest, caller: Caller | None = None) -> JobShown:
         """Begin a check of stored series."""
-        return await self._desk.begin(asked, _who(caller), seen=Seen(caller))
+        return await self._desk.begin(asked, who_asks(caller), seen=Seen(caller))
 
     @rpc("check")
     async def check(self, asked: CheckRequest, caller: Caller | None = None) -> JobShown:
         """Check stored series; the same as `checks`."""
-        return await self._desk.begin(asked, _who(caller), seen=Seen(caller))
+        return await self._desk.begin(asked, who_asks(caller), seen=Seen(caller))
 
     @rpc("daily")
     @http("POST", "/daily", scope=Scope.OPERATE, weight=10)
     async def daily(self, asked: DailyRequest, caller: Caller | None = None) -> JobShown:
         """Check the day before of every stored series, judge, repair what is ours."""
-        return await self._desk.begin(asked, _who(caller))
+        return await self._desk.begin(asked, who_asks(caller))
 
     @job("daily")
     async def daily_job(self, asked: DailyRequest, run: JobRun) -> dict[str, object]:
@@ -96,18 +96,18 @@ class DataOperations:
     @http("POST", "/checks/{id}/recheck", scope=Scope.OPERATE, weight=5)
     async def recheck(self, asked: RecheckAsked, caller: Caller | None = None) -> JobShown:
         """Ask witnesses about every defect of a check."""
-        return await self._desk.begin(RecheckRequest(check=asked.id, witnesses=asked.witnesses), _who(caller))
+        return await self._desk.begin(RecheckRequest(check=asked.id, witnesses=asked.witnesses), who_asks(caller))
 
     @rpc("repair")
     @http("POST", "/checks/{id}/repairs", scope=Scope.OPERATE, weight=5)
     async def repair(self, asked: RepairAsked, caller: Caller | None = None) -> JobShown:
         """Repair what a check found, as far as it is ours."""
-        return await self._desk.begin(RepairRequest(check=asked.id, dry_run=asked.dry_run), _who(caller))
+        return await self._desk.begin(RepairRequest(check=asked.id, dry_run=asked.dry_run), who_asks(caller))
 
     @rpc("plan")
     async def plan(self, asked: RepairAsked, caller: Caller | None = None) -> JobShown:
         """What a repair would fetch, as a job that changes nothing."""
-        return await self._desk.begin(RepairRequest(check=asked.id, dry_run=True), _who(caller))
+        return await self._desk.begin(RepairRequest(check=asked.id, dry_run=True), who_asks(caller))
 
     @command("download")
     async def download_command(self, asked: DownloadRequest, given: Command) -> None:
@@ -179,8 +179,9 @@ class DataOperations:
         return await self._overview.series(asked, Seen(caller))
 
 
-def _who(caller: Caller | None) -> str:
+def who_asks(caller: Caller | None) -> str:
+    """Who the gateway says it is; who asks over NATS is an operator."""
     return caller.id if caller is not None else "operator"
 
 
-__all__ = ["DataOperations"]
+__all__ = ["DataOperations", "who_asks"]

@@ -12,7 +12,6 @@ from marketprism_adapters.nats.data_tasks import DataTaskQueue
 from marketprism_adapters.nats.download_journal import NatsDownloadJournal
 from marketprism_adapters.nats.downloaded_ranges import NatsDownloadedRanges
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.contracts.data_jobs import DataJob, TaskRecord
 from marketprism_application.data_jobs.planning import Planner
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.election import LeaseSettings
@@ -116,11 +115,8 @@ class DataService(SingleActiveService):
 
     async def on_activate(self, epoch: int) -> None:  # noqa: ARG002 (records are compared and swapped)
         """Follow jobs from what is written down."""
-        self._leader = DataLeader(self._store, self._queue, self._keep_ns, self._note_end)
+        self._leader = DataLeader(self._store, self._queue, self._keep_ns)
         self._leading = self.spawn(self._leader.run(), "jobs")
-
-    async def _note_end(self, job: DataJob, tasks: list[TaskRecord]) -> None:
-        """A job has ended."""
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Follow jobs no more; tasks go on."""
