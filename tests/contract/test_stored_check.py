@@ -124,6 +124,19 @@ async def test_the_venues_own_bars_are_dense_and_a_witness(pair: Pair) -> None:
     assert (held.missing, held.empty) == (1, 1)
 
 
+@pytest.mark.parametrize(("source", "missing"), [("history:1m", 0), ("history", 0), ("anybody", 0), ("history:1h", 5)])
+async def test_a_hole_of_the_venue_is_known_for_the_interval_that_it_is_entered_for(
+    pair: Pair, source: str, missing: int
+) -> None:
+    await fill(pair, KLINE, bars(without(ROWS, list(range(200, 205))), KLINE))
+    begin, end = int(ROWS.ts[200]), int(ROWS.ts[205])
+    values = {"venue": "shfe", "symbol": "cu1905", "cause": "venue_missing", "kind": "kline", "source": source}
+    await fill(pair, GAP, [SAMPLES["gap"]._replace(ts_from=begin, ts_to=end, **values)], 5_000)
+    found = await report(pair, StoredSeries("kline", "shfe", "cu1905", "1m"))
+    assert found.missing == missing
+    assert ("known_hole" in {each.code for each in found.notices}) is not bool(missing)
+
+
 async def test_a_stored_tape_is_checked_by_its_numbers(pair: Pair) -> None:
     sample = SAMPLES["trade"]
     tape = [

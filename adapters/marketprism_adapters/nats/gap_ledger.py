@@ -15,7 +15,7 @@ from marketprism_application.contracts.subjects import subject_of
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.storage import Progress
 from marketprism_domain.integrity.dataset import Dataset
-from marketprism_domain.marketdata.gap import Gap, kind_missing_in
+from marketprism_domain.marketdata.gap import FROM_HISTORY, Gap, kind_missing_in
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
@@ -25,7 +25,6 @@ from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
-SOURCE = "history"
 _LOOK_S = 0.02
 _AGAIN_S = 0.2
 _TRIES = 5
@@ -67,7 +66,7 @@ class NatsGapLedger:
         return Gap(
             venue=dataset.venue,
             symbol=dataset.symbol,
-            source=f"{SOURCE}:{dataset.interval}" if dataset.interval else SOURCE,
+            source=f"{FROM_HISTORY}:{dataset.interval}" if dataset.interval else FROM_HISTORY,
             epoch=0,
             seq=0,
             ts_event=dataset.ts_to,  # decides in which partition the row lies: always the same one
@@ -97,4 +96,4 @@ def _id(gap: Gap) -> str:
     return f"ledger-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
-__all__ = ["SOURCE", "NatsGapLedger"]
+__all__ = ["NatsGapLedger"]

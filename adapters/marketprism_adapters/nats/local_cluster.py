@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from dataclasses import replace
 from pathlib import Path
 
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, hold_port
 from marketprism_application.errors import EmbeddedServerError
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -17,10 +18,11 @@ _READY_S = 30.0
 
 
 class LocalCluster:
-    """Nodes 0, 1, 2. Each can be killed and started again on its own data."""
+    """Nodes 0, 1, 2. Each can be killed and started again on its own data and its own ports."""
 
-    def __init__(self, options: list[EmbeddedOptions]) -> None:
+    def __init__(self, options: list[EmbeddedOptions], held: list[socket.socket]) -> None:
         self._options = options
+        self._held = held
         self.nodes: list[EmbeddedServer | None] = [None] * len(options)
 
     @classmethod
@@ -30,16 +32,25 @@ class LocalCluster:
         Raises:
             EmbeddedServerError: a node does not start or the cluster finds no leader.
         """
-        routes = tuple(choose_port(0) for _ in range(count))
-        options = [
-            EmbeddedOptions(
-                data_dir / f"node{n}", port=choose_port(0), name=f"node{n}", cluster_port=routes[n], routes=routes
-            )
-            for n in range(count)
-        ]
-        cluster = cls(options)
-        await asyncio.gather(*(cluster.start_node(n) for n in range(count)))
-        await cluster.wait_ready()
+        # Held for as long as the cluster is there: every node has to know the others' ports before any of them listens.
+        held = [hold_port() for _ in range(2 * count)]
+        ports = [int(one.getsockname()[1]) for one in held]
+        routes = tuple(ports[count:])
+        cluster = cls(
+            [
+                EmbeddedOptions(
+                    data_dir / f"node{n}", port=ports[n], name=f"node{n}", cluster_port=routes[n], routes=routes
+                )
+                for n in range(count)
+            ],
+            held,
+        )
+        try:
+            await asyncio.gather(*(cluster.start_node(n) for n in range(count)))
+            await cluster.wait_ready()
+        except BaseException:
+            await cluster.stop()
+            raise
         return cluster
 
     @property
@@ -109,3 +120,5 @@ class LocalCluster:
         """End all nodes by SIGKILL."""
         for number in range(len(self.nodes)):
             await self.kill_node(number)
+        for one in self._held:
+            one.close()

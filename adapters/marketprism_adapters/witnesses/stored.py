@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator
 from decimal import Context, Decimal, localcontext
 from typing import Protocol
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR, KINDS, TRADE
-from marketprism_application.contracts.questions import MAX_LIMIT, Question, Records, key_of, next_of
+from marketprism_application.contracts.questions import MAX_LIMIT, Question, Records
 from marketprism_application.errors import QueryError, SourceError, StoreError, UnknownSymbolError
 from marketprism_application.integrity.expected_grid import Grid
 from marketprism_application.ports.witnesses import WitnessRows
 from marketprism_application.queries.arrow_tables import DECIMAL, schema_of
+from marketprism_application.queries.paging import all_pages
 from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.expectation import ExpectationRules, expectation_of
@@ -178,21 +178,13 @@ async def _pages(ask: Asking, question: Records) -> AsyncIterator[pa.Table]:
     Raises:
         SourceError: the store cannot answer.
     """
-    while True:
-        try:
-            page = await ask(question)
-        except (UnknownSymbolError, QueryError):
-            return
-        except StoreError as error:
-            raise SourceError(f"{question.kind}: {error}", retryable=error.retryable) from error
-        if page.num_rows:
+    try:
+        async for page in all_pages(ask, question):
             yield page.replace_schema_metadata(None)
-        after = next_of(page)
-        if after is None and page.num_rows >= question.limit:
-            after = key_of(KINDS[question.kind], page)
-        if after is None:
-            return
-        question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
+    except (UnknownSymbolError, QueryError):
+        return
+    except StoreError as error:
+        raise SourceError(f"{question.kind}: {error}", retryable=error.retryable) from error
 
 
 __all__ = ["Asking", "TicksWitness", "TradesWitness", "bars_of_tape"]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from marketprism_application.contracts.kinds import KINDS
-from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
+from marketprism_application.contracts.questions import MAX_LIMIT, Records
 from marketprism_application.errors import QueryError
 from marketprism_application.history.file_rows import FileRows
 from marketprism_application.history.kinds import HISTORY_KINDS
 from marketprism_application.integrity.exact_numbers import ArrowArray, Flags
 from marketprism_application.ports.history_log import SeriesKey
 from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.paging import all_pages
 
 _SAMPLE = 10
 
@@ -53,17 +53,10 @@ async def stored_rows(reader: StoreReader, series: SeriesKey, ts_from: int, ts_t
     question = Records(
         kind.name, series.symbol, series.venue, ts_from, ts_to, series.interval or None, MAX_LIMIT, fields=fields
     )
-    pages: list[pa.Table] = []
-    while True:
-        page = await reader.answer(question)
-        if page.num_rows:
-            pages.append(page.select(list(fields)).replace_schema_metadata(None))
-        after = next_of(page)
-        if after is None and page.num_rows >= question.limit:
-            after = key_of(kind, page)
-        if after is None:
-            return pa.concat_tables(pages) if pages else None
-        question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
+    pages = [
+        page.select(list(fields)).replace_schema_metadata(None) async for page in all_pages(reader.answer, question)
+    ]
+    return pa.concat_tables(pages) if pages else None
 
 
 async def stored_count(reader: StoreReader, series: SeriesKey, ts_from: int, ts_to: int) -> int:
@@ -72,16 +65,7 @@ async def stored_count(reader: StoreReader, series: SeriesKey, ts_from: int, ts_
     question = Records(
         kind.name, series.symbol, series.venue, ts_from, ts_to, series.interval or None, MAX_LIMIT, fields=kind.page_key
     )
-    count = 0
-    while True:
-        page = await reader.answer(question)
-        count += page.num_rows
-        after = next_of(page)
-        if after is None and page.num_rows >= question.limit:
-            after = key_of(kind, page)
-        if after is None:
-            return count
-        question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
+    return sum([page.num_rows async for page in all_pages(reader.answer, question)])
 
 
 def beside(series: SeriesKey) -> int:

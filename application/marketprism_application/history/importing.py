@@ -99,8 +99,9 @@ class Importer:
         around = beside(series)
         stored = await stored_rows(self._reader, series, first - around, last + 1 + around)
         found: Compared = await asyncio.to_thread(compared, part, stored, series, replace=replace)
-        for rows, replaces in ((found.fresh, False), (found.instead, True)):
-            await self._send(rows, replaces=replaces)
+        if self._log is not None:
+            await send_rows(self._log, found.fresh, replaces=False)
+            await send_rows(self._log, found.instead, replaces=True)
         result.stored += found.fresh.num_rows
         result.replaced += found.instead.num_rows
         result.same += found.same
@@ -110,17 +111,18 @@ class Importer:
         result.ts_first = first if not result.ts_first else min(result.ts_first, first)
         result.ts_last = max(result.ts_last, last)
 
-    async def _send(self, rows: pa.Table, *, replaces: bool) -> None:
-        """The rows in blocks that are not too large, halves of halves where one is."""
-        if self._log is None or not rows.num_rows:
-            return
-        data = await asyncio.to_thread(encode_block, rows, replaces=replaces)
-        if len(data) <= self._log.block_bytes or rows.num_rows == 1:
-            await self._log.publish(data)
-            return
-        middle = rows.num_rows // 2
-        await self._send(rows.slice(0, middle), replaces=replaces)
-        await self._send(rows.slice(middle), replaces=replaces)
+
+async def send_rows(log: HistoryLog, rows: pa.Table, *, replaces: bool) -> None:
+    """Rows of the series that was joined, in blocks that are not too large: halves of halves where one is."""
+    if not rows.num_rows:
+        return
+    data = await asyncio.to_thread(encode_block, rows, replaces=replaces)
+    if len(data) <= log.block_bytes or rows.num_rows == 1:
+        await log.publish(data)
+        return
+    middle = rows.num_rows // 2
+    await send_rows(log, rows.slice(0, middle), replaces=replaces)
+    await send_rows(log, rows.slice(middle), replaces=replaces)
 
 
-__all__ = ["ImportResult", "Importer"]
+__all__ = ["ImportResult", "Importer", "send_rows"]

@@ -17,15 +17,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from marketprism_application.contracts.history import encode_block
 from marketprism_application.contracts.kinds import GAP, KINDS
-from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
+from marketprism_application.contracts.questions import MAX_LIMIT, Records
 from marketprism_application.downloads.planning import Grid
 from marketprism_application.downloads.units import span_of, units
 from marketprism_application.errors import ImportTaken, QueryError
 from marketprism_application.history.comparing import Conflict, beside, compared, stored_count, stored_rows
 from marketprism_application.history.downloaded_ranges import without
 from marketprism_application.history.file_rows import BLOCK_ROWS, FileRows
+from marketprism_application.history.importing import send_rows
 from marketprism_application.history.kinds import HISTORY_KINDS, HistoryKind
 from marketprism_application.integrity.exact_numbers import ArrowColumn, Flags, Ints
 from marketprism_application.ports.downloads import DownloadedRange, DownloadedRanges, Receipt
@@ -33,8 +33,9 @@ from marketprism_application.ports.gap_ledger import GapLedger
 from marketprism_application.ports.history import VENUE_MISSING, Fetched, Hole, Part
 from marketprism_application.ports.history_log import HistoryLog, SeriesKey
 from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.paging import all_pages
 from marketprism_domain.integrity.dataset import Dataset
-from marketprism_domain.marketdata.gap import kind_missing_in
+from marketprism_domain.marketdata.gap import interval_missing_in, kind_missing_in
 
 _SAMPLE = 10
 _TAKEN = 20  # in a row: somebody else writes the series all the time
@@ -134,7 +135,7 @@ class StoreSink:
         whole = [(each.ts_from, each.ts_to) for each, count in zip(downloaded, rows, strict=True) if count >= each.rows]
         return absent, whole
 
-    async def _pages(self, dataset: Dataset, ts_from: int, ts_to: int) -> AsyncIterator[pa.Table]:
+    def _pages(self, dataset: Dataset, ts_from: int, ts_to: int) -> AsyncIterator[pa.Table]:
         """The times of the rows, page by page."""
         kind = KINDS[dataset.kind]
         fields = tuple(dict.fromkeys((*kind.page_key, *(name for name in ("closed",) if name in kind.fields))))
@@ -148,16 +149,7 @@ class StoreSink:
             MAX_LIMIT,
             fields=fields,
         )
-        while True:
-            page = await self._reader.answer(question)
-            if page.num_rows:
-                yield page
-            after = next_of(page)
-            if after is None and page.num_rows >= question.limit:
-                after = key_of(kind, page)
-            if after is None:
-                return
-            question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
+        return all_pages(self._reader.answer, question)
 
     async def _ranges(self, dataset: Dataset) -> list[DownloadedRange]:
         """The downloaded ranges that a dataset touches."""
@@ -185,22 +177,16 @@ class StoreSink:
         """Holes of the venue, as the ledger has them for rows of this kind and interval."""
         kind, found = kind_missing_in(dataset.kind), list[Hole]()
         question = Records(GAP.name, dataset.symbol, dataset.venue, None, dataset.ts_to, limit=MAX_LIMIT)
-        while True:
-            page = await self._reader.answer(question)
+        async for page in all_pages(self._reader.answer, question):
             found.extend(
                 Hole(row["ts_from"], row["ts_to"], row["cause"])
                 for row in page.select(["ts_from", "ts_to", "cause", "kind", "source"]).to_pylist()
                 if row["cause"] == VENUE_MISSING
                 and row["kind"] == kind
-                and row["source"].partition(":")[2] == dataset.interval
+                and interval_missing_in(row["source"]) == dataset.interval
                 and row["ts_to"] > dataset.ts_from
             )
-            after = next_of(page)
-            if after is None and page.num_rows >= question.limit:
-                after = key_of(GAP, page)
-            if after is None:
-                return found
-            question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
+        return found
 
     async def holds(self, part: Part, receipt: str) -> bool:
         """Whether the store has as many rows of the part's time as it had."""
@@ -272,8 +258,8 @@ class StoreSink:
             chunk = FileRows(block, np.arange(start + 1, start + 1 + block.num_rows), given)
             replaces = self._replaces and what.has_revisions
             found = await asyncio.to_thread(compared, chunk, stored, series, replace=replaces)
-            await self._send(found.fresh, replaces=False)
-            await self._send(found.instead, replaces=True)
+            await send_rows(self._log, found.fresh, replaces=False)
+            await send_rows(self._log, found.instead, replaces=True)
             totals.new += found.fresh.num_rows
             totals.instead += found.instead.num_rows
             totals.same += found.same
@@ -289,18 +275,6 @@ class StoreSink:
         mine.same += part.same
         mine.conflicts += part.conflicts
         mine.sample += part.sample[: _SAMPLE - len(mine.sample)]
-
-    async def _send(self, rows: pa.Table, *, replaces: bool) -> None:
-        """Rows in blocks that are not too large, halves of halves where one is."""
-        if not rows.num_rows:
-            return
-        data = await asyncio.to_thread(encode_block, rows, replaces=replaces)
-        if len(data) <= self._log.block_bytes or rows.num_rows == 1:
-            await self._log.publish(data)
-            return
-        middle = rows.num_rows // 2
-        await self._send(rows.slice(0, middle), replaces=replaces)
-        await self._send(rows.slice(middle), replaces=replaces)
 
     async def _enter(self, part: Part, hole: Hole) -> None:
         await self._ledger.enter(replace(part.dataset, ts_from=hole.ts_from, ts_to=hole.ts_to), hole.cause)

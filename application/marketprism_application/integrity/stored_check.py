@@ -23,8 +23,6 @@ from marketprism_application.contracts.questions import (
     InstrumentSearch,
     Question,
     Records,
-    key_of,
-    next_of,
 )
 from marketprism_application.errors import QueryError, UnknownSymbolError
 from marketprism_application.integrity.bar_check import BESIDE_ROWS, Beside, Found, check_bars, report_of
@@ -37,10 +35,12 @@ from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
 from marketprism_application.ports.history import VENUE_MISSING
 from marketprism_application.ports.imports import DECIMAL
+from marketprism_application.queries.paging import all_pages
 from marketprism_domain.instruments.names import has_signed_price
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.expectation import UNBOUNDED, ExpectationRules, Listing, expectation_of
 from marketprism_domain.integrity.report import IntegrityReport
+from marketprism_domain.marketdata.gap import interval_missing_in
 from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.sessions.trading_days import NANOS_PER_DAY
 
@@ -181,7 +181,7 @@ class StoredCheck:
     async def _cut(self, dataset: Dataset) -> AsyncIterator[tuple[BarRows, int, int]]:
         """The rows in parts of whole trading days, each with its range; the ranges cover all that is asked for."""
         begin, kept, count = dataset.ts_from, list[BarRows](), 0
-        async for page in self._pages(self._records(dataset.ts_from, dataset.ts_to)):
+        async for page in all_pages(self._ask, self._records(dataset.ts_from, dataset.ts_to)):
             kept.append(_bars(page))
             count += page.num_rows
             if count < self._part_rows:
@@ -199,22 +199,9 @@ class StoredCheck:
         elif begin < dataset.ts_to:
             yield BarRows.of(_NONE), begin, dataset.ts_to
 
-    async def _pages(self, question: Records) -> AsyncIterator[pa.Table]:
-        while True:
-            page = await self._ask(question)
-            if page.num_rows:
-                yield page
-            after = next_of(page)
-            if after is None and page.num_rows >= question.limit:
-                after = key_of(KINDS[question.kind], page)  # of a reader that does not say whether there is more
-            if after is None:
-                return
-            # What lies behind the last row begins with its time: the store looks no further back.
-            question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
-
     async def _all_bars(self, question: Records) -> BarRows | None:
         """Every bar of an answer, None where it has none."""
-        pages = [_bars(page) async for page in self._pages(question)]
+        pages = [_bars(page) async for page in all_pages(self._ask, question)]
         return joined(pages) if pages else None
 
     async def _inputs(self, dataset: Dataset) -> tuple[Inputs, Listing]:
@@ -259,15 +246,17 @@ class StoredCheck:
 
     async def _ledger(self, dataset: Dataset) -> _Ledger:
         question = self._of_kind(GAP.name, None, dataset.ts_to)
+        question = msgspec.structs.replace(question, fields=(*question.fields, "source"))
         gaps: list[tuple[int, int]] = []
         holes: list[tuple[int, int]] = []
-        async for page in self._pages(question):
-            for row in page.select(["ts_from", "ts_to", "cause", "kind"]).to_pylist():
+        async for page in all_pages(self._ask, question):
+            for row in page.select(["ts_from", "ts_to", "cause", "kind", "source"]).to_pylist():
                 if row["ts_to"] < dataset.ts_from:
                     continue
                 if row["kind"] in GAPS_OF_BARS:
                     gaps.append((row["ts_from"], row["ts_to"]))
-                if row["cause"] == VENUE_MISSING and row["kind"] in _HOLES_OF[self._series.kind]:
+                of_series = interval_missing_in(row["source"]) in ("", self._series.interval)
+                if row["cause"] == VENUE_MISSING and row["kind"] in _HOLES_OF[self._series.kind] and of_series:
                     holes.append((row["ts_from"], row["ts_to"]))
         return _Ledger(tuple(gaps), tuple(holes))
 
@@ -301,14 +290,14 @@ class StoredCheck:
             inputs = replace(inputs, klines=await self._all_bars(question))
         if "trade" in self._witnesses:
             question = self._of_kind(TRADE.name, ts_from, ts_to)
-            tapes = [_tape(page) async for page in self._pages(question)]
+            tapes = [_tape(page) async for page in all_pages(self._ask, question)]
             inputs = replace(inputs, trades=joined_trades(tapes) if tapes else None)
         return inputs
 
     async def _trades(self) -> IntegrityReport:
         series, asked = self._series, self._asked
         question = self._of_kind(TRADE.name, asked.ts_from, asked.ts_to)
-        tapes = [_tape(page) async for page in self._pages(question)]
+        tapes = [_tape(page) async for page in all_pages(self._ask, question)]
         if not tapes:
             raise UnknownSymbolError(f"{series.symbol}: expected trades in the range, there are none")
         trades = joined_trades(tapes)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from marketprism_application.contracts.kinds import KINDS, DataKind
-from marketprism_application.contracts.questions import MAX_LIMIT, Instruments, Key, Records, continued, key_of
+from marketprism_application.contracts.questions import MAX_LIMIT, Instruments, Key, Records, continued, key_of, next_of
 from marketprism_application.contracts.rows import Row
 from marketprism_application.errors import AnswerTooLargeError
 from marketprism_application.ports.reading import StoreReader
@@ -80,6 +80,21 @@ async def pages(reader: StoreReader, query: Records) -> AsyncIterator[pa.Table]:
         if found.num_rows < query.limit:
             return
         query = msgspec.structs.replace(query, after=key_of(KINDS[query.kind], found))
+
+
+async def all_pages(ask: Callable[[Records], Awaitable[pa.Table]], question: Records) -> AsyncIterator[pa.Table]:
+    """Every page of rows of an answer, oldest first, of whoever marks that there is more and of who does not."""
+    while True:
+        page = await ask(question)
+        if page.num_rows:
+            yield page
+        after = next_of(page)
+        if after is None and page.num_rows >= question.limit:
+            after = key_of(KINDS[question.kind], page)
+        if after is None:
+            return
+        # What lies behind the last row begins with its time: the store looks no further back.
+        question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
 
 
 def is_behind(kind: DataKind, row: Row, key: Key) -> bool:

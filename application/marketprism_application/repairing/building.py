@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 
-import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import GAP, KINDS
-from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
+from marketprism_application.contracts.questions import MAX_LIMIT, Records
 from marketprism_application.integrity.stored_check import GAPS_OF_BARS
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.arrow_tables import schema_of
+from marketprism_application.queries.paging import all_pages
 from marketprism_application.repairing.rows import Row, Rows
 from marketprism_domain.bars.cascade import Gaps
 from marketprism_domain.integrity.dataset import Dataset
@@ -29,20 +29,14 @@ _VALUES = (
 async def gaps_of(reader: StoreReader, dataset: Dataset) -> Gaps:
     """Entries of the gap ledger that bars of ours overlap in a range, each with its end."""
     question = Records(GAP.name, dataset.symbol, dataset.venue, None, dataset.ts_to, None, MAX_LIMIT)
-    found: list[tuple[int, int]] = []
-    while True:
-        page = await reader.answer(question)
-        found += [
+    return tuple(
+        [
             (row["ts_from"], row["ts_to"])
+            async for page in all_pages(reader.answer, question)
             for row in page.to_pylist()
             if row["kind"] in GAPS_OF_BARS and row["ts_to"] >= dataset.ts_from
         ]
-        after = next_of(page)
-        if after is None and page.num_rows >= question.limit:
-            after = key_of(GAP, page)
-        if after is None:
-            return tuple(found)
-        question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
+    )
 
 
 class RowMaker:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import KINDS
-from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
+from marketprism_application.contracts.questions import MAX_LIMIT, Records
 from marketprism_application.history.kinds import HISTORY_KINDS
 from marketprism_application.integrity.exact_numbers import Ints
 from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.arrow_tables import schema_of
+from marketprism_application.queries.paging import all_pages
 from marketprism_domain.integrity.dataset import Dataset
 
 Row = dict[str, object]
@@ -38,18 +39,8 @@ async def stored_bars(reader: StoreReader, dataset: Dataset) -> pa.Table:
         dataset.interval,
         MAX_LIMIT,
     )
-    pages: list[pa.Table] = []
-    while True:
-        page = await reader.answer(question)
-        after = next_of(page)
-        if after is None and page.num_rows >= question.limit:
-            after = key_of(kind, page)
-        if page.num_rows or not pages:
-            pages.append(page.replace_schema_metadata(None))
-        if after is None:
-            break
-        question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
-    table = pa.concat_tables(pages).combine_chunks()
+    pages = [page.replace_schema_metadata(None) async for page in all_pages(reader.answer, question)]
+    table = pa.concat_tables(pages).combine_chunks() if pages else schema_of(kind.name).empty_table()
     return table.filter(table.column("closed")) if "closed" in table.column_names else table
 
 

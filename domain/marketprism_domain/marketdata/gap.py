@@ -27,6 +27,16 @@ def kind_missing_in(kind: str) -> str:
     return "" if kind in _OF_TICKS else kind
 
 
+FROM_HISTORY: Final = "history"  # source of an entry about rows of the past, with an interval behind a colon of bars
+
+
+def interval_missing_in(source: str) -> str:
+    """The interval of the bars that an entry with this source is about: a minute that a venue lacks says nothing of its
+    hours. Empty where it is about all of them, or about rows without an interval."""
+    kind, _, interval = source.partition(":")
+    return interval if kind == FROM_HISTORY else ""
+
+
 class Gap(NamedTuple):
     """Data of one instrument known or presumed missing between two instants.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -38,14 +39,17 @@ from marketprism_application.ports.witnesses import Witness
 from marketprism_application.repairing.rendering import plain_plan, plain_recheck, plain_repair
 from marketprism_application.repairing.series_repairs import SeriesRepairs
 from marketprism_domain.integrity.dataset import Dataset
+from marketprism_domain.integrity.expectation import GRACE_NS
 from marketprism_domain.integrity.report import IntegrityReport
+from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.trading_days import day_text
 from marketprism_services.data.files import FileActions
 from marketprism_services.data.stored import Stored
 from marketprism_services.data.venues import VenueHistories
 
 log = structlog.get_logger()
 
-_DAY_NS = 86_400 * 10**9
+_MOST_DAYS_BACK = 30
 _PARTS_AT_ONCE = 3
 Report = Callable[[TaskProgress, float], None]
 
@@ -218,7 +222,7 @@ class Actions:
         await self._documents.put(f"repair.{task.id}", msgspec.msgpack.encode(shown))
         if shown.get("error"):
             raise QueryError(str(shown["error"]))
-        return {name: shown[name] for name in ("revisions", "inserted", "undone", "requests") if name in shown}
+        return {name: shown[name] for name in ("revisions", "inserted", "undone", "requests", "after") if name in shown}
 
     def _keep_page(self, task: TaskRecord) -> Callable[[RawPage], Awaitable[None]]:
         async def keep(page: RawPage) -> None:
@@ -235,7 +239,7 @@ class Actions:
         """Check the day before, judge, repair what is ours; facts of the check and of the repair."""
         task = doing.task
         schedule = self._stored.calendar.schedule(task.venue, task.symbol)
-        day = request.day or schedule.trading_day_of(time.time_ns() - _DAY_NS)
+        day = request.day or last_whole_day(schedule, time.time_ns())
         sessions = schedule.sessions(day)
         span = msgspec.structs.replace(task, ts_from=sessions[0].ts_open, ts_to=sessions[-1].ts_close)
         try:
@@ -248,6 +252,17 @@ class Actions:
             if request.repair and judged.counts["ours"]:
                 facts |= await self._repair(doing, task.job, dry_run=False)
         return facts
+
+
+def last_whole_day(schedule: Schedule, now_ns: int) -> str:
+    """The newest trading day that is over: on a Sunday the Friday of a Chinese future, the Saturday of a coin."""
+    day = datetime.fromtimestamp(now_ns / 1e9, UTC).date() + timedelta(days=1)
+    for _ in range(_MOST_DAYS_BACK):
+        day -= timedelta(days=1)
+        text = day_text(day)
+        if schedule.trades(day) and schedule.sessions(text)[-1].ts_close + GRACE_NS <= now_ns:
+            return text
+    raise QueryError(f"day: expected a trading day within the last {_MOST_DAYS_BACK} days, there is none")
 
 
 def facts_of_report(report: IntegrityReport) -> dict[str, object]:
@@ -284,4 +299,4 @@ def _state_before(report: IntegrityReport) -> dict[str, object]:
     return {"before": before, "after": None, "revisions": 0, "inserted": 0, "changes": [], "changes_total": 0}
 
 
-__all__ = ["Actions", "Doing", "facts_of_report"]
+__all__ = ["Actions", "Doing", "facts_of_report", "last_whole_day"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -26,11 +27,13 @@ from marketprism_application.contracts.failures import Code
 from marketprism_application.data_jobs.planning import BadRequest, Cut, Planner
 from marketprism_application.data_jobs.states import shown
 from marketprism_application.errors import ApplicationError
+from marketprism_application.integrity.html_page import html_report
 from marketprism_application.integrity.rendering import csv_report, markdown_report, plain_report
 from marketprism_application.ports.data_jobs import DataJobConflict
 from marketprism_application.repairing.rendering import plain_recheck
 from marketprism_sdk.errors import RemoteError
 from marketprism_services.data.actions import Actions
+from marketprism_services.wiring.seen import Seen
 
 MOST_LISTED = 1_000
 FORMATS = ("json", "csv", "md", "text", "html")
@@ -43,12 +46,14 @@ class DataDesk:
     def __init__(self, store: NatsDataJobStore, queue: DataTaskQueue, planner: Planner, actions: Actions) -> None:
         self._store, self._queue, self._planner, self._actions = store, queue, planner, actions
 
-    async def begin(self, request: DataRequest, by: str, key: str = "") -> JobShown:
+    async def begin(self, request: DataRequest, by: str, key: str = "", seen: Seen | None = None) -> JobShown:
         """A job of a request. One that has the same `key` (of a command that comes again) is made once."""
         try:
             cut = await self._cut(request)
         except ApplicationError as error:
             raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
+        if seen is not None:
+            _check_seen(cut.tasks, seen)
         action = str(request.__struct_config__.tag)
         stamp = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
         unique = hashlib.sha256(key.encode()).hexdigest()[:12] if key else f"{stamp}-{secrets.token_hex(3)}"
@@ -112,8 +117,12 @@ class DataDesk:
             raise RemoteError(Code.NOT_FOUND, f"id: expected a {action}, was {job_id[:80]!r}", {"field": "id"})
         return shown(job, tasks, time.time_ns(), series=True)
 
-    async def jobs(self, action: str, state: str, limit: int) -> list[JobShown]:
-        """The newest jobs, without their tasks."""
+    async def check_seen(self, job_id: str, seen: Seen) -> None:
+        """Raises RemoteError, NOT_ENTITLED, where somebody may not see every series of a job."""
+        _check_seen((await self._found(job_id))[1], seen)
+
+    async def jobs(self, action: str, state: str, limit: int, seen: Seen) -> list[JobShown]:
+        """The newest jobs of which every series may be seen, without their tasks."""
         if state and state not in list(JobStage):
             raise _bad(BadRequest("state", f"one of {', '.join(JobStage)}", state, list(JobStage)))
         found: list[JobShown] = []
@@ -123,7 +132,8 @@ class DataDesk:
             if len(found) >= max(1, min(limit, MOST_LISTED)):
                 break
             tasks = [task for task, _ in await self._store.tasks(job.id)]
-            found.append(shown(job, tasks, time.time_ns(), series=False))
+            if all(_allows(task, seen) for task in tasks):
+                found.append(shown(job, tasks, time.time_ns(), series=False))
         return found
 
     async def cancel(self, job_id: str) -> JobShown:
@@ -155,7 +165,8 @@ class DataDesk:
             raise RemoteError(Code.NOT_FOUND, str(error), {"field": "number"}) from error
         if form == "json":
             return plain_report(report)
-        text = csv_report(report) if form == "csv" else markdown_report(report)
+        make = {"csv": csv_report, "html": html_report}.get(form, markdown_report)
+        text = await asyncio.to_thread(make, report)
         return {"format": form, "text": text}
 
     async def verdicts(self, check: str) -> dict[str, object]:
@@ -186,17 +197,21 @@ class DataDesk:
         return {"job": msgspec.to_builtins(await self.job(job_id)), "series": series}
 
 
+def _allows(task: TaskRecord, seen: Seen) -> bool:
+    return seen.allows(task.venue.partition("-")[0], task.symbol, task.kind)
+
+
+def _check_seen(tasks: Sequence[TaskRecord], seen: Seen) -> None:
+    for task in tasks:
+        seen.check(task.venue.partition("-")[0], task.symbol, task.kind)
+
+
 def _bad(error: BadRequest) -> RemoteError:
     return RemoteError(error.code, str(error), dict(error.details))
 
 
 def _is_name(text: str) -> bool:
     return 0 < len(text) <= 80 and all(each.isalnum() or each in "-_" for each in text)
-
-
-def plain(found: JobShown | Sequence[JobShown]) -> object:
-    """As JSON has it."""
-    return msgspec.to_builtins(found)
 
 
 __all__ = ["DataDesk"]

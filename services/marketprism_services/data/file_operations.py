@@ -8,6 +8,7 @@ from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
 from marketprism_services.data.desk import DataDesk
 from marketprism_services.data.files import FilePlaces
+from marketprism_services.data.operations import who_asks
 
 
 class FileOperations:
@@ -21,18 +22,14 @@ class FileOperations:
     async def imports(self, asked: ImportRequest, caller: Caller | None = None) -> JobShown:
         """Store the rows of a file of the service's own machine."""
         await self._places.file(asked)
-        return await self._desk.begin(asked, _who(caller))
+        return await self._desk.begin(asked, who_asks(caller))
 
     @rpc("exports")
     @http("POST", "/exports", scope=Scope.OPERATE, weight=10, status=202)
     async def exports(self, asked: ExportRequest, caller: Caller | None = None) -> JobShown:
         """Write stored rows as files on the service's own machine."""
         await self._places.folder(asked)
-        return await self._desk.begin(asked, _who(caller))
-
-
-def _who(caller: Caller | None) -> str:
-    return caller.id if caller is not None else "operator"
+        return await self._desk.begin(asked, who_asks(caller))
 
 
 __all__ = ["FileOperations"]

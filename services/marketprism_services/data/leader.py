@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
@@ -32,9 +31,8 @@ class DataLeader:
         store: NatsDataJobStore,
         queue: DataTaskQueue,
         keep_ns: int,
-        on_end: Callable[[DataJob, list[TaskRecord]], Awaitable[None]],
     ) -> None:
-        self._store, self._queue, self._keep_ns, self._on_end = store, queue, keep_ns, on_end
+        self._store, self._queue, self._keep_ns = store, queue, keep_ns
         self._put: dict[str, float] = {}  # when a task was last known to be on the queue
         self._changed = asyncio.Event()
         self._tidied = 0.0
@@ -90,7 +88,6 @@ class DataLeader:
                 for task in tasks:
                     self._put.pop(task.id, None)
                 log.info("data.job_ended", job=job.id, stage=now.stage.value, tasks=len(tasks), error=now.error)
-                await self._on_end(now, tasks)
 
     async def _on_queue(self, task: TaskRecord) -> None:
         """Put a task there that is not, and again one whose message is lost."""

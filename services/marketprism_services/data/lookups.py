@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
+import pyarrow as pa
 
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.data_answers import BarRevisionShown, RankedInstrument
@@ -20,11 +22,15 @@ from marketprism_domain.instruments.written_names import venue_named
 from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.values import Interval
 from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
 from marketprism_services.data.stored import Stored
+from marketprism_services.wiring.seen import Seen
 
 _MOST_REVISIONS = 100
 _MOST_RANKED = 500
+_MOST_MINUTES = 1_440  # of a day
+_DAY_NS = 86_400 * 10**9
 _AT_ONCE = 8
 _OF_BARS = tuple(kind.name for kind in KINDS.values() if kind.has_interval)  # our own before the venue's
 _NUMBERS = ("open", "high", "low", "close", "volume", "turnover", "open_interest")
@@ -58,16 +64,16 @@ class LookupOperations:
 
     @rpc("revisions")
     @http("GET", "/revisions/{symbol}", scope=Scope.HISTORY, weight=2)
-    async def revisions(self, asked: RevisionsAsked) -> list[BarRevisionShown]:
+    async def revisions(self, asked: RevisionsAsked, caller: Caller | None = None) -> list[BarRevisionShown]:
         """Every revision of one bar, the first one first."""
         try:
-            return await self._revisions(asked)
+            return await self._revisions(asked, Seen(caller))
         except UnknownSymbolError as error:
             raise RemoteError("NOT_FOUND", str(error), {"field": "symbol"}) from error
         except ApplicationError as error:
             raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
 
-    async def _revisions(self, asked: RevisionsAsked) -> list[BarRevisionShown]:
+    async def _revisions(self, asked: RevisionsAsked, seen: Seen) -> list[BarRevisionShown]:
         kind, interval = asked.kind or _OF_BARS[0], asked.interval or "1m"
         if kind not in _OF_BARS:
             raise BadRequest("kind", f"one of {', '.join(_OF_BARS)}", kind, _OF_BARS)
@@ -85,6 +91,7 @@ class LookupOperations:
             if not rows:
                 break
             row = rows[0]
+            seen.check(row["venue"], row["symbol"], kind)
             found.append(_shown(row))
             as_of = int(row["ts_pub"]) - 1
         if not found:
@@ -97,14 +104,14 @@ class LookupOperations:
 
     @rpc("universe")
     @http("GET", "/universe", scope=Scope.HISTORY, weight=20)
-    async def universe(self, asked: UniverseAsked) -> list[RankedInstrument]:
+    async def universe(self, asked: UniverseAsked, caller: Caller | None = None) -> list[RankedInstrument]:
         """The first instruments of a day by how much their price rose, or by what was traded."""
         try:
-            return await self._universe(asked)
+            return await self._universe(asked, Seen(caller))
         except ApplicationError as error:
             raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
 
-    async def _universe(self, asked: UniverseAsked) -> list[RankedInstrument]:
+    async def _universe(self, asked: UniverseAsked, seen: Seen) -> list[RankedInstrument]:
         if asked.rank not in RANKS:
             raise BadRequest("rank", f"one of {', '.join(RANKS)}", asked.rank, RANKS)
         if not 1 <= asked.top <= _MOST_RANKED:
@@ -115,7 +122,11 @@ class LookupOperations:
         except ValueError as error:
             raise BadRequest("day", "a day like 20260131", asked.day) from error
         venue = venue_named(asked.venue).partition("-")[0] if asked.venue else None
-        stored = sorted({each[1:3] for each in await self._stored.bar_series()})
+        series = await self._stored.bar_series()
+        stored: dict[tuple[str, str], dict[str, set[str]]] = {}
+        for kind, at, symbol, interval in series:
+            if seen.allows(at, symbol, kind):
+                stored.setdefault((at, symbol), {}).setdefault(kind, set()).add(interval)
         venues = sorted({each[0] for each in stored})
         if venue is not None and venue not in venues:
             raise BadRequest("venue", f"one of {', '.join(venues)}", asked.venue, venues)
@@ -124,7 +135,7 @@ class LookupOperations:
 
         async def one(at: str, symbol: str) -> RankedInstrument | None:
             async with room:
-                return await self._of_day(at, symbol, day)
+                return await self._of_day(at, symbol, day, stored[at, symbol])
 
         found = await asyncio.gather(*(one(*name) for name in names))
         ranked = [
@@ -133,32 +144,51 @@ class LookupOperations:
         ranked.sort(key=lambda each: (-each[0], each[1].venue, each[1].symbol))
         return [each for _, each in ranked[: asked.top]]
 
-    async def _of_day(self, venue: str, symbol: str, day: str) -> RankedInstrument | None:
-        """Its bar of the day; the venue's own where no tick of it was seen. None where nothing traded."""
+    async def _of_day(
+        self, venue: str, symbol: str, day: str, stored: Mapping[str, set[str]]
+    ) -> RankedInstrument | None:
+        """Its bars of the day, the longest that are stored and lie in a day; those of the venue where we have none of
+        our own. None where nothing traded. `stored` are the intervals by kind."""
         sessions = self._stored.calendar.schedule(venue, symbol).sessions(day)
         for kind in _OF_BARS:
-            question = Records(kind, symbol, venue, interval="1d", limit=1)
-            if "trading_day" in KINDS[kind].fields:
-                question = msgspec.structs.replace(question, from_day=day, to_day=day)
-            elif sessions:
-                question = msgspec.structs.replace(question, ts_from=sessions[0].ts_open, ts_to=sessions[-1].ts_close)
+            found = [Interval.parse(name) for name in stored.get(kind, ())]
+            within = max((each for each in found if each.nanos <= _DAY_NS), key=lambda each: each.nanos, default=None)
+            if within is None or not sessions:
+                continue
+            question = Records(kind, symbol, venue, interval=str(within), limit=_MOST_MINUTES)
+            if "trading_day" in KINDS[kind].fields:  # bars of days are made of those that are stored
+                question = msgspec.structs.replace(question, interval="1d", from_day=day, to_day=day)
             else:
-                return None
-            rows = (await self._stored.ask(question)).to_pylist()
-            if rows:
-                row = rows[0]
-                change = row["close"] / row["open"] - 1 if row["open"] else None
-                return RankedInstrument(
-                    venue=venue,
-                    symbol=symbol,
-                    day=day,
-                    open=row["open"],
-                    close=row["close"],
-                    change=None if change is None else round(change, 8),
-                    volume=row["volume"],
-                    turnover=row.get("turnover"),
-                )
+                question = msgspec.structs.replace(question, ts_from=sessions[0].ts_open, ts_to=sessions[-1].ts_close)
+            bars = await self._stored.ask(question)
+            if bars.num_rows:
+                return _ranked(venue, symbol, day, bars)
         return None
+
+
+def _ranked(venue: str, symbol: str, day: str, bars: pa.Table) -> RankedInstrument:
+    """What bars of a day come to, in the order of their times."""
+    first, last = bars.column("open")[0].as_py(), bars.column("close")[-1].as_py()
+    return RankedInstrument(
+        venue=venue,
+        symbol=symbol,
+        day=day,
+        open=first,
+        close=last,
+        change=round(last / first - 1, 8) if first else None,
+        volume=_sum(bars, "volume") or Decimal(0),
+        turnover=_sum(bars, "turnover"),
+    )
+
+
+def _sum(bars: pa.Table, name: str) -> Decimal | None:
+    """The exact sum of a column, None where a bar does not have it."""
+    total = Decimal(0)
+    for value in bars.column(name).to_pylist():
+        if value is None:
+            return None
+        total += value
+    return total
 
 
 def _rank(each: RankedInstrument, rank: str) -> Decimal | None:

@@ -16,6 +16,7 @@ from marketprism_application.integrity.stored_check import StoredCheck, StoredSe
 from marketprism_domain.instruments.written_names import venue_named
 from marketprism_sdk.errors import RemoteError
 from marketprism_services.data.stored import Stored
+from marketprism_services.wiring.seen import Seen
 
 _MOST_NS = 400 * 86_400 * 10**9
 _MOST_SERIES = 1_000
@@ -47,7 +48,7 @@ class Overview:
     def __init__(self, stored: Stored) -> None:
         self._stored = stored
 
-    async def coverage(self, asked: CoverageAsked) -> dict[str, object]:
+    async def coverage(self, asked: CoverageAsked, seen: Seen) -> dict[str, object]:
         """Bars that are there and missing by trading day; ranges without a hole."""
         kind = asked.kind or BAR.name
         try:
@@ -65,6 +66,7 @@ class Overview:
                 index = await self._stored.names()
                 name = index.resolve(asked.symbol, venue)
                 held = (venue or name.venue or min(index.venues_of(name.symbol)), name.symbol)
+            seen.check(*held, kind)
             series = StoredSeries(kind, *held, interval)
             first = ts_from if asked.ts_from is not None else None
             want = CheckAsked(now, first, ts_to if asked.ts_to is not None else None, confirmed=True)
@@ -86,11 +88,13 @@ class Overview:
             "ranges": ranges,
         }
 
-    async def series(self, asked: SeriesAsked) -> list[dict[str, object]]:
+    async def series(self, asked: SeriesAsked, seen: Seen) -> list[dict[str, object]]:
         """Stored series of bars and klines, by their key."""
         venue = venue_named(asked.venue).partition("-")[0] if asked.venue else ""
         found = []
         for row in await self._stored.series():
+            if not seen.allows(row.venue, row.symbol, row.kind):
+                continue
             if venue not in ("", row.venue) or (asked.pattern and not fnmatchcase(row.symbol, asked.pattern)):
                 continue
             key = f"{row.kind}.{row.venue}.{row.symbol}.{row.interval}"

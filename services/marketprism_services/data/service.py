@@ -12,7 +12,6 @@ from marketprism_adapters.nats.data_tasks import DataTaskQueue
 from marketprism_adapters.nats.download_journal import NatsDownloadJournal
 from marketprism_adapters.nats.downloaded_ranges import NatsDownloadedRanges
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.contracts.data_jobs import DataJob, TaskRecord
 from marketprism_application.data_jobs.planning import Planner
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.election import LeaseSettings
@@ -94,7 +93,16 @@ class DataService(SingleActiveService):
         self.mount(DataOperations(desk, Overview(stored)))
         self.mount(FileOperations(desk, self._places))
         self.mount(LookupOperations(stored))
-        self._workers = Workers(self._store, self._queue, actions, self.instance, replicas)
+        self._workers = Workers(
+            self._store,
+            self._queue,
+            actions,
+            self.instance,
+            replicas,
+            lambda action, result: self.metrics.count("data_tasks_total", job=action, result=result),
+        )
+        self.metrics.watch("data_tasks_running", lambda: float(self._workers.running))
+        self.metrics.watch("data_jobs_open", lambda: float(self._leader.open) if self._leader is not None else 0.0)
         self.http.status(self._status)
         self._working = self.spawn(self._workers.run(self._slots), "tasks")
         await super().on_start()
@@ -107,11 +115,8 @@ class DataService(SingleActiveService):
 
     async def on_activate(self, epoch: int) -> None:  # noqa: ARG002 (records are compared and swapped)
         """Follow jobs from what is written down."""
-        self._leader = DataLeader(self._store, self._queue, self._keep_ns, self._note_end)
+        self._leader = DataLeader(self._store, self._queue, self._keep_ns)
         self._leading = self.spawn(self._leader.run(), "jobs")
-
-    async def _note_end(self, job: DataJob, tasks: list[TaskRecord]) -> None:
-        """A job has ended."""
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Follow jobs no more; tasks go on."""

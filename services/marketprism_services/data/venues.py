@@ -44,8 +44,9 @@ class VenueHistories:
             found = self._open.get((market, source))
             if found is None:
                 if source == "archive":
-                    work = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="marketprism-archive-"))
-                    context = archive_history(market, self._archive, work)
+                    folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="marketprism-archive-")
+                    self._stack.push_async_callback(asyncio.to_thread, folder.cleanup)
+                    context = archive_history(market, self._archive, Path(folder.name))
                 else:
                     url = self._rest_urls.get(market, "")
                     context = rest_history(market, url, raw=True, shared=self._budget(market))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -48,13 +49,20 @@ class _Held:
 
 
 class Workers:
-    """`slots` tasks at once. `instance` names this process in the records of tasks."""
+    """`slots` tasks at once. `instance` names this process in the records of tasks. `on_end` is called with the action
+    and the last stage of each."""
 
     def __init__(
-        self, store: NatsDataJobStore, queue: DataTaskQueue, actions: Actions, instance: str, replicas: int = 1
+        self,
+        store: NatsDataJobStore,
+        queue: DataTaskQueue,
+        actions: Actions,
+        instance: str,
+        replicas: int = 1,
+        on_end: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self._store, self._queue, self._actions = store, queue, actions
-        self._instance, self._replicas = instance, replicas
+        self._instance, self._replicas, self._on_end = instance, replicas, on_end
         self.running = 0
 
     async def run(self, slots: int) -> None:
@@ -95,6 +103,7 @@ class Workers:
                 error="" if job[0].cancel else f"{MOST_ATTEMPTS} workers ended while they did it",
             )
             await self._store.write_task(ended, revision)
+            self._on_end(str(job[0].request.__struct_config__.tag), ended.stage.value)
             await self._queue.done(taken)
             return
         begun = msgspec.structs.replace(
@@ -130,16 +139,16 @@ class Workers:
         await asyncio.wait({saying})
         if held.lost:
             return
-        await self._finish(taken, held, doing)
+        await self._finish(taken, held, doing, str(job.request.__struct_config__.tag))
 
-    async def _finish(self, taken: Taken, held: _Held, doing: asyncio.Task[dict[str, object]]) -> None:
+    async def _finish(self, taken: Taken, held: _Held, doing: asyncio.Task[dict[str, object]], action: str) -> None:
         error = None if doing.cancelled() else doing.exception()
         stage, text, result = JobStage.DONE, "", dict[str, object]()
         if doing.cancelled():
             stage = JobStage.CANCELLED
         elif error is not None:
             stage, text = JobStage.FAILED, f"{reason_of(error)}"[:500]
-            if not isinstance(error, ApplicationError):
+            if not isinstance(error, ApplicationError | SdkError):
                 log.error("data.task_broken", task=held.task.id, exc_info=error)
         else:
             result = doing.result()
@@ -158,6 +167,7 @@ class Workers:
             except ApplicationError as failure:
                 log.warning("data.result_not_written", task=ended.id, error=reason_of(failure))
                 await asyncio.sleep(_PAUSE_S)
+        self._on_end(action, stage.value)
         await self._queue.done(taken)
         log.info("data.task_ended", task=ended.id, stage=stage.value, attempts=ended.attempts, error=text)
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import msgspec
 
-from marketprism_application.access.entitlements import Entitlement, Entitlements
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.kinds import MARK_PRICE, TICK
 from marketprism_application.contracts.orders import (
@@ -34,6 +33,7 @@ from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
 from marketprism_services.order.tables_in_force import TablesInForce
+from marketprism_services.wiring.seen import Seen
 
 
 class NoFields(msgspec.Struct):
@@ -45,17 +45,7 @@ class SeenMarket:
 
     def __init__(self, market: OrderMarket, caller: Caller) -> None:
         self._market = market
-        self._seen = Entitlements(
-            tuple(
-                Entitlement(
-                    tuple(_texts(each.get("venues"))),
-                    tuple(_texts(each.get("symbols"))),
-                    tuple(_texts(each.get("kinds"))),
-                )
-                for each in caller.entitlements
-                if not each.get("delay_s")
-            )
-        )
+        self._seen = Seen(caller, bounds=("delay_s",))
 
     async def newest(self, venue: str, symbol: str) -> NewestPrices | None:
         """The newest prices that the caller may see."""
@@ -160,10 +150,6 @@ def _refusals() -> Iterator[None]:
         yield
     except ApplicationError as error:
         raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
-
-
-def _texts(value: object) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list | tuple) else []
 
 
 __all__ = ["ImportOperations", "OrderOperations", "SeenMarket"]

@@ -96,6 +96,18 @@ BACKUP_JOBS: Mapping[str, JobDocument] = MappingProxyType(
         ),
     }
 )
+DATA_JOBS: Mapping[str, JobDocument] = MappingProxyType(
+    {
+        "data-daily": JobDocument(
+            "cron 40 8 * * * Asia/Shanghai",
+            "data.daily",
+            attempts=3,
+            retry_pause="10m",
+            timeout="10m",
+            note="The day before of every stored series is checked, judged, and repaired where it is ours.",
+        ),
+    }
+)
 DRILL_JOBS: Mapping[str, JobDocument] = MappingProxyType(
     {
         "restore-drill": JobDocument(
@@ -110,14 +122,16 @@ DRILL_JOBS: Mapping[str, JobDocument] = MappingProxyType(
 
 def built_in_jobs(settings: Settings) -> Mapping[str, JobDocument]:
     """The jobs of an installation with these settings: those of the archive where it has a place, those of backups
-    where they have one, the drill where the key is known too."""
+    where they have one, the drill where the key is known too, and the daily one of the data service if it is wanted."""
     jobs = dict(BUILT_IN_JOBS)
     if settings.archive.place:
         jobs |= ARCHIVE_JOBS
     if settings.backup.place:
         jobs |= BACKUP_JOBS
         jobs |= DRILL_JOBS if settings.backup.identity else {}
+    if settings.data.daily_job:
+        jobs |= DATA_JOBS
     return jobs
 
 
-__all__ = ["ARCHIVE_JOBS", "BACKUP_JOBS", "BUILT_IN_JOBS", "DRILL_JOBS", "built_in_jobs"]
+__all__ = ["ARCHIVE_JOBS", "BACKUP_JOBS", "BUILT_IN_JOBS", "DATA_JOBS", "DRILL_JOBS", "built_in_jobs"]

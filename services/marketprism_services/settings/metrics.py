@@ -42,6 +42,8 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("backtest_tasks_total", "Tasks of backtests that have ended here, by how.", ("result",)),
     ("backtests_ended_total", "Runs, sweeps and walk-forwards that have ended, by what and how.", ("kind", "result")),
     ("order_tables_refused_total", "Records of imported tables that are none and were left out.", ()),
+    # data
+    ("data_tasks_total", "Tasks of data jobs that have ended here, by what they did and how.", ("job", "result")),
     # gateway
     ("messages_received_total", "Messages of the source that went into the raw log.", ()),
     ("ticks_received_total", "Ticks of the source that went into the raw log.", ()),
@@ -155,6 +157,8 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # scheduler
     ("schedule_jobs", "Jobs that are planned by this instance, 0 of one that does not lead.", ()),
     ("schedule_last_success_seconds", "When a job has last succeeded, seconds since 1970.", ("job",)),
+    ("data_jobs_open", "Data jobs that have not ended, of the instance that leads; 0 of the others.", ()),
+    ("data_tasks_running", "Tasks of data jobs that are being done here.", ()),
     ("schedule_running", "Runs of jobs that are under way.", ()),
     ("schedule_waiting", "Runs of jobs that are to begin, and have not.", ()),
     # storage: the archive

@@ -57,7 +57,9 @@ SERVICES = (
     ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089, sections=_OF_GATEWAY),
     ServiceRow("monitor", Instances.REPLICATED, 8086, "nobody sees what stands still or is missing"),
     # Who has jobs starts the one, who has channels the other.
-    ServiceRow("scheduler", Instances.SINGLE_ACTIVE, 8085, in_up=False, sections=("scheduler", "lease")),
+    ServiceRow(
+        "scheduler", Instances.SINGLE_ACTIVE, 8085, in_up=False, sections=("scheduler", "lease", "data.daily_job")
+    ),
     # Calculations: who wants them starts as many as are needed.
     ServiceRow("order", Instances.REPLICATED, 8091, in_up=False, sections=("order",)),
     # Downloads, checks and repairs of what is stored: any number of instances work.

@@ -70,7 +70,9 @@ def test_a_hole_is_seen_checked_judged_and_mended(browser: Browser, works: Works
         expect(row).to_have_count(1)
         expect(row).to_contain_text("2024-01-01 10:00:00")
         expect(row.locator("td").last).to_have_text(str(missing))
-        page.get_by_role("link", name="Check this day").click()
+        page.get_by_role("link", name="Check this day").press(
+            "Enter"
+        )  # what loads above it may move it under a pointer
         expect(page.locator("#data-symbols")).to_have_value(works.symbol)
         page.get_by_role("button", name="Check", exact=True).click()
         expect(page.locator(".tile", has_text="Missing").locator("b")).to_have_text(str(missing))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from marketprism_application.contracts.access_records import Grant
 from marketprism_application.contracts.data_jobs import JobStage
 from marketprism_sdk.errors import RemoteError
 from tests.integration.api.access_side import gateway
@@ -48,6 +50,9 @@ async def test_a_download_is_in_the_store_once_and_a_check_of_it_is_clean(side: 
     assert series.result["clean"] is True
     report = await side.ask("report", id=job.id, number=0)
     assert (report["expected"], report["present"], report["missing"]) == (MINUTES, MINUTES, 0)
+    page = await side.ask("report", id=job.id, number=0, format="html")
+    assert page["text"].startswith("<!doctype html>")
+    assert f"<h1>binance.{symbol} 1m</h1>" in page["text"]
     text = await side.ask("report", id=job.id, number=0, format="md")
     assert text["format"] == "md"
     assert symbol in text["text"]
@@ -166,6 +171,55 @@ async def test_the_gateway_hands_requests_on_and_holds_to_scopes(side: DataSide)
         assert [each["symbol"] for each in shown["series"]] == [symbol_of(side.venue)]
         assert (await api.ask("DELETE", f"/api/v1/data/jobs/{name}", viewer)).status == 403
         assert (await api.ask("GET", "/api/v1/data/jobs/nothing", viewer)).status == 404
+
+
+async def test_the_day_before_is_checked_judged_and_repaired(side: DataSide) -> None:
+    symbol = symbol_of(side.venue)
+    for first, last in ((0, 1_000), (1_200, MINUTES)):
+        span = {"ts_from": LISTED + first * MINUTE, "ts_to": LISTED + last * MINUTE}
+        begun = await side.begun("downloads", venue="binance", symbols=[symbol], interval="1m", **span)
+        assert (await side.ended(begun.id)).stage is JobStage.DONE
+    day = datetime.fromtimestamp((LISTED + 1_100 * MINUTE) / 1e9, UTC).strftime("%Y%m%d")
+    job = await side.ended((await side.begun("daily", day=day)).id)
+    assert (job.stage, job.error, job.tasks) == (JobStage.DONE, "", 1)
+    result = job.series[0].result
+    assert result["counts"]["ours"] == 200  # type: ignore[index]
+    assert result["inserted"] == 200
+    assert await side.side.count("klines") == MINUTES
+    again = await side.ended((await side.begun("daily", day=day)).id)
+    assert (again.series[0].result["clean"], again.series[0].result["missing"]) == (True, 0)
+    with pytest.raises(RemoteError, match="day: expected a day like 20260131"):
+        await side.ask("daily", day="2026-1-1")
+
+
+async def test_who_may_see_another_instrument_only_sees_nothing_of_this_one(side: DataSide) -> None:
+    symbol = await downloaded(side)
+    begun = await side.begun("checks", venue="binance", symbols=[symbol], kind="kline", interval="1m", **SPAN)
+    check = (await side.ended(begun.id)).id
+    series = {"venue": "binance", "kind": "kline", "interval": "1m"}
+    async with gateway(side.side.url) as api:
+        every = await api.key(await api.user("quant"), limits="bulk")
+        other = await api.key(await api.user("quant", grants=(Grant(symbols=("ETH*",)),)), limits="bulk")
+        async with asyncio.timeout(30):
+            while (await api.ask("GET", "/api/v1/data/series", every)).status != 200:
+                await asyncio.sleep(0.05)
+        span = f"from={SPAN['ts_from']}&to={SPAN['ts_to']}"
+        for path in (
+            f"coverage/{symbol}?venue=binance&kind=kline&{span}",
+            f"revisions/{symbol}?venue=binance&kind=kline&at={LISTED}",
+            f"checks/{check}",
+            f"checks/{check}/reports/0",
+            f"checks/{check}/verdicts",
+            f"jobs/{check}",
+        ):
+            assert (await api.ask("GET", f"/api/v1/data/{path}", every)).status == 200, path
+            refused = await api.ask("GET", f"/api/v1/data/{path}", other)
+            assert (refused.status, refused.code) == (403, "NOT_ENTITLED"), path
+        body = {**series, "symbols": [symbol], **SPAN}
+        assert (await api.ask("POST", "/api/v1/data/checks", other, body)).code == "NOT_ENTITLED"
+        for path in ("series", "jobs", "universe?day=20240101"):
+            assert (await api.ask("GET", f"/api/v1/data/{path}", other)).data == [], path
+        assert len((await api.ask("GET", "/api/v1/data/series", every)).data) == 1
 
 
 async def test_a_job_that_is_not_there_is_not_found(side: DataSide) -> None:

@@ -96,6 +96,14 @@ async def test_stored_series_are_listed_and_a_day_is_ranked(side: DataSide, tmp_
         ("BTC-USDT", Decimal("0.005")),
     ]
     assert await side.ask("universe", day="20240102", venue="binance") == []
+    (tmp_path / "in" / "minutes.csv").write_text(klines(60, close="110.5").replace(",101.0,", ",111.0,"))
+    await side.ended((await side.begun("imports", path="minutes.csv", venue="binance", symbol="ADA-USDT")).id)
+    (first,) = await side.ask("universe", day="20240101", top=1)  # of 60 minutes, without a bar of the day
+    assert (first["symbol"], Decimal(first["change"]), Decimal(first["volume"])) == (
+        "ADA-USDT",
+        Decimal("0.105"),
+        Decimal(195),
+    )
 
 
 @pytest.mark.parametrize("path", ["../secret.csv", "/etc/passwd", "", ".", "link.csv", "none.csv", "a\0b"])
