@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -160,10 +160,14 @@ class InstrumentData:
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows of a run: instruments in the order of venue and symbol, and rolls between them."""
+    """The rows of a run: instruments in the order of venue and symbol, and rolls between them.
+
+    `let_go` of rows that are mapped from files takes what was read of them out of memory; it is read again on demand.
+    """
 
     instruments: tuple[InstrumentData, ...]
     rolls: tuple[Roll, ...] = ()
+    let_go: Callable[[], None] | None = field(default=None, compare=False)
 
     def bounds(self) -> tuple[int, int]:
         """First and last time of any row; (0, 0) without one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -32,7 +33,7 @@ from marketprism_application.backtesting.columns import (
 from marketprism_application.backtesting.context import Context
 from marketprism_application.backtesting.desk import Desk, Wanted
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
-from marketprism_application.backtesting.feeds import BarFeed, Feed, TickFeed, TradeFeed
+from marketprism_application.backtesting.feeds import BarFeed, Chunks, Feed, TickFeed, TradeFeed
 from marketprism_application.backtesting.forced import forced_end, is_reached
 from marketprism_application.backtesting.history import History
 from marketprism_application.backtesting.market import Market
@@ -53,6 +54,7 @@ class _Feeds(NamedTuple):
     quotes: QuoteFills
     trades: TradeFills
     queue: QueueFills
+    chunks: Chunks
 
 
 class Engine:
@@ -89,7 +91,9 @@ class Engine:
     # Before the first row
 
     def _all_feeds(self) -> list[Feed]:
-        fills = _Feeds(BarFills(self.desk), QuoteFills(self.desk), TradeFills(self.desk), QueueFills(self.desk))
+        desk, selection = self.desk, self.selection
+        chunks = Chunks(sum(len(data.series()) for data in selection.instruments), selection.let_go)
+        fills = _Feeds(BarFills(desk), QuoteFills(desk), TradeFills(desk), QueueFills(desk), chunks)
         found: list[Feed] = []
         for market in self.markets:
             found += self._feeds_of(market, fills)
@@ -114,6 +118,7 @@ class Engine:
                 ctx=ctx,
                 guard=self._guard,
                 new_day=self._new_day,
+                chunks=fills.chunks,
             )
         if data.ticks is not None and mode is not FillMode.BAR:
             by_tick = {
@@ -132,6 +137,7 @@ class Engine:
                 ctx=ctx,
                 guard=self._guard,
                 new_day=self._new_day,
+                chunks=fills.chunks,
             )
         for interval, columns in data.bars.items():
             fills_orders = mode is FillMode.BAR and interval == finest
@@ -147,6 +153,7 @@ class Engine:
                     guard=self._guard,
                     progress=self.history.of(market, interval),
                     new_day=self._new_day,
+                    chunks=fills.chunks,
                 )
 
     def _plan(self) -> None:
@@ -194,23 +201,25 @@ class Engine:
         self._plan()
         self.strategy.on_start(self.context)
         self._look_back()
-        feeds, agenda, clock = self._feeds, self.agenda, self.clock
+        agenda, clock = self.agenda, self.clock
+        # The next row of each series: at one time by rank, then by instrument, then as the instrument has its series.
+        heap = [(feed.head, feed.rank, feed.market.rank, place, feed) for place, feed in enumerate(self._feeds)]
+        heapq.heapify(heap)
+        alone = len(heap) == 1
         while not self.stopped:
-            feed = min(feeds, key=lambda each: (each.head, each.rank, each.market.rank))
-            ts = feed.head
+            ts, row_rank, market_rank, place, feed = heap[0]
             due, rank = agenda.head
-            if min(ts, due) >= until:
-                break
-            if (due, rank) < (ts, feed.rank):
-                if ts == FAR_AWAY:
+            if due <= ts and (due < ts or rank < row_rank):
+                if due >= until or ts == FAR_AWAY:
                     break  # rows are what a run is of: behind the last one nothing happens
                 agenda.run_next()
                 continue
-            if ts == FAR_AWAY:
+            if ts >= until or ts == FAR_AWAY:
                 break
-            others = min((each.head for each in feeds if each is not feed), default=FAR_AWAY)
+            others = FAR_AWAY if alone else min(heap[1:3])[0]
             clock.limit = min(others, due, until)
             feed.drive()
+            heapq.heapreplace(heap, (feed.head, row_rank, market_rank, place, feed))
 
     # What is due beside rows
 

@@ -1,8 +1,13 @@
-"""Series of rows, each with one view that it moves on: chunks of plain numbers, the fastest that Python has."""
+"""Series of rows, each with one view that it moves on: chunks of plain numbers, the fastest that Python has.
+
+A feed is a generator inside, so that going on with it costs a step and not the setting up of a loop: with many
+instruments every row is such a step.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
@@ -23,30 +28,41 @@ from marketprism_application.backtesting.history import Progress
 from marketprism_application.backtesting.market import Market
 
 TRADE_RANK, TICK_RANK, BAR_RANK = 5, 6, 7
+_ROWS_AT_ONCE, _LEAST_CHUNK, _ROWS_HELD = 65_536, 512, 1_000_000
 
 
 class Feed(Protocol):
-    """A series of rows in order of time."""
+    """A series of rows in order of time. `head` is when its next row is due, nanoseconds UTC; far away behind the last
+    one."""
 
     rank: int
     market: Market
-
-    @property
-    def head(self) -> int:
-        """When its next row is due, nanoseconds UTC; far away behind the last one."""
-        ...
+    head: int
 
     def drive(self) -> None:
         """Deliver the next row, and those after it that are due before the clock's limit."""
         ...
 
 
-def _rows(columns: tuple[Ints | Flags, ...]) -> Iterator[tuple[int, ...]]:
-    """Rows of columns as plain numbers, a chunk at a time."""
-    return chain.from_iterable(
-        zip(*(column[start : start + CHUNK].tolist() for column in columns), strict=True)
-        for start in range(0, len(columns[0]), CHUNK)
-    )
+class Chunks:
+    """How many rows each feed makes into plain numbers at once: fewer where there are many feeds, so that all of them
+    together take no more memory than a few. `let_go` is called once for every million rows."""
+
+    def __init__(self, feeds: int = 1, let_go: Callable[[], None] | None = None) -> None:
+        self._size = min(CHUNK, max(_LEAST_CHUNK, _ROWS_AT_ONCE // max(1, feeds)))
+        self._let_go, self._made = let_go, 0
+
+    def rows(self, columns: tuple[Ints | Flags, ...]) -> Iterator[tuple[int, ...]]:
+        """Rows of columns as plain numbers, a chunk at a time."""
+        return chain.from_iterable(map(partial(self._chunk, columns), range(0, len(columns[0]), self._size)))
+
+    def _chunk(self, columns: tuple[Ints | Flags, ...], start: int) -> Iterator[tuple[int, ...]]:
+        if self._let_go is not None:
+            self._made += self._size
+            if self._made >= _ROWS_HELD:
+                self._made = 0
+                self._let_go()
+        return zip(*(column[start : start + self._size].tolist() for column in columns), strict=True)
 
 
 class BarFeed:
@@ -67,12 +83,13 @@ class BarFeed:
         guard: Callable[[Market, int, int, int], None],
         progress: Progress,
         new_day: Callable[[Market, int], None],
+        chunks: Chunks,
     ) -> None:
         self._ctx = ctx
         self.market, self._clock, self._columns, self._delay = market, clock, columns, delay
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
         self._view, self._progress = BarView(market, columns.interval), progress
-        self._rows = _rows(
+        self._rows = chunks.rows(
             (
                 columns.ts_close,
                 columns.ts_open,
@@ -85,28 +102,31 @@ class BarFeed:
                 columns.gap,
             )
         )
-        self._next = next(self._rows, None)
-
-    @property
-    def head(self) -> int:
-        """When the next bar is there: at its end, and the time until it is published."""
-        row = self._next
-        return FAR_AWAY if row is None else row[0] + self._delay
+        self._advance = self._delivered().__next__
+        self.head = self._advance()
 
     def drive(self) -> None:
         """Deliver the next bar, and those after it that are due before the clock's limit."""
-        clock, market, view, rows, delay = self._clock, self.market, self._view, self._rows, self._delay
+        self.head = self._advance()
+
+    def _delivered(self) -> Iterator[int]:
+        """Stops before each bar that is not to be delivered yet, and says when it is due: at its end, and the time
+        until it is published."""
+        clock, market, view, delay = self._clock, self.market, self._view, self._delay
         match, deliver, columns, ctx, progress = self._match, self._deliver, self._columns, self._ctx, self._progress
-        sets_price, working, day = match is not None, market.working, market.day
-        row = self._next
-        while row is not None:
-            end, start, row_day, first, high, low, last, volume, gap = row
-            clock.now = end + delay
+        sets_price, working, day, limit = match is not None, market.working, market.day, -1
+        interval, new_day = columns.interval, self._new_day
+        for end, start, row_day, first, high, low, last, volume, gap in self._rows:
+            due = end + delay
+            if due >= limit:
+                yield due
+                day = market.day
+            clock.now = due
             if row_day != day:
-                self._new_day(market, row_day)
+                new_day(market, row_day)
                 day = row_day
             if working and match is not None:
-                match(market, BarRow(columns.interval, start, end, first, high, low, last, volume))
+                match(market, BarRow(interval, start, end, first, high, low, last, volume))
             if sets_price:
                 if market.guarded and (low <= market.liquidated_below or high >= market.liquidated_above):
                     self._guard(market, low, high, start)
@@ -116,10 +136,9 @@ class BarFeed:
                 view.ts_open, view.ts_close, view.volume_steps, view.gap = start, end, volume, bool(gap)
                 view.open_ticks, view.high_ticks, view.low_ticks, view.close_ticks = first, high, low, last
                 deliver(ctx, view)
-            row = next(rows, None)
-            if row is None or row[0] + delay >= clock.limit:
-                break
-        self._next = row
+            limit = clock.limit
+        while True:
+            yield FAR_AWAY
 
 
 class TickFeed:
@@ -140,6 +159,7 @@ class TickFeed:
         ctx: Context,
         guard: Callable[[Market, int, int, int], None],
         new_day: Callable[[Market, int], None],
+        chunks: Chunks,
     ) -> None:
         self.market, self._clock, self._ctx = market, clock, ctx
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
@@ -147,41 +167,44 @@ class TickFeed:
         names = ("ts", "seq", "day", "last", "bid", "bid_size", "ask", "ask_size", "volume", "turnover")
         more = ("limit_up", "limit_down", "phase")
         time = columns.ts_recv if received else columns.ts
-        self._rows = _rows((time, *(getattr(columns, name) for name in (*names, *more))))
-        self._next = next(self._rows, None)
-
-    @property
-    def head(self) -> int:
-        """When the next row is there, by the clock of the run."""
-        row = self._next
-        return FAR_AWAY if row is None else row[0]
+        self._rows = chunks.rows((time, *(getattr(columns, name) for name in (*names, *more))))
+        self._advance = self._delivered().__next__
+        self.head = self._advance()
 
     def drive(self) -> None:
         """Deliver the next row, and those after it that are due before the clock's limit."""
-        clock, market, rows = self._clock, self.market, self._rows
+        self.head = self._advance()
+
+    def _delivered(self) -> Iterator[int]:
+        """Stops before each row that is not to be delivered yet, and says when it is due, by the clock of the run."""
+        clock, market, new_day = self._clock, self.market, self._new_day
         view, match, deliver, ctx = market.view, self._match, self._deliver, self._ctx
-        working, day, every = market.working, market.day, self._every
-        row = self._next
-        while row is not None:
-            (
-                clock.now,
-                view.ts,
-                view.seq,
-                row_day,
-                last,
-                view.bid_ticks,
-                view.bid_size,
-                view.ask_ticks,
-                view.ask_size,
-                view.volume_steps,
-                view.turnover_units,
-                upper,
-                lower,
-                view.phase_code,
-            ) = row
-            view.last_ticks = last
+        working, day, every, limit = market.working, market.day, self._every, -1
+        for (
+            now,
+            ts,
+            seq,
+            row_day,
+            last,
+            bid,
+            bid_size,
+            ask,
+            ask_size,
+            volume,
+            turnover,
+            upper,
+            lower,
+            phase,
+        ) in self._rows:
+            if now >= limit:
+                yield now
+                day = market.day
+            clock.now = now
+            view.ts, view.seq, view.last_ticks, view.phase_code = ts, seq, last, phase
+            view.bid_ticks, view.bid_size, view.ask_ticks, view.ask_size = bid, bid_size, ask, ask_size
+            view.volume_steps, view.turnover_units = volume, turnover
             if row_day != day:
-                self._new_day(market, row_day)
+                new_day(market, row_day)
                 day = row_day
             if upper != market.limit_up or lower != market.limit_down:
                 market.limit_up = view.limit_up_ticks = upper
@@ -191,13 +214,12 @@ class TickFeed:
             if last != NO_PRICE:
                 market.last = last
                 if market.guarded and not market.liquidated_below < last < market.liquidated_above:
-                    self._guard(market, last, last, view.ts)
+                    self._guard(market, last, last, ts)
             if deliver is not None:
                 deliver(ctx, view)
-            row = next(rows, None)
-            if row is None or row[0] >= clock.limit:
-                break
-        self._next = row
+            limit = clock.limit
+        while True:
+            yield FAR_AWAY
 
 
 class TradeFeed:
@@ -216,38 +238,40 @@ class TradeFeed:
         ctx: Context,
         guard: Callable[[Market, int, int, int], None],
         new_day: Callable[[Market, int], None],
+        chunks: Chunks,
     ) -> None:
         self.market, self._clock, self._ctx, self._view = market, clock, ctx, TradeView(market)
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
-        self._rows = _rows((columns.ts, columns.seq, columns.day, columns.price, columns.quantity, columns.taker))
-        self._next = next(self._rows, None)
-
-    @property
-    def head(self) -> int:
-        """When the next trade is there."""
-        row = self._next
-        return FAR_AWAY if row is None else row[0]
+        self._rows = chunks.rows((columns.ts, columns.seq, columns.day, columns.price, columns.quantity, columns.taker))
+        self._advance = self._delivered().__next__
+        self.head = self._advance()
 
     def drive(self) -> None:
         """Deliver the next trade, and those after it that are due before the clock's limit."""
-        clock, market, rows, view = self._clock, self.market, self._rows, self._view
-        row = self._next
-        while row is not None:
-            clock.now, view.seq, day, view.price_ticks, view.quantity_steps, view.taker = row
-            view.ts = clock.now
+        self.head = self._advance()
+
+    def _delivered(self) -> Iterator[int]:
+        """Stops before each trade that is not to be delivered yet, and says when it is due."""
+        clock, market, view, new_day = self._clock, self.market, self._view, self._new_day
+        match, deliver, ctx, working = self._match, self._deliver, self._ctx, self.market.working
+        limit = -1
+        for ts, seq, day, price, quantity, taker in self._rows:
+            if ts >= limit:
+                yield ts
+            clock.now = view.ts = ts
+            view.seq, view.price_ticks, view.quantity_steps, view.taker = seq, price, quantity, taker
             if day != market.day:
-                self._new_day(market, day)
-            if market.working and self._match is not None:
-                self._match(market, view)
-            market.last = view.price_ticks
-            if market.guarded and not market.liquidated_below < market.last < market.liquidated_above:
-                self._guard(market, market.last, market.last, clock.now)
-            if self._deliver is not None:
-                self._deliver(self._ctx, view)
-            row = next(rows, None)
-            if row is None or row[0] >= clock.limit:
-                break
-        self._next = row
+                new_day(market, day)
+            if working and match is not None:
+                match(market, view)
+            market.last = price
+            if market.guarded and not market.liquidated_below < price < market.liquidated_above:
+                self._guard(market, price, price, ts)
+            if deliver is not None:
+                deliver(ctx, view)
+            limit = clock.limit
+        while True:
+            yield FAR_AWAY
 
 
-__all__ = ["BarFeed", "Feed", "TickFeed", "TradeFeed"]
+__all__ = ["BarFeed", "Chunks", "Feed", "TickFeed", "TradeFeed"]
