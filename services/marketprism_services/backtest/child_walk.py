@@ -18,7 +18,9 @@ from marketprism_application.backtesting.columns import (
     TradeColumns,
 )
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
+from marketprism_application.backtesting.options import settings_of
 from marketprism_application.backtesting.strategy import Strategy
+from marketprism_application.sweeps.shortlist import shortlist
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_services.backtest.child_messages import Found, Frame, Walk
 from marketprism_services.backtest.objectives import value_of
@@ -53,7 +55,10 @@ def walk(work: Walk, strategy: type[Strategy], send: Callable[[Frame], None], ru
     best: dict[str, object] | None = None
     highest = -np.inf
     failed = 0
-    for params in work.sets:
+    # A kernel ranks where it can; runs by events decide, and are the same as without it.
+    tried = shortlist(strategy, work.sets, train, calendar, settings_of(work.options), work.objective)
+    for place in tried:
+        params = work.sets[place]
         try:
             found = run_one(work.number, strategy, params, work.options, train, calendar, quiet=True)
         except BacktestError:

@@ -26,6 +26,7 @@ from marketprism_application.backtesting.signals import (
     targets_of,
 )
 from marketprism_application.backtesting.strategy import Strategy
+from marketprism_application.sweeps.shortlist import CONFIRMED, KernelRanking, shortlist
 from marketprism_backtest import BarView, Context, Ints, Parameters
 from marketprism_domain.trading.arithmetic import exact_arithmetic
 from marketprism_domain.trading.fees import FeeRate, FeeRule
@@ -96,24 +97,25 @@ class Steps(Strategy):
         """Where chance begins."""
 
         seed: int = 0
+        often: float = 0.2
 
     params: Params
 
     def __init__(self, params: Params | None = None) -> None:
         super().__init__(params)
-        self._targets = self.drawn(self.params.seed, 50_000).tolist()
+        self._targets = self.drawn(self.params).tolist()
         self._row = 0
 
     @staticmethod
-    def drawn(seed: int, count: int) -> Ints:
-        chance = np.random.default_rng(seed)
-        found = chance.integers(-3, 4, count, dtype=np.int64)
-        found[chance.random(count) < 0.8] = KEEP
+    def drawn(params: Params) -> Ints:
+        chance = np.random.default_rng(params.seed)
+        found = chance.integers(-3, 4, 50_000, dtype=np.int64)
+        found[chance.random(50_000) > params.often] = KEEP
         return found
 
     @classmethod
     def signals(cls, table: SignalTable, params: Params) -> Ints:
-        return cls.drawn(params.seed, 50_000)[: len(table)]
+        return cls.drawn(params)[: len(table)]
 
     def on_bar(self, ctx: Context, bar: BarView) -> None:
         target = self._targets[self._row]
@@ -138,6 +140,14 @@ def test_any_targets_are_filled_as_by_events(seed: int) -> None:
     found, unsure = by_kernel(selection, Steps, Steps.Params(seed=seed), settings)
     assert (found, unsure) == (expected, False)
     assert len(result.fills) > 20
+
+
+def test_behind_the_last_bar_nothing_is_sent_where_the_market_is_closed() -> None:
+    selection = rows_of((CU,), FillMode.BAR, "1m", "0.0001")
+    params = Steps.Params(seed=4, often=1.0)
+    expected, result = by_engine(selection, Steps, params, RunSettings())
+    assert by_kernel(selection, Steps, params, RunSettings()) == (expected, False)
+    assert len(result.decisions) == result.rows
 
 
 def test_markets_that_never_close() -> None:
@@ -173,6 +183,39 @@ def test_what_the_kernel_does_not_do_it_says(tmp_path: Path) -> None:
     two = Selection((*selection.instruments, *rows_of(RU, FillMode.BAR, "1m", "0").instruments))
     with pytest.raises(NotForKernel, match="one instrument"):
         prepared(two, calendar(), RunSettings())
+
+
+@pytest.mark.parametrize("objective", ["net", "orders", "sharpe", "sharpe_242", "calmar"])
+def test_the_best_of_a_shortlist_is_the_best_of_all(objective: str) -> None:
+    selection = rows_of((CU,), FillMode.BAR, "1m", "0.0001")
+    sets = [{"fast": fast, "slow": slow} for fast in (5, 10, 20, 60) for slow in (30, 120, 480)]
+    settings = RunSettings(gap_policy=GapPolicy("ignore"))
+    ranking = KernelRanking(DoubleAverage, selection, calendar(), settings, objective).ranked(sets)
+    values = []
+    for params in sets:
+        _, result = by_engine(selection, DoubleAverage, DoubleAverage.Params(**params), settings)
+        sums = {"net": float(result.net), "orders": float(result.sent)}
+        values.append(sums[objective] if objective in sums else result.statistic(objective))
+    assert {each.number: each.value for each in ranking} == dict(enumerate(values))
+    best = max(range(len(sets)), key=lambda place: values[place])
+    chosen = shortlist(DoubleAverage, sets, selection, calendar(), settings, objective)
+    assert len(chosen) == CONFIRMED
+    assert chosen == sorted(chosen)
+    assert best in chosen
+
+
+def test_sets_that_the_kernel_is_not_sure_of_are_run_too() -> None:
+    selection = rows_of((CU,), FillMode.BAR, "1m", "0.0001")
+    sets = [{"fast": 10, "slow": 30, "lots": lots} for lots in (1, 1, 1, 1, 1, 1, 1, 100, 1, 1)]
+    settings = RunSettings(gap_policy=GapPolicy("ignore"))
+    assert shortlist(DoubleAverage, sets, selection, calendar(), settings, "net") == [0, 1, 2, 3, 4, 7]
+
+
+def test_all_sets_are_run_where_a_kernel_cannot_rank() -> None:
+    selection = rows_of((CU,), FillMode.BAR, "1m", "0.0001")
+    sets = [{"fast": fast} for fast in range(1, 9)]
+    for objective, settings in (("win_rate", RunSettings()), ("net", RunSettings(latency_ns=1))):
+        assert shortlist(DoubleAverage, sets, selection, calendar(), settings, objective) == list(range(8))
 
 
 def test_signals_that_are_no_targets_are_refused() -> None:

@@ -1,0 +1,127 @@
+"""Which of many sets are worth a run by events: those that a kernel ranks highest, and those that it is not sure of.
+
+The kernel and the event engine give the same money for the same targets, so that the best of a shortlist is the best of
+all sets; its runs by events are what proves it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from marketprism_application.backtesting.errors import BacktestError, StrategyFailed
+from marketprism_application.backtesting.kernel import KernelRun, equity_by_day, is_there, run_kernel
+from marketprism_application.backtesting.loading import parameters_of
+from marketprism_application.backtesting.columns import Selection
+from marketprism_application.backtesting.settings import RunSettings
+from marketprism_application.backtesting.signals import (
+    NotForKernel,
+    Prepared,
+    has_signals,
+    prepared,
+    reach_of,
+    targets_of,
+)
+from marketprism_application.backtesting.statistics import statistics_of
+from marketprism_application.backtesting.strategy import Strategy
+from marketprism_domain.instruments.exchange_codes import is_chinese
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.trading.arithmetic import exact_arithmetic
+
+CONFIRMED: Final = 5  # sets that are run by events behind a ranking
+_DAYS_OF_CHINA, _DAYS_OF_ALWAYS = 242, 365
+
+
+class Ranked(NamedTuple):
+    """A set (its place among those given) and its value; None where it has none, or `unsure` where the kernel cannot
+    tell."""
+
+    number: int
+    value: float | None
+    unsure: bool = False
+
+
+class KernelRanking:
+    """Values of parameter sets of one strategy over the same rows."""
+
+    def __init__(
+        self,
+        strategy: type[Strategy],
+        selection: Selection,
+        calendar: MarketCalendar,
+        settings: RunSettings,
+        objective: str,
+    ) -> None:
+        """Raises NotForKernel: the strategy offers no signals, the rows or settings need more than a kernel does, the
+        objective is not one of daily equity or of sums, or numba is not installed."""
+        if not has_signals(strategy):
+            raise NotForKernel(f"expected signals of {strategy.__qualname__}, there are none")
+        if not is_there():
+            raise NotForKernel("expected the extra fast (numba), it is not installed")
+        if objective not in _SUMS and objective not in _of_days():
+            raise NotForKernel(f"expected an objective of daily equity or a sum, was {objective}")
+        self._strategy, self._settings, self._objective = strategy, settings, objective
+        self._rows: Prepared = prepared(selection, calendar, settings)
+        chinese = is_chinese(self._rows.market.venue)
+        self._year = _DAYS_OF_CHINA if chinese else _DAYS_OF_ALWAYS
+
+    def ranked(self, sets: Sequence[Mapping[str, object]]) -> list[Ranked]:
+        """Every set with its value, the highest first, of equal ones the first."""
+        with exact_arithmetic():
+            found = list(self._values(sets))
+        return sorted(found, key=lambda each: (each.value is None, -(each.value or 0.0), each.number))
+
+    def _values(self, sets: Sequence[Mapping[str, object]]) -> Iterator[Ranked]:
+        strategy, rows, settings = self._strategy, self._rows, self._settings
+        for number, values in enumerate(sets):
+            try:
+                params = parameters_of(strategy, values)
+                targets = targets_of(strategy, rows.table, params)
+                run = run_kernel(rows, targets, reach_of(strategy, params, settings), settings.capital)
+            except (BacktestError, StrategyFailed):  # the event engine says of what
+                yield Ranked(number, None, unsure=True)
+                continue
+            yield Ranked(number, None if run.unsure else self._value(run), run.unsure)
+
+    def _value(self, run: KernelRun) -> float | None:
+        summed = _SUMS.get(self._objective)
+        if summed is not None:
+            return float(str(getattr(run, summed)))
+        capital = self._settings.capital
+        equity = [float(each) for each in equity_by_day(self._rows, run, capital)]
+        for each in statistics_of(equity, float(capital), year=self._year):
+            if each.name == self._objective:
+                return each.value if each.value is not None and math.isfinite(each.value) else None
+        return None
+
+
+_SUMS: Final = {"net": "net", "gross": "gross", "fees": "fees", "orders": "sent", "lots": "lots"}
+
+
+def _of_days() -> frozenset[str]:
+    return frozenset(each.name for each in statistics_of([1.0, 1.1, 1.05], 1.0))
+
+
+def shortlist(
+    strategy: type[Strategy],
+    sets: Sequence[Mapping[str, object]],
+    selection: Selection,
+    calendar: MarketCalendar,
+    settings: RunSettings,
+    objective: str,
+) -> list[int]:
+    """Places of the sets to run by events, in their order: the best few and the unsure ones; all of them where the
+    kernel cannot rank, or would save nothing."""
+    everyone = list(range(len(sets)))
+    if len(sets) <= CONFIRMED:
+        return everyone
+    try:
+        found = KernelRanking(strategy, selection, calendar, settings, objective).ranked(sets)
+    except NotForKernel:
+        return everyone
+    best = [each.number for each in found if not each.unsure][:CONFIRMED]
+    return sorted({*best, *(each.number for each in found if each.unsure)})
+
+
+__all__ = ["CONFIRMED", "KernelRanking", "Ranked", "shortlist"]
