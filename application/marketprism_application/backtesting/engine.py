@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
@@ -82,8 +83,8 @@ class Engine:
         self.is_running = False
         self.stopped = ""  # why the run ended before its data
         self._by_symbol = by_symbol
-        self._feeds = self._all_feeds()
-        if not self._feeds:
+        self.feeds = self._all_feeds()
+        if not self.feeds:
             raise NoDataError(f"data: expected rows that fill {settings.fill.value} orders, was none")
 
     # Before the first row
@@ -149,9 +150,8 @@ class Engine:
                     new_day=self._new_day,
                 )
 
-    def _plan(self) -> None:
+    def _plan(self, ts_from: int, ts_to: int) -> None:
         """Put the first change of each market, and every gap, settlement and roll, on the agenda."""
-        ts_from, ts_to = self.selection.bounds()
         for market in self.markets:
             walk = changes(market.schedule, ts_from, ts_to)
             passed: Change | None = None
@@ -182,35 +182,59 @@ class Engine:
 
     def run(self, until: int = FAR_AWAY) -> None:
         """Deliver every row that is due before `until`. A callback's error comes out of here as it was raised."""
+        with self._running():
+            self._begin(*self.selection.bounds())
+            self._advance((until, SESSION_RANK))
+
+    def begin(self, ts_from: int) -> None:
+        """Begin a run whose rows come one after another, with the clock at the first that is there. Nobody knows its
+        end: the market's changes go on. Raises what `on_start` raises."""
+        with self._running():
+            self._begin(ts_from, FAR_AWAY)
+
+    def advance(self, until: tuple[int, int], *, behind_rows: bool = False) -> None:
+        """Deliver every row, and all else, that is due before a time and a rank; without `behind_rows` nothing that is
+        due behind the last row. Raises what a callback raises."""
+        with self._running():
+            self._advance(until, behind_rows=behind_rows)
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
         self.is_running = True
         try:
-            self._run(until)
+            yield
         finally:
             self.is_running = False
 
-    def _run(self, until: int) -> None:
-        first = min(feed.head for feed in self._feeds)
+    def _begin(self, ts_from: int, ts_to: int) -> None:
+        first = min(feed.head for feed in self.feeds)
         self.clock.now = first if first < FAR_AWAY else 0
-        self._plan()
+        self._plan(ts_from, ts_to)
         self.strategy.on_start(self.context)
         self._look_back()
-        feeds, agenda, clock = self._feeds, self.agenda, self.clock
+
+    def _advance(self, until: tuple[int, int], *, behind_rows: bool = False) -> None:
+        feeds, agenda, clock = self.feeds, self.agenda, self.clock
         while not self.stopped:
             feed = min(feeds, key=lambda each: (each.head, each.rank, each.market.rank))
             ts = feed.head
             due, rank = agenda.head
-            if min(ts, due) >= until:
+            if min((ts, feed.rank), (due, rank)) >= until:
                 break
             if (due, rank) < (ts, feed.rank):
-                if ts == FAR_AWAY:
+                if ts == FAR_AWAY and not behind_rows:
                     break  # rows are what a run is of: behind the last one nothing happens
                 agenda.run_next()
                 continue
             if ts == FAR_AWAY:
                 break
             others = min((each.head for each in feeds if each is not feed), default=FAR_AWAY)
-            clock.limit = min(others, due, until)
+            clock.limit = min(others, due, until[0] + (feed.rank < until[1]))
             feed.drive()
+
+    def notice(self, market: Market, hole: Hole) -> None:
+        """A gap has become known: it is noticed at its time, or now where that is over."""
+        self._due(max(hole.ts_noticed, self.clock.now), GAP_RANK, market, self._notice, hole)
 
     # What is due beside rows
 
