@@ -15,6 +15,7 @@ from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.settings import FillMode, GapPolicy, RunSettings, Slippage
 from marketprism_application.backtesting.strategy import Parameters, Strategy
 from marketprism_backtest._notebook import backtest
+from marketprism_backtest._paper import PaperRun, Watching, paper, run_paper
 
 __all__ = [
     "NO_PRICE",
@@ -29,6 +30,7 @@ __all__ = [
     "GapPolicy",
     "Hole",
     "Order",
+    "PaperRun",
     "Parameters",
     "Roll",
     "RunResult",
@@ -37,5 +39,8 @@ __all__ = [
     "Strategy",
     "TickView",
     "TradeView",
+    "Watching",
     "backtest",
+    "paper",
+    "run_paper",
 ]
