@@ -21,7 +21,8 @@ from marketprism_application.backtesting.result import DecisionRow, RunResult
 from marketprism_application.backtesting.runs import RunSpec
 from marketprism_application.backtesting.settings import FillMode, RunSettings
 from marketprism_application.backtesting.strategy import Strategy
-from marketprism_application.paper_trading.session import PaperOptions, PaperSession, Record
+from marketprism_application.paper_trading.series import Record
+from marketprism_application.paper_trading.session import PaperOptions, PaperSession
 from marketprism_domain.instruments.sizes import size_of
 from marketprism_domain.instruments.written_names import at_chinese_exchange, is_pattern, venue_named
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -112,8 +113,8 @@ class PaperRun:
 class Watching:
     """Who looks on: the engine when it is there, each decision and fill.
 
-    `stop` ends the run; `has_ended` is asked now and then whether what is listened to is over; `around` is entered while
-    callbacks run. Afterwards `bounds` are the first and the last time of any row.
+    `stop` ends the run; `has_ended` is asked now and then whether what is listened to is over; `around` is entered
+    while callbacks run. Afterwards `bounds` are the first and the last time of any row.
     """
 
     on_begin: Callable[[Engine], object] = lambda _: None

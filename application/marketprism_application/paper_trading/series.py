@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from marketprism_application.backtesting.errors import OffGridError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.tables import Steps, bars_of_records, ticks_of_records
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 
-Row = TypeVar("Row", Tick, Bar)
+Record: TypeAlias = Tick | Bar | Gap  # what arrives
 _NO_INTS = np.array([], dtype=np.int64)
 
 
@@ -125,4 +126,4 @@ class BarSeries:
             return None
 
 
-__all__ = ["BarSeries", "TickSeries", "no_bars", "no_ticks"]
+__all__ = ["BarSeries", "Record", "TickSeries", "no_bars", "no_ticks"]

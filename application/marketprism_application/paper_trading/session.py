@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from marketprism_application.backtesting.clock import FAR_AWAY
 from marketprism_application.backtesting.columns import InstrumentData, Selection
@@ -19,15 +19,11 @@ from marketprism_application.backtesting.result import Failed, RunResult
 from marketprism_application.backtesting.runs import RunSpec, engine_of, failure_of, result_of
 from marketprism_application.backtesting.settings import FillMode
 from marketprism_application.paper_trading.order import ArrivalOrder, Place, SentOrder
-from marketprism_application.paper_trading.series import no_bars, no_ticks
+from marketprism_application.paper_trading.series import Record, no_bars, no_ticks
 from marketprism_application.paper_trading.stream import InstrumentStream
-from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.marketdata.gap import Gap
-from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.trading.arithmetic import exact_arithmetic
 
-Record: TypeAlias = Tick | Bar | Gap
 _BEHIND_NS: Final = 5_000_000_000  # how far event time stays behind the clock where no row moves it
 _NOW_NS: Final = 60_000_000_000  # a row that is older is of a recording: the clock says nothing of it
 
@@ -189,4 +185,4 @@ def _runs(records: Sequence[Record]) -> Iterator[tuple[tuple[str, str], list[Rec
         yield (waiting[0].venue, waiting[0].symbol), waiting
 
 
-__all__ = ["PaperOptions", "PaperSession", "Record"]
+__all__ = ["PaperOptions", "PaperSession"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from marketprism_application.backtesting.agenda import DAY_END_RANK
 from marketprism_application.backtesting.clock import FAR_AWAY
@@ -14,15 +13,12 @@ from marketprism_application.backtesting.feeds import BAR_RANK, BarFeed, TickFee
 from marketprism_application.backtesting.market import Market
 from marketprism_application.backtesting.tables import Steps, holes_of
 from marketprism_application.paper_trading.order import ArrivalOrder, SentOrder
-from marketprism_application.paper_trading.series import BarSeries, TickSeries
+from marketprism_application.paper_trading.series import BarSeries, Record, TickSeries
 from marketprism_domain.bars.builder import BarBuilder, BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.values import NANOS_PER_SECOND
-
-if TYPE_CHECKING:
-    from marketprism_application.paper_trading.session import Record
 
 MISSED = "missed"  # cause of a gap of ticks that were published and did not come here
 
