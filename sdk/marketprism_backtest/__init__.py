@@ -17,6 +17,7 @@ from marketprism_application.backtesting.settings import FillMode, GapPolicy, Ru
 from marketprism_application.backtesting.signals import KEEP, SignalTable
 from marketprism_application.backtesting.strategy import Parameters, Strategy
 from marketprism_backtest._notebook import backtest
+from marketprism_backtest._paper import PaperRun, Watching, paper, run_paper
 
 __all__ = [
     "KEEP",
@@ -33,6 +34,7 @@ __all__ = [
     "Hole",
     "Ints",
     "Order",
+    "PaperRun",
     "Parameters",
     "Roll",
     "RunResult",
@@ -42,6 +44,9 @@ __all__ = [
     "Strategy",
     "TickView",
     "TradeView",
+    "Watching",
     "backtest",
     "crossing_means",
+    "paper",
+    "run_paper",
 ]

@@ -123,6 +123,11 @@ class MarketClient:
         return self._session.malformed
 
     @property
+    def prefix(self) -> str:
+        """First tokens of the subjects of a replay; empty where the market is listened to."""
+        return self._session.prefix
+
+    @property
     def position(self) -> ReplayPosition | None:
         """Where the replay of `prefix` is: `ts` nanoseconds UTC, `sent` by kind, `ended`; None while it is silent."""
         return self._position

@@ -31,7 +31,7 @@ from marketprism_client._failures import QueryFailed, query_failures
 from marketprism_client._names import Directory, matches, names_of
 from marketprism_client._records import SomeRecord
 from marketprism_client._session import Session
-from marketprism_client._stream import LiveStream, live_batches
+from marketprism_client._stream import LiveStream, Subject, live_batches
 from marketprism_domain.instruments.written_names import is_pattern, venue_named
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.funding_rate import FundingRate
@@ -152,11 +152,35 @@ class Live:
         """Quality reports, a window a report."""
         return self._stream(QUALITY, symbol, venue, "*", wait)
 
+    def together(
+        self, symbol: Names, interval: str = "", *, ticks: bool = True, venue: str = "*", wait: bool = False
+    ) -> LiveStream[Tick | Bar | Gap]:
+        """Ticks, bars of an interval (none without) and gaps in one stream, in the order in which they come, none left
+        out: what a strategy is driven by. So many that a million wait end it (OVERLOADED).
+
+        Raises:
+            QueryFailed: no such interval.
+        """
+        kinds = (*((TICK,) if ticks else ()), *((BAR,) if interval else ()), GAP)
+        return self._several(kinds, symbol, venue, interval or "*", wait, whole=True)
+
     def _stream(self, kind: DataKind, symbol: Names, venue: str, interval: str, wait: bool) -> LiveStream[SomeRecord]:
+        return self._several((kind,), symbol, venue, interval, wait)
+
+    def _several(
+        self,
+        kinds: Sequence[DataKind],
+        symbol: Names,
+        venue: str,
+        interval: str,
+        wait: bool,
+        *,
+        whole: bool = False,
+    ) -> LiveStream[SomeRecord]:
         names = names_of(symbol)
         if venue != "*":
             venue = venue_named(venue)
-        if interval != "*" and kind.has_interval:
+        if interval != "*" and any(kind.has_interval for kind in kinds):
             with query_failures():
                 interval = str(Interval.parse(interval))
 
@@ -171,21 +195,23 @@ class Live:
             come[record.venue, record.symbol] = record
             return True
 
-        async def check() -> list[str]:
-            found = await self._directory.check(kind, names, None if venue == "*" else venue, come.values())
+        async def check() -> list[Subject]:
+            found = await self._directory.check(kinds[0], names, None if venue == "*" else venue, come.values())
             meant.update(found)
             # Behind a pattern everything comes already.
-            return [] if any(map(is_pattern, names)) else _subjects(kind, list(meant), venue, interval)
+            return [] if any(map(is_pattern, names)) else _subjects(kinds, list(meant), venue, interval)
 
-        subjects = _subjects(kind, names, venue, interval)
-        return LiveStream(live_batches(self._session, kind, subjects, belongs, None if wait else check))
+        subjects = _subjects(kinds, names, venue, interval)
+        return LiveStream(live_batches(self._session, subjects, belongs, None if wait else check, whole=whole))
 
 
-def _subjects(kind: DataKind, names: Sequence[str], venue: str, interval: str) -> list[str]:
+def _subjects(kinds: Sequence[DataKind], names: Sequence[str], venue: str, interval: str) -> list[Subject]:
     """NATS knows whole tokens only: behind a pattern all symbols come, and those that match are let through."""
     tokens = ["*"] if any(map(is_pattern, names)) else [escape(name) for name in names]
     venue, interval = (part if part == "*" else escape(part) for part in (venue, interval))
-    return [kind.subject.format(symbol=token, venue=venue, interval=interval) for token in tokens]
+    return [
+        (kind, kind.subject.format(symbol=token, venue=venue, interval=interval)) for kind in kinds for token in tokens
+    ]
 
 
 async def _each(stream: LiveStream[Record]) -> AsyncGenerator[Record, None]:

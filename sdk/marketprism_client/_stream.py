@@ -7,7 +7,7 @@ import contextlib
 import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.failures import Code
@@ -20,14 +20,16 @@ from marketprism_application.contracts.replays import (
     position_subject,
 )
 from marketprism_client._failures import QueryFailed
-from marketprism_client._line import Line, Message
+from marketprism_client._line import Line, Message, Receive
 from marketprism_client._records import SomeRecord
 from marketprism_client._session import Session
 from marketprism_sdk.errors import SdkError
 
 Record = TypeVar("Record")
+Subject: TypeAlias = tuple[DataKind, str]  # what comes on a subject
 _BUFFER = 10_000
 _REPLAY_BUFFER = 100_000  # several times what a replay sends ahead of its slowest listener
+_WHOLE_BUFFER = 1_000_000  # of who must not miss anything live: minutes of a busy day
 _MISSED = 30  # promised positions of a replay, in a row
 _LOOKS = 3  # within these; one look alone may find what came while this process did something else
 _TURN = 2_000  # messages that are decoded before others of the loop have their turn
@@ -68,6 +70,13 @@ class LiveStream(AsyncIterator[Record], Generic[Record]):
         await self._batches.aclose()
 
 
+class _Coded(NamedTuple):
+    """A record as it came."""
+
+    kind: DataKind
+    data: bytes
+
+
 class _Place(NamedTuple):
     """A replay's position, and the subject that hears when everything before it was read; empty where none does."""
 
@@ -78,22 +87,28 @@ class _Place(NamedTuple):
 class _Inbox:
     """What has come and was not read: the oldest is left out once 10 000 wait.
 
-    A replay has no hole: once 100 000 wait nothing more is taken in, and what was is followed by an error.
+    A replay has no hole, nor has what is wanted whole: once 100 000 wait (live a million) nothing more is taken in, and
+    what was is followed by an error.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, whole: bool = False) -> None:
         self._session = session
-        self.waiting: deque[bytes | _Place] = deque(maxlen=None if session.prefix else _BUFFER)
+        self._most = _REPLAY_BUFFER if session.prefix else _WHOLE_BUFFER if whole else 0
+        self.waiting: deque[_Coded | _Place] = deque(maxlen=None if self._most else _BUFFER)
         self.arrived = asyncio.Event()
         self.overrun = False
         self._silence_s = 0.0
 
-    def receive(self, message: Message) -> None:
-        if self._session.prefix and len(self.waiting) >= _REPLAY_BUFFER:
+    def receiver(self, kind: DataKind) -> Receive:
+        """Takes in the messages of a kind."""
+        return lambda message: self._receive(kind, message)
+
+    def _receive(self, kind: DataKind, message: Message) -> None:
+        if self._most and len(self.waiting) >= self._most:
             self.overrun = True
         self._session.dropped += self.overrun or len(self.waiting) == self.waiting.maxlen
         if not self.overrun:
-            self.waiting.append(message.data)
+            self.waiting.append(_Coded(kind, message.data))
         self.arrived.set()
 
     def receive_position(self, message: Message) -> None:
@@ -115,11 +130,14 @@ class _Inbox:
         """
         if self.waiting:
             await asyncio.sleep(0)  # who reads without pause would leave no turn to what comes
-        elif self.overrun:
+        elif self.overrun and self._session.prefix:
             raise QueryFailed(
                 Code.OVERLOADED,
                 f"replay: this listener is more than {_REPLAY_BUFFER} records behind; slow the replay with --speed",
             )
+        elif self.overrun:
+            text = f"live: this listener is more than {_WHOLE_BUFFER} records behind, and would miss some"
+            raise QueryFailed(Code.OVERLOADED, text)
         else:
             await self._next()
 
@@ -143,12 +161,14 @@ class _Inbox:
 
 async def live_batches(
     session: Session,
-    kind: DataKind,
-    subjects: Sequence[str],
+    subjects: Sequence[Subject],
     belongs: Callable[[SomeRecord], bool],
-    check: Callable[[], Awaitable[Sequence[str]]] | None,
+    check: Callable[[], Awaitable[Sequence[Subject]]] | None,
+    *,
+    whole: bool = False,
 ) -> AsyncGenerator[list[SomeRecord], None]:
-    """Records of a kind that come on the subjects and belong to what was asked, in lists of at least one.
+    """Records that come on the subjects and belong to what was asked, in the order in which they come, in lists of at
+    least one. `whole`: none is left out, however slow the reader is.
 
     `check` runs beside it: it returns more subjects, and what it raises ends the iteration. In a replay the iteration
     ends when the replay says that it is over.
@@ -157,19 +177,19 @@ async def live_batches(
         QueryFailed: so many records of a replay wait that the next one would be lost; or a replay that had begun gives
             no sign any more, without having ended. Those before it were read.
     """
-    inbox, reading = _Inbox(session), _Reading(session.line)
+    inbox, reading = _Inbox(session, whole=whole), _Reading(session.line)
     prefix = f"{session.prefix}." if session.prefix else ""
-    stops = [await session.subscribe(f"{prefix}{subject}", inbox.receive) for subject in subjects]
+    stops = [await session.subscribe(f"{prefix}{subject}", inbox.receiver(kind)) for kind, subject in subjects]
     if session.prefix:
         stops.append(await session.subscribe(position_subject(session.prefix), inbox.receive_position))
-    checking: asyncio.Task[Sequence[str]] | None = None
+    checking: asyncio.Task[Sequence[Subject]] | None = None
     if check is not None:
         checking = asyncio.ensure_future(_checked(check))
         checking.add_done_callback(lambda _: inbox.arrived.set())
     try:
         while True:
             inbox.arrived.clear()
-            found, place = _records(session, kind, inbox.waiting, belongs)
+            found, place = _records(session, inbox.waiting, belongs)
             if found:
                 yield found
             if place is not None:
@@ -178,7 +198,8 @@ async def live_batches(
                     return
             if checking is not None and checking.done():
                 done, checking = checking, None
-                stops += [await session.subscribe(f"{prefix}{subject}", inbox.receive) for subject in done.result()]
+                for kind, subject in done.result():
+                    stops.append(await session.subscribe(f"{prefix}{subject}", inbox.receiver(kind)))
             await inbox.more()
     finally:
         if checking is not None:
@@ -188,7 +209,7 @@ async def live_batches(
         await reading.left()
 
 
-async def _checked(check: Callable[[], Awaitable[Sequence[str]]]) -> Sequence[str]:
+async def _checked(check: Callable[[], Awaitable[Sequence[Subject]]]) -> Sequence[Subject]:
     return await check()
 
 
@@ -219,7 +240,7 @@ class _Reading:
 
 
 def _records(
-    session: Session, kind: DataKind, waiting: deque[bytes | _Place], belongs: Callable[[SomeRecord], bool]
+    session: Session, waiting: deque[_Coded | _Place], belongs: Callable[[SomeRecord], bool]
 ) -> tuple[list[SomeRecord], _Place | None]:
     """What waits, decoded, some thousand at most, and the last place of a replay that was passed, its end at latest."""
     found: list[SomeRecord] = []
@@ -232,7 +253,7 @@ def _records(
                 break
             continue
         try:
-            record = decode(kind, message)
+            record = decode(message.kind, message.data)
         except ContractError:
             session.malformed += 1
             continue

@@ -48,6 +48,17 @@ class SyncLive:
         """
         return SyncStream(self._loop, self._live.bars(symbol, interval, venue=venue, wait=wait))
 
+    def together(
+        self, symbol: Names, interval: str = "", *, ticks: bool = True, venue: str = "*", wait: bool = False
+    ) -> SyncStream[Tick | Bar | Gap]:
+        """Ticks, bars of an interval (none without) and gaps in one stream, in the order in which they come, none left
+        out: what a strategy is driven by. So many that a million wait end it (OVERLOADED).
+
+        Raises:
+            QueryFailed: no such interval.
+        """
+        return SyncStream(self._loop, self._live.together(symbol, interval, ticks=ticks, venue=venue, wait=wait))
+
     def trades(self, symbol: Names, *, venue: str = "*", wait: bool = False) -> SyncStream[Trade]:
         """Trades as the venue wrote them."""
         return SyncStream(self._loop, self._live.trades(symbol, venue=venue, wait=wait))

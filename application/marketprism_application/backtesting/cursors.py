@@ -9,7 +9,10 @@ from marketprism_application.backtesting.grid import PriceGrid
 
 
 class BarView:
-    """The bar that was closed last. `open_ticks … close_ticks` are whole units, `open … close` decimals."""
+    """The bar that was closed last. `open_ticks … close_ticks` are whole units, `open … close` decimals.
+
+    `revision` counts from 0; one above it comes again, live, after data that were late.
+    """
 
     __slots__ = (
         "close_ticks",
@@ -19,6 +22,7 @@ class BarView:
         "low_ticks",
         "market",
         "open_ticks",
+        "revision",
         "symbol",
         "ts_close",
         "ts_open",
@@ -29,7 +33,7 @@ class BarView:
     def __init__(self, market: PriceGrid, interval: str) -> None:
         self.market, self.interval, self.venue, self.symbol = market, interval, market.venue, market.symbol
         self.ts_open = self.ts_close = self.volume_steps = 0
-        self.open_ticks = self.high_ticks = self.low_ticks = self.close_ticks = 0
+        self.open_ticks = self.high_ticks = self.low_ticks = self.close_ticks = self.revision = 0
         self.gap = False
 
     @property

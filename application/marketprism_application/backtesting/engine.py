@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
@@ -84,8 +85,8 @@ class Engine:
         self.is_running = False
         self.stopped = ""  # why the run ended before its data
         self._by_symbol = by_symbol
-        self._feeds = self._all_feeds()
-        if not self._feeds:
+        self.feeds = self._all_feeds()
+        if not self.feeds:
             raise NoDataError(f"data: expected rows that fill {settings.fill.value} orders, was none")
 
     # Before the first row
@@ -156,9 +157,8 @@ class Engine:
                     chunks=fills.chunks,
                 )
 
-    def _plan(self) -> None:
+    def _plan(self, ts_from: int, ts_to: int) -> None:
         """Put the first change of each market, and every gap, settlement and roll, on the agenda."""
-        ts_from, ts_to = self.selection.bounds()
         for market in self.markets:
             walk = changes(market.schedule, ts_from, ts_to)
             passed: Change | None = None
@@ -189,37 +189,61 @@ class Engine:
 
     def run(self, until: int = FAR_AWAY) -> None:
         """Deliver every row that is due before `until`. A callback's error comes out of here as it was raised."""
+        with self._running():
+            self._begin(*self.selection.bounds())
+            self._advance((until, SESSION_RANK))
+
+    def begin(self, ts_from: int) -> None:
+        """Begin a run whose rows come one after another, with the clock at the first that is there. Nobody knows its
+        end: the market's changes go on. Raises what `on_start` raises."""
+        with self._running():
+            self._begin(ts_from, FAR_AWAY)
+
+    def advance(self, until: tuple[int, int], *, behind_rows: bool = False) -> None:
+        """Deliver every row, and all else, that is due before a time and a rank; without `behind_rows` nothing that is
+        due behind the last row. Raises what a callback raises."""
+        with self._running():
+            self._advance(until, behind_rows=behind_rows)
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
         self.is_running = True
         try:
-            self._run(until)
+            yield
         finally:
             self.is_running = False
 
-    def _run(self, until: int) -> None:
-        first = min(feed.head for feed in self._feeds)
+    def _begin(self, ts_from: int, ts_to: int) -> None:
+        first = min(feed.head for feed in self.feeds)
         self.clock.now = first if first < FAR_AWAY else 0
-        self._plan()
+        self._plan(ts_from, ts_to)
         self.strategy.on_start(self.context)
         self._look_back()
+
+    def _advance(self, until: tuple[int, int], *, behind_rows: bool = False) -> None:
         agenda, clock = self.agenda, self.clock
         # The next row of each series: at one time by rank, then by instrument, then as the instrument has its series.
-        heap = [(feed.head, feed.rank, feed.market.rank, place, feed) for place, feed in enumerate(self._feeds)]
+        heap = [(feed.head, feed.rank, feed.market.rank, place, feed) for place, feed in enumerate(self.feeds)]
         heapq.heapify(heap)
         alone = len(heap) == 1
         while not self.stopped:
             ts, row_rank, market_rank, place, feed = heap[0]
             due, rank = agenda.head
             if due <= ts and (due < ts or rank < row_rank):
-                if due >= until or ts == FAR_AWAY:
+                if (due, rank) >= until or (ts == FAR_AWAY and not behind_rows):
                     break  # rows are what a run is of: behind the last one nothing happens
                 agenda.run_next()
                 continue
-            if ts >= until or ts == FAR_AWAY:
+            if ts == FAR_AWAY or (ts, row_rank) >= until:
                 break
             others = FAR_AWAY if alone else min(heap[1:3])[0]
-            clock.limit = min(others, due, until)
+            clock.limit = min(others, due, until[0] + (row_rank < until[1]))
             feed.drive()
             heapq.heapreplace(heap, (feed.head, row_rank, market_rank, place, feed))
+
+    def notice(self, market: Market, hole: Hole) -> None:
+        """A gap has become known: it is noticed at its time, or now where that is over."""
+        self._due(max(hole.ts_noticed, self.clock.now), GAP_RANK, market, self._notice, hole)
 
     # What is due beside rows
 

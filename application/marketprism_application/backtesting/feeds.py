@@ -6,10 +6,13 @@ instruments every row is such a step.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from typing import Protocol
+
+import numpy as np
 
 from marketprism_application.backtesting.bar_fills import BarRow
 from marketprism_application.backtesting.clock import FAR_AWAY, Clock
@@ -52,9 +55,13 @@ class Chunks:
         self._size = min(CHUNK, max(_LEAST_CHUNK, _ROWS_AT_ONCE // max(1, feeds)))
         self._let_go, self._made = let_go, 0
 
-    def rows(self, columns: tuple[Ints | Flags, ...]) -> Iterator[tuple[int, ...]]:
-        """Rows of columns as plain numbers, a chunk at a time."""
-        return chain.from_iterable(map(partial(self._chunk, columns), range(0, len(columns[0]), self._size)))
+    def rows(self, columns: tuple[Ints | Flags, ...]) -> Rows:
+        """Rows of columns as plain numbers, a chunk at a time; more can be put behind them."""
+        return Rows(self, columns)
+
+    def of(self, columns: tuple[Ints | Flags, ...]) -> Iterator[Iterator[tuple[int, ...]]]:
+        """The chunks of some columns."""
+        return map(partial(self._chunk, columns), range(0, len(columns[0]), self._size))
 
     def _chunk(self, columns: tuple[Ints | Flags, ...], start: int) -> Iterator[tuple[int, ...]]:
         if self._let_go is not None:
@@ -63,6 +70,24 @@ class Chunks:
                 self._made = 0
                 self._let_go()
         return zip(*(column[start : start + self._size].tolist() for column in columns), strict=True)
+
+
+class Rows:
+    """Rows of columns as plain numbers; more may be put behind them while they are read, and after that."""
+
+    def __init__(self, chunks: Chunks, columns: tuple[Ints | Flags, ...]) -> None:
+        self._chunks, self._waiting = chunks, deque([columns])
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return chain.from_iterable(self._all_chunks())
+
+    def _all_chunks(self) -> Iterator[Iterator[tuple[int, ...]]]:
+        while self._waiting:
+            yield from self._chunks.of(self._waiting.popleft())
+
+    def add(self, columns: tuple[Ints | Flags, ...]) -> None:
+        """Put rows behind those that are there."""
+        self._waiting.append(columns)
 
 
 class BarFeed:
@@ -89,21 +114,30 @@ class BarFeed:
         self.market, self._clock, self._columns, self._delay = market, clock, columns, delay
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
         self._view, self._progress = BarView(market, columns.interval), progress
-        self._rows = chunks.rows(
-            (
-                columns.ts_close,
-                columns.ts_open,
-                columns.day,
-                columns.open,
-                columns.high,
-                columns.low,
-                columns.close,
-                columns.volume,
-                columns.gap,
-            )
-        )
+        self._rows = chunks.rows(self._columns_of(columns, 0))
         self._advance = self._delivered().__next__
         self.head = self._advance()
+
+    def _columns_of(self, columns: BarColumns, not_before: int) -> tuple[Ints | Flags, ...]:
+        time = columns.ts_close + self._delay if self._delay else columns.ts_close
+        time = np.maximum(time, not_before) if not_before else time
+        prices = (columns.open, columns.high, columns.low, columns.close)
+        return (time, columns.ts_close, columns.ts_open, columns.day, *prices, columns.volume, columns.gap)
+
+    def more(self, columns: BarColumns, not_before: int) -> None:
+        """Bars that have come since: each is there at its time, and not before an instant."""
+        self._rows.add(self._columns_of(columns, not_before))
+        if self.head == FAR_AWAY:
+            self.head = self._advance()
+
+    def revise(self, row: tuple[int, ...], revision: int) -> None:
+        """Deliver another revision of a bar that was delivered: its columns without the time."""
+        if self._deliver is not None:
+            view = self._view
+            view.ts_close, view.ts_open, _, view.open_ticks, view.high_ticks, view.low_ticks, *more = row
+            view.close_ticks, view.volume_steps, view.gap, view.revision = more[0], more[1], bool(more[2]), revision
+            self._deliver(self._ctx, view)
+            view.revision = 0
 
     def drive(self) -> None:
         """Deliver the next bar, and those after it that are due before the clock's limit."""
@@ -112,32 +146,32 @@ class BarFeed:
     def _delivered(self) -> Iterator[int]:
         """Stops before each bar that is not to be delivered yet, and says when it is due: at its end, and the time
         until it is published."""
-        clock, market, view, delay = self._clock, self.market, self._view, self._delay
+        clock, market, view = self._clock, self.market, self._view
         match, deliver, columns, ctx, progress = self._match, self._deliver, self._columns, self._ctx, self._progress
         sets_price, working, day, limit = match is not None, market.working, market.day, -1
         interval, new_day = columns.interval, self._new_day
-        for end, start, row_day, first, high, low, last, volume, gap in self._rows:
-            due = end + delay
-            if due >= limit:
-                yield due
-                day = market.day
-            clock.now = due
-            if row_day != day:
-                new_day(market, row_day)
-                day = row_day
-            if working and match is not None:
-                match(market, BarRow(interval, start, end, first, high, low, last, volume))
-            if sets_price:
-                if market.guarded and (low <= market.liquidated_below or high >= market.liquidated_above):
-                    self._guard(market, low, high, start)
-                market.last = last
-            progress.rows += 1
-            if deliver is not None:
-                view.ts_open, view.ts_close, view.volume_steps, view.gap = start, end, volume, bool(gap)
-                view.open_ticks, view.high_ticks, view.low_ticks, view.close_ticks = first, high, low, last
-                deliver(ctx, view)
-            limit = clock.limit
         while True:
+            for due, end, start, row_day, first, high, low, last, volume, gap in self._rows:
+                if due >= limit:
+                    yield due
+                    day = market.day
+                clock.now = due
+                if row_day != day:
+                    new_day(market, row_day)
+                    day = row_day
+                if working and match is not None:
+                    match(market, BarRow(interval, start, end, first, high, low, last, volume))
+                if sets_price:
+                    if market.guarded and (low <= market.liquidated_below or high >= market.liquidated_above):
+                        self._guard(market, low, high, start)
+                    market.last = last
+                progress.rows += 1
+                if deliver is not None:
+                    view.ts_open, view.ts_close, view.volume_steps, view.gap = start, end, volume, bool(gap)
+                    view.open_ticks, view.high_ticks, view.low_ticks, view.close_ticks = first, high, low, last
+                    deliver(ctx, view)
+                limit = clock.limit
+            limit = -1
             yield FAR_AWAY
 
 
@@ -163,13 +197,23 @@ class TickFeed:
     ) -> None:
         self.market, self._clock, self._ctx = market, clock, ctx
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
-        self._every = every
-        names = ("ts", "seq", "day", "last", "bid", "bid_size", "ask", "ask_size", "volume", "turnover")
-        more = ("limit_up", "limit_down", "phase")
-        time = columns.ts_recv if received else columns.ts
-        self._rows = chunks.rows((time, *(getattr(columns, name) for name in (*names, *more))))
+        self._every, self._received = every, received
+        self._rows = chunks.rows(self._columns_of(columns, 0))
         self._advance = self._delivered().__next__
         self.head = self._advance()
+
+    def _columns_of(self, columns: TickColumns, not_before: int) -> tuple[Ints, ...]:
+        names = ("ts", "seq", "day", "last", "bid", "bid_size", "ask", "ask_size", "volume", "turnover")
+        more = ("limit_up", "limit_down", "phase")
+        time = columns.ts_recv if self._received else columns.ts
+        time = np.maximum(time, not_before) if not_before else time
+        return (time, *(getattr(columns, name) for name in (*names, *more)))
+
+    def more(self, columns: TickColumns, not_before: int) -> None:
+        """Rows that have come since: each is there at its time, and not before an instant."""
+        self._rows.add(self._columns_of(columns, not_before))
+        if self.head == FAR_AWAY:
+            self.head = self._advance()
 
     def drive(self) -> None:
         """Deliver the next row, and those after it that are due before the clock's limit."""
@@ -180,45 +224,46 @@ class TickFeed:
         clock, market, new_day = self._clock, self.market, self._new_day
         view, match, deliver, ctx = market.view, self._match, self._deliver, self._ctx
         working, day, every, limit = market.working, market.day, self._every, -1
-        for (
-            now,
-            ts,
-            seq,
-            row_day,
-            last,
-            bid,
-            bid_size,
-            ask,
-            ask_size,
-            volume,
-            turnover,
-            upper,
-            lower,
-            phase,
-        ) in self._rows:
-            if now >= limit:
-                yield now
-                day = market.day
-            clock.now = now
-            view.ts, view.seq, view.last_ticks, view.phase_code = ts, seq, last, phase
-            view.bid_ticks, view.bid_size, view.ask_ticks, view.ask_size = bid, bid_size, ask, ask_size
-            view.volume_steps, view.turnover_units = volume, turnover
-            if row_day != day:
-                new_day(market, row_day)
-                day = row_day
-            if upper != market.limit_up or lower != market.limit_down:
-                market.limit_up = view.limit_up_ticks = upper
-                market.limit_down = view.limit_down_ticks = lower
-            if (working or every) and match is not None:
-                match(market, view)
-            if last != NO_PRICE:
-                market.last = last
-                if market.guarded and not market.liquidated_below < last < market.liquidated_above:
-                    self._guard(market, last, last, ts)
-            if deliver is not None:
-                deliver(ctx, view)
-            limit = clock.limit
         while True:
+            for (
+                now,
+                ts,
+                seq,
+                row_day,
+                last,
+                bid,
+                bid_size,
+                ask,
+                ask_size,
+                volume,
+                turnover,
+                upper,
+                lower,
+                phase,
+            ) in self._rows:
+                if now >= limit:
+                    yield now
+                    day = market.day
+                clock.now = now
+                view.ts, view.seq, view.last_ticks, view.phase_code = ts, seq, last, phase
+                view.bid_ticks, view.bid_size, view.ask_ticks, view.ask_size = bid, bid_size, ask, ask_size
+                view.volume_steps, view.turnover_units = volume, turnover
+                if row_day != day:
+                    new_day(market, row_day)
+                    day = row_day
+                if upper != market.limit_up or lower != market.limit_down:
+                    market.limit_up = view.limit_up_ticks = upper
+                    market.limit_down = view.limit_down_ticks = lower
+                if (working or every) and match is not None:
+                    match(market, view)
+                if last != NO_PRICE:
+                    market.last = last
+                    if market.guarded and not market.liquidated_below < last < market.liquidated_above:
+                        self._guard(market, last, last, ts)
+                if deliver is not None:
+                    deliver(ctx, view)
+                limit = clock.limit
+            limit = -1
             yield FAR_AWAY
 
 
@@ -255,22 +300,23 @@ class TradeFeed:
         clock, market, view, new_day = self._clock, self.market, self._view, self._new_day
         match, deliver, ctx, working = self._match, self._deliver, self._ctx, self.market.working
         limit = -1
-        for ts, seq, day, price, quantity, taker in self._rows:
-            if ts >= limit:
-                yield ts
-            clock.now = view.ts = ts
-            view.seq, view.price_ticks, view.quantity_steps, view.taker = seq, price, quantity, taker
-            if day != market.day:
-                new_day(market, day)
-            if working and match is not None:
-                match(market, view)
-            market.last = price
-            if market.guarded and not market.liquidated_below < price < market.liquidated_above:
-                self._guard(market, price, price, ts)
-            if deliver is not None:
-                deliver(ctx, view)
-            limit = clock.limit
         while True:
+            for ts, seq, day, price, quantity, taker in self._rows:
+                if ts >= limit:
+                    yield ts
+                clock.now = view.ts = ts
+                view.seq, view.price_ticks, view.quantity_steps, view.taker = seq, price, quantity, taker
+                if day != market.day:
+                    new_day(market, day)
+                if working and match is not None:
+                    match(market, view)
+                market.last = price
+                if market.guarded and not market.liquidated_below < price < market.liquidated_above:
+                    self._guard(market, price, price, ts)
+                if deliver is not None:
+                    deliver(ctx, view)
+                limit = clock.limit
+            limit = -1
             yield FAR_AWAY
 
 

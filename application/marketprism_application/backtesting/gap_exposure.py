@@ -53,11 +53,11 @@ class SessionTime:
 
     def __init__(self, market: Market) -> None:
         times = [columns for _, columns in market.data.series()]
-        first = min(int(_starts(each)[0]) for each in times)
-        last = max(int(each.time[-1]) for each in times)
+        first = min((int(_starts(each)[0]) for each in times), default=0)
+        last = max((int(each.time[-1]) for each in times), default=0)
         opens, closes = [], []
         begun = 0
-        for change in changes(market.schedule, first, last):
+        for change in changes(market.schedule, first, last) if times else ():
             if begun and change.ts > max(first, begun) and begun < last:
                 opens.append(begun)
                 closes.append(change.ts)

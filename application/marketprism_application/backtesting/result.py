@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
 
 from marketprism_application.backtesting.equity import Curve, DayEquity
 from marketprism_application.backtesting.gap_exposure import GapExposure
 from marketprism_application.backtesting.orders import Fill, RoundTrip
 from marketprism_application.backtesting.statistics import Statistic
+
+_canonical = msgspec.msgpack.Encoder(order="deterministic")
 
 
 class OrderRow(NamedTuple):
@@ -42,6 +47,11 @@ class DecisionRow(NamedTuple):
     symbol: str
     text: str
     tainted: bool
+
+
+def decision_bytes(decisions: Sequence[DecisionRow]) -> bytes:
+    """Decisions in their one canonical form, MessagePack: what two runs of a strategy are compared by."""
+    return _canonical.encode([[each.ts, each.venue, each.symbol, each.text] for each in decisions])
 
 
 class Failed(NamedTuple):
@@ -98,6 +108,12 @@ class RunResult:
         """Orders that the market took."""
         return sum(order.state != "rejected" for order in self.orders)
 
+    @property
+    def decisions_digest(self) -> str:
+        """SHA-256 of all decisions: time of the event, venue, symbol, call with its arguments. Equal live, in a replay
+        and in a backtest of the same rows."""
+        return hashlib.sha256(decision_bytes(self.decisions)).hexdigest()
+
     def statistic(self, name: str) -> float | None:
         """One statistic by its name, None where there is none."""
         return next((each.value for each in self.statistics if each.name == name), None)
@@ -118,6 +134,7 @@ class RunResult:
             "fees": self.fees,
             "funding": self.funding,
             "net": self.net,
+            "decisions_digest": self.decisions_digest,
             "gap_exposure": round(gaps.share, 6),
             "gaps": gaps._asdict(),
             "statistics": {each.name: each.value for each in self.statistics},

@@ -65,11 +65,7 @@ def run_backtest(
         BacktestError: the run cannot begin: no rows for its mode, or settings that do not fit together.
     """
     with exact_arithmetic():
-        try:
-            strategy = spec.strategy(spec.params)
-        except Exception as error:
-            raise StrategyFailed(f"{spec.shown_name}: {_where(error, 0)}") from error
-        engine = Engine(selection, calendar, strategy, spec.settings)
+        engine = engine_of(selection, calendar, spec)
         if begun is not None:
             begun(engine)
         started = time.perf_counter()
@@ -77,15 +73,45 @@ def run_backtest(
         with _few_collections():
             try:
                 engine.run(until)
-            except BacktestError as error:
-                failed = Failed(str(error.code), f"{error} ({_where(error, engine.clock.now)})")
-            except MemoryError as error:
-                failed = Failed("LIMIT", f"memory: expected less than the limit ({_where(error, engine.clock.now)})")
             except Exception as error:
-                if not _is_of_strategy(error, spec.strategy):
+                failed = failure_of(error, engine)
+                if failed is None:
                     raise
-                failed = Failed(StrategyFailed.code, _where(error, engine.clock.now))
-        return _Account(engine, spec, until, time.perf_counter() - started).result(failed, remarks)
+        return result_of(engine, spec, failed, until=until, seconds=time.perf_counter() - started, remarks=remarks)
+
+
+def engine_of(selection: Selection, calendar: MarketCalendar, spec: RunSpec) -> Engine:
+    """The engine of a run that has not begun. Raises BacktestError: the strategy cannot be made, or the rows do not fit
+    the settings."""
+    try:
+        strategy = spec.strategy(spec.params)
+    except Exception as error:
+        raise StrategyFailed(f"{spec.shown_name}: {_where(error, 0)}") from error
+    return Engine(selection, calendar, strategy, spec.settings)
+
+
+def failure_of(error: Exception, engine: Engine) -> Failed | None:
+    """What a run ends with when a callback has raised; None for an error of the product's own."""
+    if isinstance(error, BacktestError):
+        return Failed(str(error.code), f"{error} ({_where(error, engine.clock.now)})")
+    if isinstance(error, MemoryError):
+        return Failed("LIMIT", f"memory: expected less than the limit ({_where(error, engine.clock.now)})")
+    if not _is_of_strategy(error, type(engine.strategy)):
+        return None
+    return Failed(StrategyFailed.code, _where(error, engine.clock.now))
+
+
+def result_of(
+    engine: Engine,
+    spec: RunSpec,
+    failed: Failed | None,
+    *,
+    until: int = FAR_AWAY,
+    seconds: float = 0.0,
+    remarks: tuple[str, ...] = (),
+) -> RunResult:
+    """Everything that follows from a run that is over."""
+    return _Account(engine, spec, until, seconds).result(failed, remarks)
 
 
 @contextmanager

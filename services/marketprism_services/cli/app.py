@@ -45,6 +45,11 @@ _BACKTESTS = {
         "backtest",
         "Run a strategy over recordings, files of bars, or what is stored; prove, repeat and compare runs.",
     ),
+    "paper": CommandRow(
+        "paper",
+        "paper",
+        "Run a strategy on what is published now, or sent again by a replay, with an account on paper.",
+    ),
 }
 COMMANDS = {
     "up": CommandRow("up", "up", "Run every service on this machine, with a nats-server and a store of their own."),

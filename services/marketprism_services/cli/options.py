@@ -164,8 +164,8 @@ def ask_table(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[Answer[A
     return answer.table
 
 
-def ask(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[T]]) -> T:
-    """Run one piece of work with a client; errors of the read side end the command.
+def ask(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[T]], *, prefix: str = "") -> T:
+    """Run one piece of work with a client; errors of the read side end the command. `prefix` is that of a replay.
 
     Raises:
         Stop: no NATS and no query service answers, or the query service refuses the question.
@@ -176,7 +176,7 @@ def ask(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[T]]) -> T:
     async def go() -> T:
         async with AsyncExitStack() as stack:
             with _nats_at(nats.url):
-                market = await stack.enter_async_context(nats.client())
+                market = await stack.enter_async_context(nats.client(prefix))
             return await work(market)
 
     try:

@@ -38,11 +38,11 @@ class NatsPlace(NamedTuple):
 
         return await NatsConnection.open(self.url, name=name, access=self.access, connect_timeout_s=connect_timeout_s)
 
-    def client(self) -> MarketClient:
-        """A client that connects there when it is entered."""
+    def client(self, prefix: str = "") -> MarketClient:
+        """A client that connects there when it is entered; with a `prefix` it listens to a replay."""
         from marketprism_client import MarketClient  # noqa: PLC0415 (only who reads)
 
-        return MarketClient(self.url, access=self.access)
+        return MarketClient(self.url, access=self.access, prefix=prefix)
 
 
 __all__ = ["OPERATOR", "NatsPlace"]

@@ -1,0 +1,1 @@
+"""Strategies on rows that come one after another, live or replayed: the engine of backtests, driven by what arrives."""

@@ -1,0 +1,232 @@
+"""`marketprism paper`: a strategy on what is published now, or sent again, with an account that is not real."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from marketprism_application.backtesting.engine import Engine
+from marketprism_application.backtesting.errors import BacktestError, NoDataError
+from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.options import TermsGiven, terms_of
+from marketprism_application.backtesting.orders import Fill
+from marketprism_application.backtesting.result import DecisionRow, RunResult
+from marketprism_backtest import PaperRun, Watching, run_paper
+from marketprism_client import MarketClient
+from marketprism_sdk.errors import SdkError
+from marketprism_services.backtest.guard import NoOutside, limited
+from marketprism_services.cli.backtest_data import calendar_of, instrument_of
+from marketprism_services.cli.backtest_files import json_text, write_run
+from marketprism_services.cli.backtest_options import BacktestOptions, params_of
+from marketprism_services.cli.backtest_view import show_result
+from marketprism_services.cli.clocks import Tz, Zone, zone_of_symbol
+from marketprism_services.cli.options import Config, DataDir, NatsUrl, ask, err, nats_of, out
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.nats_place import NatsPlace
+
+_MONITOR_S = 5.0
+
+
+def paper(
+    strategy: Annotated[str, typer.Argument(help="package.module:Class or file.py:Class; looked for here first.")],
+    symbols: Annotated[list[str], typer.Argument(help="Instruments, like ru1901.")],
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="name=value of the strategy; several times.")
+    ] = None,
+    interval: Annotated[str, typer.Option(help="Of the bars: 1m 5m 1h …; without, 1m where bars fill orders.")] = "",
+    fill: Annotated[str, typer.Option(help="What fills orders: bar, quote, trade or queue.")] = "bar",
+    prefix: Annotated[str, typer.Option(help="Listen to a replay: its --prefix. The run ends with it.")] = "",
+    venue: Annotated[str, typer.Option(help="The exchange or the market of the data.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Instruments may be yet to come.")] = False,
+    capital: Annotated[str, typer.Option(help="Money that the account begins with.")] = "1000000",
+    fee_rate: Annotated[str, typer.Option(help="Fee as a share of the value; without, the tables of orders.")] = "",
+    fee_per_lot: Annotated[str, typer.Option(help="Fee in money of each lot.")] = "",
+    multiplier: Annotated[str, typer.Option(help="Units of one lot; without, the product's own.")] = "",
+    margin_rate: Annotated[str, typer.Option(help="Margin as a share of the value; 0 asks for none.")] = "",
+    leverage: Annotated[str, typer.Option(help="Leverage of a crypto account, 1 without.")] = "",
+    price_tick: Annotated[str, typer.Option(help="Least step of a price, where the terms are not known.")] = "",
+    participation: Annotated[str, typer.Option(help="Most of a bar's volume that is filled: 0.1 of it.")] = "",
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="Fill more than a quote shows.")] = False,
+    touch: Annotated[bool, typer.Option("--touch", help="A bar that only touches a limit fills it.")] = False,
+    slippage: Annotated[
+        str, typer.Option(help="none, ticks:1, bps:2, spread:0.5 or noise:2 (ticks, seeded).")
+    ] = "none",
+    latency: Annotated[str, typer.Option(help="From a decision until the order is there: 600ms, 2s.")] = "0",
+    queue: Annotated[
+        str, typer.Option(help="Cancellations before us: risk_averse, proportional or power:2.")
+    ] = "risk_averse",
+    gap_policy: Annotated[
+        str, typer.Option(help="Gaps: ignore, no_entry, no_entry:MINUTES, flat_before_unknown or stop.")
+    ] = "no_entry",
+    clock: Annotated[str, typer.Option(help="event, or recv: when rows were received.")] = "event",
+    seed: Annotated[int, typer.Option(help="Of ctx.random and of noise.")] = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse prices off the tick, clocks, chance, files and networks.")
+    ] = False,
+    hold: Annotated[
+        float, typer.Option(help="Longest time that a row waits for those of other instruments, seconds.", min=0)
+    ] = PaperRun.hold_s,
+    patience: Annotated[
+        float, typer.Option(help="Longest time that ticks wait for the bar that they have ended, seconds.", min=0)
+    ] = PaperRun.patience_s,
+    max_seconds: Annotated[float, typer.Option(help="Longest time without an event, 0: no limit.")] = 60.0,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Write fills, orders, equity (Parquet, CSV) and report.html here.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, and that of the result in the last line.")
+    ] = False,
+    tz: Tz = None,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+    config: Config = None,
+) -> None:
+    """Run a strategy on what is published, with the engine, the account and the fills of a backtest; no order is sent.
+
+    Ends with Ctrl-C, with the replay, or when the strategy fails, and says what became of it as a backtest does. Exit 0
+    where the run is over, 1 where the strategy failed, 2 wrong usage, 3 nothing came.
+    """
+    with _as_stops():
+        options = BacktestOptions(
+            strategy,
+            tuple(symbols),
+            params_of(param or []),
+            interval,
+            fill,
+            venue=venue,
+            capital=capital,
+            fee_rate=fee_rate,
+            fee_per_lot=fee_per_lot,
+            multiplier=multiplier,
+            margin_rate=margin_rate,
+            leverage=leverage,
+            price_tick=price_tick,
+            participation=participation,
+            unlimited=unlimited,
+            touch=touch,
+            slippage=slippage,
+            latency=latency,
+            queue=queue,
+            gap_policy=gap_policy,
+            seed=seed,
+            strict=strict,
+            clock=clock,
+            config="" if config is None else str(config),
+        )
+        given = terms_of(options.plain())
+        spec, calendar = options.spec(Path.cwd()), calendar_of(config)
+        names, terms = tuple(symbols), _Terms(given)
+        run = PaperRun(spec, names, calendar, terms, interval, venue, wait, hold, patience)
+        shown = _Shown(zone_of_symbol(symbols[0], tz), as_json=as_json)
+        around = NoOutside.during if strict else nullcontext
+        watching = Watching(shown.begin, shown.decision, shown.fill, around=around)
+        result = _run(run, watching, shown, nats_of(data_dir, nats_url), prefix, seconds=max_seconds)
+        if out_dir is not None:
+            first, last = watching.bounds
+            write_run(out_dir, result, replace(options, start=str(first), end=str(last + 1)))
+        if result.failed is not None:
+            err.print(result.failed.text, style="red", highlight=False, markup=False, soft_wrap=True)
+        if as_json:
+            print(json_text(result.summary()))
+        else:
+            show_result(result)
+        if result.failed is not None:
+            raise typer.Exit(Exit.FAILED)
+
+
+class _Terms:
+    """Terms of instruments, as they are given, else by the tables of orders."""
+
+    def __init__(self, given: TermsGiven) -> None:
+        self._given = given
+
+    def __call__(self, venue: str, symbol: str, on: date) -> Instrument:
+        return instrument_of(venue, symbol, on, self._given)
+
+
+class _Shown:
+    """Decisions and fills on a line each, when they are there."""
+
+    def __init__(self, zone: Zone, *, as_json: bool) -> None:
+        self._zone, self._as_json = zone, as_json
+        self.engine: Engine | None = None
+
+    def begin(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def decision(self, row: DecisionRow) -> None:
+        if self._as_json:
+            self._json({"decision": row.text, "ts": row.ts, "venue": row.venue, "symbol": row.symbol})
+        else:
+            self._line(row.ts, f"{row.venue}.{row.symbol}", row.text)
+
+    def fill(self, fill: Fill) -> None:
+        if self._as_json:
+            self._json({"fill": fill.number, **fill._asdict(), "evidence": fill.evidence._asdict()})
+        else:
+            numbers = (fill.quantity, fill.price, fill.fee, fill.held)
+            quantity, price, fee, held = (format(each.normalize() + 0, "f") for each in numbers)
+            text = f"filled: {fill.side} {quantity} at {price}, fee {fee}, held {held}"
+            self._line(fill.ts_known, f"{fill.venue}.{fill.symbol}", text)
+
+    def _line(self, ts: int, name: str, text: str) -> None:
+        out.print(f"{self._zone.text(ts, with_ms=True)}  {name}  {text}", highlight=False, markup=False, soft_wrap=True)
+
+    @staticmethod
+    def _json(values: dict[str, object]) -> None:
+        print(json_text(values), flush=True)
+
+
+def _run(
+    run: PaperRun, watching: Watching, shown: _Shown, nats: NatsPlace, prefix: str, *, seconds: float
+) -> RunResult:
+    def now() -> int:
+        """Event time while callbacks run; before and after it the clock, which never stands still."""
+        engine = shown.engine
+        return engine.clock.now if engine is not None and engine.is_running else time.monotonic_ns()
+
+    async def work(market: MarketClient) -> RunResult:
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(sign, watching.stop.set)
+        if not prefix:
+            watching.has_ended = lambda: _has_ended(market)
+        err.print("listening; Ctrl-C ends the run and shows its result", highlight=False)
+        return await run_paper(market, run, watching)
+
+    with limited(now, seconds=seconds, memory_mb=0):
+        return ask(nats, work, prefix=prefix)
+
+
+async def _has_ended(market: MarketClient) -> bool:
+    """Whether every gateway has read its recording to the end, and nothing of it is on its way."""
+    try:
+        found = await market.monitor(timeout_s=_MONITOR_S)
+    except SdkError:
+        return False  # whoever does not know it listens on
+    gateways = [each["status"] for each in found["services"] if each["service"] == "gateway"]
+    behind = any(lag for stage, lag in found["behind"].items() if not stage.startswith("storage"))
+    return bool(gateways) and set(gateways) == {"finished"} and not behind
+
+
+@contextmanager
+def _as_stops() -> Iterator[None]:
+    """Errors of a run as exit codes, as a backtest has them."""
+    try:
+        yield
+    except NoDataError as error:
+        raise Stop(Exit.INPUT, str(error)) from error
+    except BacktestError as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+
+
+__all__ = ["paper"]
