@@ -91,6 +91,7 @@ class Desk:
         order = Order(len(self.orders) + 1, market, wanted.sign, wanted.kind, wanted.steps, wanted.tif, self.now)
         order.limit_ticks, order.stop_ticks, order.trail_ticks = wanted.limit, wanted.stop, wanted.trail
         order.tag, order.bracket, order.of_target = wanted.tag, wanted.bracket, wanted.of_target
+        order.forced = wanted.forced
         order.ts_active = self.now + self.settings.latency_ns
         self.orders.append(order)
         code = wanted.refusal or ("" if wanted.forced else self._refusal(order))

@@ -96,10 +96,12 @@ class Order:
         "code",
         "extreme",
         "filled",
+        "forced",
         "joined",
         "kind",
         "limit_ticks",
         "market",
+        "met",
         "number",
         "of_target",
         "parent",
@@ -135,6 +137,8 @@ class Order:
         self.triggered = False
         self.joined = False  # has a place in the queue
         self.ahead = 0.0  # quantity before it in the queue
+        self.met = -1  # size of the other side at its price that it took from already, below 0: none
+        self.forced = False  # nothing refuses it
 
     @property
     def symbol(self) -> str:
@@ -165,6 +169,13 @@ class Order:
     def stop(self) -> Decimal | None:
         """The price that triggers it, None of one without."""
         return None if self.stop_ticks is None else self.market.price(self.stop_ticks)
+
+    @property
+    def can_rest(self) -> bool:
+        """Whether it waits at its limit, a stop once it is touched."""
+        if self.limit_ticks is None or self.tif in (TimeInForce.FAK, TimeInForce.FOK):
+            return False
+        return self.triggered or self.kind is not OrderKind.STOP
 
     @property
     def is_done(self) -> bool:

@@ -31,6 +31,7 @@ class QuoteFills:
     def __init__(self, desk: Desk) -> None:
         self._desk, self._settings, self._slippage = desk, desk.settings, SlippageOf(desk.settings)
         self._shown: dict[tuple[int, int], _Shown] = {}
+        self._matched: dict[tuple[int, int], _Shown] = {}  # of the auctions
 
     def on_tick(self, market: Market, tick: TickView) -> None:
         """Fill what a row fills: in the auction at its match price, continuously at bid and ask, else nothing."""
@@ -44,7 +45,7 @@ class QuoteFills:
         for order in tuple(market.working):
             if order.ts_active <= tick.ts and not order.is_done:
                 match(market, tick, order)
-        self._trail(market, tick)
+        self.trail(market, tick)
 
     def match(self, market: Market, tick: TickView, order: Order) -> None:
         """Fill an order at the other side of a quote, as far as it crosses."""
@@ -59,6 +60,8 @@ class QuoteFills:
         if not size:
             self._without_other_side(order, limit)
             return
+        if order.state is OrderState.QUEUED_AT_LIMIT:
+            order.state = OrderState.WORKING
         steps = 0
         if limit is None or price * sign <= limit * sign:
             steps = self._steps(market, order, price, size)
@@ -74,7 +77,7 @@ class QuoteFills:
         """Nobody stands on the other side: market orders are refused, others wait behind the queue at the limit."""
         if order.tif in (TimeInForce.FAK, TimeInForce.FOK):
             self._desk.end(order, OrderState.CANCELLED, "NOT_FILLED_AT_ONCE")
-        elif limit is None and not order.tag.startswith("forced"):
+        elif limit is None and not order.forced:
             self._desk.end(order, OrderState.REJECTED, "NO_COUNTERPARTY")
         else:
             order.state = OrderState.QUEUED_AT_LIMIT
@@ -95,13 +98,19 @@ class QuoteFills:
         price, limit = tick.last_ticks, order.limit_ticks
         if order.kind is OrderKind.STOP or (limit is not None and price * order.sign > limit * order.sign):
             return
-        steps = order.left if not self._settings.limit_size else min(order.left, tick.volume_steps // market.sides)
+        steps = order.left
+        if self._settings.limit_size:
+            shown = self._matched.setdefault((market.rank, order.sign), _Shown())
+            steps = min(steps, shown.room(tick.ts, tick.volume_steps // market.sides))
+            steps -= steps % market.order_step
+            shown.taken += steps
         if steps:
             evidence = Evidence("tick", market.venue, market.symbol, tick.ts, tick.seq)
             self._desk.fill(order, steps, price, tick.ts, taker=True, evidence=evidence)
 
     @staticmethod
-    def _trail(market: Market, tick: TickView) -> None:
+    def trail(market: Market, tick: TickView) -> None:
+        """Let trailing stops follow the last price."""
         if tick.last_ticks == NO_PRICE:
             return
         for order in market.working:
