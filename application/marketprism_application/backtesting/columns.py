@@ -133,9 +133,22 @@ class Roll(NamedTuple):
     enters: str
 
 
+class Lead(NamedTuple):
+    """From an instant on a contract leads its product; a view's prices are its own times `factor` plus `shift`."""
+
+    symbol: str
+    ts: int
+    factor: Decimal
+    shift: Decimal
+
+
 @dataclass(frozen=True)
 class InstrumentData:
-    """One instrument and its rows; prices of all columns are multiples of `unit`, quantities of `step`."""
+    """One instrument and its rows; prices of all columns are multiples of `unit`, quantities of `step`.
+
+    `leads`: not an instrument but a view of the contracts that led a product, for signals. `silent`: a strategy is not
+    given its rows. `settlements`: settlement prices by trading day (YYYYMMDD).
+    """
 
     instrument: Instrument
     unit: Decimal
@@ -145,6 +158,14 @@ class InstrumentData:
     trades: TradeColumns | None = None
     holes: tuple[Hole, ...] = ()
     funding: tuple[FundingRow, ...] = ()
+    leads: tuple[Lead, ...] = ()
+    silent: bool = False
+    settlements: Mapping[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def listed_as(self) -> tuple[str, str]:
+        """Venue and symbol by which the calendar knows it."""
+        return (self.instrument.venue, self.leads[0].symbol) if self.leads else self.instrument.key
 
     def series(self) -> list[tuple[str, BarColumns | TickColumns | TradeColumns]]:
         """Every series with its name, bars by interval first."""

@@ -73,6 +73,8 @@ class Desk:
         self.counts: Counter[str] = Counter()  # refusals and roundings by code
         self.lookback_ns = 0
         self.holdings: list[Holding] = []
+        self.fronts: dict[int, Market] = {}  # of views, by rank: the contract that orders go to
+        self.families: dict[int, list[Market]] = {}  # of views, by rank: the contracts that lead one after another
         self.on_order: Callable[[Order], None] | None = None
         self.on_fill: Callable[[Fill], None] | None = None
 
@@ -80,6 +82,15 @@ class Desk:
     def now(self) -> int:
         """The time of the event, nanoseconds UTC."""
         return self._clock.now
+
+    def contract_of(self, market: Market) -> Market:
+        """Where orders of an instrument go: of a view to the contract in force."""
+        return self.fronts.get(market.rank, market)
+
+    def held_of(self, market: Market) -> int:
+        """Steps that are held of an instrument, of a view those of all its contracts."""
+        family = self.families.get(market.rank)
+        return market.held if family is None else sum(each.held for each in family)
 
     def decide(self, market: Market, text: str) -> None:
         """Write down what the strategy called."""
@@ -248,11 +259,12 @@ class Desk:
             market.wanted = steps
             return
         market.wanted = None
-        coming = sum(order.sign * order.left for order in market.working if order.of_target)
-        lacking = steps - market.held - coming
+        family = self.families.get(market.rank, (market,))
+        coming = sum(order.sign * order.left for each in family for order in each.working if order.of_target)
+        lacking = steps - self.held_of(market) - coming
         if lacking:
             sign = 1 if lacking > 0 else -1
-            self.submit(Wanted(market, sign, abs(lacking), of_target=True, tag="target"))
+            self.submit(Wanted(self.contract_of(market), sign, abs(lacking), of_target=True, tag="target"))
 
     def force_close(self, market: Market, tag: str) -> Order:
         """A market order for all that is held, which nothing refuses."""

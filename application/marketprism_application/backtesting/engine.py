@@ -12,7 +12,6 @@ from marketprism_application.backtesting.agenda import (
     DAY_END_RANK,
     FUNDING_RANK,
     GAP_RANK,
-    ROLL_RANK,
     SESSION_RANK,
     TIMER_RANK,
     Agenda,
@@ -26,19 +25,19 @@ from marketprism_application.backtesting.columns import (
     PHASES,
     FundingRow,
     Hole,
-    Roll,
     Selection,
 )
 from marketprism_application.backtesting.context import Context
-from marketprism_application.backtesting.desk import Desk, Wanted
+from marketprism_application.backtesting.desk import Desk
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.feeds import BarFeed, Feed, TickFeed, TradeFeed
 from marketprism_application.backtesting.forced import forced_end, is_reached
 from marketprism_application.backtesting.history import History
 from marketprism_application.backtesting.market import Market
-from marketprism_application.backtesting.orders import Evidence, OrderState, TimeInForce
+from marketprism_application.backtesting.orders import Evidence, OrderState
 from marketprism_application.backtesting.queue_fills import QueueFills
 from marketprism_application.backtesting.quote_fills import QuoteFills
+from marketprism_application.backtesting.rolling import Roller
 from marketprism_application.backtesting.settings import FillMode, RunSettings
 from marketprism_application.backtesting.strategy import Strategy, overridden
 from marketprism_application.backtesting.trade_fills import TradeFills
@@ -66,8 +65,7 @@ class Engine:
         self.agenda = Agenda(self.clock)
         self.account = Account(settings.capital, settings.currency)
         self.markets = [
-            Market(data, calendar.schedule(*data.instrument.key), rank)
-            for rank, data in enumerate(selection.instruments)
+            Market(data, calendar.schedule(*data.listed_as), rank) for rank, data in enumerate(selection.instruments)
         ]
         by_symbol = {market.symbol: market for market in self.markets}
         if len(by_symbol) < len(self.markets):
@@ -82,6 +80,7 @@ class Engine:
         self.is_running = False
         self.stopped = ""  # why the run ended before its data
         self._by_symbol = by_symbol
+        self.roller = Roller(self.desk, by_symbol, self.agenda, partial(strategy.on_roll, self.context))
         self._feeds = self._all_feeds()
         if not self._feeds:
             raise NoDataError(f"data: expected rows that fill {settings.fill.value} orders, was none")
@@ -97,11 +96,11 @@ class Engine:
 
     def _feeds_of(self, market: Market, fills: _Feeds) -> Iterator[Feed]:
         data, mode, strategy, ctx = market.data, self.settings.fill, self.strategy, self.context
-        wants = {name: overridden(strategy, name) for name in ("on_bar", "on_tick", "on_trade")}
+        wants = {name: not data.silent and overridden(strategy, name) for name in ("on_bar", "on_tick", "on_trade")}
         finest = next(iter(data.bars), None)
         if mode is FillMode.BAR and finest is None:
             raise NoDataError(f"bars of {market.symbol}: expected some for mode bar, was none")
-        if mode is not FillMode.BAR and data.ticks is None and data.trades is None:
+        if mode is not FillMode.BAR and data.ticks is None and data.trades is None and not data.leads:
             raise NoDataError(f"ticks of {market.symbol}: expected some for mode {mode.value}, was none")
         if data.trades is not None and (mode in (FillMode.TRADE, FillMode.QUEUE) or wants["on_trade"]):
             matches = {FillMode.TRADE: fills.trades.on_trade, FillMode.QUEUE: fills.queue.on_trade}
@@ -134,7 +133,7 @@ class Engine:
                 new_day=self._new_day,
             )
         for interval, columns in data.bars.items():
-            fills_orders = mode is FillMode.BAR and interval == finest
+            fills_orders = interval == finest and (mode is FillMode.BAR or bool(data.leads))
             if fills_orders or wants["on_bar"]:
                 yield BarFeed(
                     self.clock,
@@ -166,9 +165,7 @@ class Engine:
                 self._due(max(hole.ts_noticed, ts_from), GAP_RANK, market, self._notice, hole)
             for row in market.data.funding:
                 self._due(row.ts, FUNDING_RANK, market, self._settle_funding, row)
-        for roll in self.selection.rolls:
-            market = self._by_symbol[roll.leaves]
-            self.agenda.add(roll.ts, ROLL_RANK, market.rank, partial(self._roll, roll))
+        self.roller.plan(self.selection)
 
     def _look_back(self) -> None:
         """How far the strategy looks back, known when it has begun."""
@@ -236,7 +233,7 @@ class Engine:
             self.desk.target(market, market.wanted)
         elif was == CLOSED:
             self._open_day(market, change)
-        if change.phase != was and overridden(self.strategy, "on_session"):
+        if change.phase != was and not market.data.silent and overridden(self.strategy, "on_session"):
             self.strategy.on_session(self.context, market.symbol, PHASES[change.phase])
 
     def _open_day(self, market: Market, change: Change) -> None:
@@ -251,7 +248,7 @@ class Engine:
             self.desk.expire_day(market)
         if market.held:
             self.account.position(market).settle(market.last)
-        if overridden(self.strategy, "on_session"):
+        if not market.data.silent and overridden(self.strategy, "on_session"):
             self.strategy.on_session(self.context, market.symbol, "day_end")
 
     @staticmethod
@@ -281,17 +278,6 @@ class Engine:
                 self.account.pay(market, amount)
                 self.desk.note(market)
         self.strategy.on_funding(self.context, row)
-
-    def _roll(self, roll: Roll) -> None:
-        """A position moves to the next contract: it is closed and opened again by two orders, each with its fee."""
-        leaves, enters = self._by_symbol[roll.leaves], self._by_symbol[roll.enters]
-        self.strategy.on_roll(self.context, roll)
-        held = leaves.held
-        if not held:
-            return
-        self.desk.force_close(leaves, "roll")
-        sign = 1 if held > 0 else -1
-        self.desk.submit(Wanted(enters, sign, abs(held), tif=TimeInForce.GTC, tag="roll", forced=True))
 
     def _set_timer(self, ts: int, name: str) -> None:
         verb, _, number = name.partition(" ")

@@ -119,6 +119,8 @@ def exposure(
     minutes, missing = 0, 0
     bound = ZERO
     for market in markets:
+        if market.data.leads:
+            continue
         total, absent = minutes_of(market)
         minutes, missing = minutes + total, missing + absent
         bound += _bound(market, fills)

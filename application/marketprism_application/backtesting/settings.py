@@ -105,6 +105,7 @@ class RunSettings:
     seed: int = 0
     bar_delay_ns: int | None = None
     clock: str = "event"
+    roll: str = "first_minutes"
     callback_s: float = 0.0  # a callback that takes longer fails the run; 0: none is timed
 
     def __post_init__(self) -> None:

@@ -9,8 +9,8 @@ import pytest
 from marketprism_application.backtesting.columns import NO_PRICE, Selection
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.settings import FillMode, QueueModel
-from tests.support.backtests import Act, run, scripted
 from tests.support.backtest_rows import MIDNIGHT, SECOND, SYMBOL, Quote, quotes_and_trades
+from tests.support.backtests import Act, run, scripted
 
 BOTH = (FillMode.QUEUE, FillMode.TRADE)
 
@@ -101,9 +101,7 @@ def test_cancellations_move_an_order_up_by_the_model_with_and_without_a_tape(
 @pytest.mark.parametrize("fill", BOTH)
 def test_a_trailing_stop_follows_in_every_mode(fill: FillMode) -> None:
     rows = [Quote(each - 1, 9, each, 9, last=each) for each in (100, 100, 110, 120, 113, 109, 108)]
-    strategy = scripted(
-        {at(0): lambda ctx: ctx.buy(SYMBOL, 1), at(2): lambda ctx: ctx.trailing(SYMBOL, 10)}
-    )
+    strategy = scripted({at(0): lambda ctx: ctx.buy(SYMBOL, 1), at(2): lambda ctx: ctx.trailing(SYMBOL, 10)})
     result = run(Selection((quotes_and_trades(rows, ()),)), strategy, fill=fill)
     assert filled(result) == [(1, 1, 100, True), (5, 1, 108, True)]
 
