@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.backtesting.market_rules import RollWindow
 from marketprism_application.backtesting.settings import (
     FillMode,
     GapPolicy,
@@ -43,6 +44,8 @@ DEFAULTS: Mapping[str, str | bool | int] = MappingProxyType(
         "seed": 0,
         "strict": False,
         "clock": "event",
+        "roll": "first_minutes",
+        "adjust": "difference",
     }
 )
 
@@ -115,6 +118,7 @@ def settings_of(values: Mapping[str, object]) -> RunSettings:
         seed=int(text["seed"]),
         strict=values["strict"] is True,
         clock=text["clock"],
+        roll=str(RollWindow.parse(text["roll"])),
     )
 
 

@@ -4,36 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
 
 from marketprism_application.backtesting.agenda import ROLL_RANK, Agenda
 from marketprism_application.backtesting.columns import Roll, Selection
 from marketprism_application.backtesting.desk import Desk, Wanted
-from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.market import Market
+from marketprism_application.backtesting.market_rules import RollWindow
 from marketprism_application.backtesting.orders import OrderState, TimeInForce
 from marketprism_application.backtesting.settings import NANOS_PER_MINUTE
-from marketprism_application.contracts.nearest import did_you_mean
-
-_RULES = ("first_minutes", "close", "twap")
-_USUAL = {"first_minutes": 1, "close": 1, "twap": 5}
-
-
-class RollWindow(NamedTuple):
-    """When orders of a roll are sent: at once when the next contract leads (`first_minutes`), before the close of that
-    day (`close:1`, minutes), or in equal parts a minute apart (`twap:5`)."""
-
-    rule: str
-    minutes: int
-
-    @classmethod
-    def parse(cls, text: str) -> RollWindow:
-        """The window that a text names. Raises BacktestError: none that is known."""
-        rule, _, number = text.partition(":")
-        if rule not in _RULES or (number and (not number.isdecimal() or not 0 < int(number) <= 240)):
-            near = did_you_mean(rule, _RULES)
-            raise BacktestError(f"roll: expected first_minutes, close:MINUTES or twap:MINUTES, was {text!r}{near}")
-        return cls(rule, int(number or _USUAL[rule]))
 
 
 class Roller:
@@ -94,4 +72,4 @@ class Roller:
             self._desk.submit(Wanted(market, way, steps, tif=TimeInForce.GTC, tag="roll", forced=True))
 
 
-__all__ = ["RollWindow", "Roller"]
+__all__ = ["Roller"]

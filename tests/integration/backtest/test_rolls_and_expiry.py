@@ -10,17 +10,17 @@ import pytest
 
 from marketprism_application.backtesting.columns import InstrumentData, Roll, Selection
 from marketprism_application.backtesting.context import Context
-from marketprism_application.backtesting.continuous_view import leads_of, with_view
+from marketprism_application.backtesting.continuous_view import named_rolls, with_view
 from marketprism_application.backtesting.cursors import BarView
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.market_rules import RollWindow
 from marketprism_application.backtesting.result import RunResult
-from marketprism_application.backtesting.rolling import RollWindow
 from marketprism_application.backtesting.strategy import Strategy
 from marketprism_domain.bars.contract_rolls import Roll as ProductRoll
 from marketprism_domain.trading.contracts import ContractTerms
 from marketprism_domain.trading.fees import FeeRate, FeeRule
-from tests.support.backtests import bars, calendar, ns, run
+from tests.support.backtests import bars, ns, run
 
 MINUTE = 60_000_000_000
 ONE_EACH = FeeRule(FeeRate(by_volume=Decimal(1)), FeeRate(by_volume=Decimal(1)), FeeRate(by_volume=Decimal(1)))
@@ -127,9 +127,8 @@ class OnTheView(Strategy):
 
 def on_the_view(adjust: str) -> tuple[RunResult, list[tuple[str, int]]]:
     contracts, rolls = two_days()
-    leads = leads_of(rolls, calendar().schedule("shfe", "rb2401"), adjust)
     OnTheView.seen = []
-    return run(with_view("rb", contracts, leads), OnTheView), OnTheView.seen
+    return run(with_view("rb", contracts, rolls, adjust), OnTheView), OnTheView.seen
 
 
 @pytest.mark.parametrize(
@@ -156,8 +155,15 @@ def test_a_strategy_sees_a_product_in_one_line_and_trades_the_contract_in_force(
 
 def test_an_adjustment_that_is_none_and_a_leader_without_rows_are_refused() -> None:
     contracts, rolls = two_days()
-    schedule = calendar().schedule("shfe", "rb2401")
     with pytest.raises(BacktestError, match="did you mean 'ratio'"):
-        leads_of(rolls, schedule, "ratios")
+        with_view("rb", contracts, rolls, "ratios")
     with pytest.raises(BacktestError, match="expected rows of rb2405"):
-        with_view("rb", contracts[:1], leads_of(rolls, schedule, "none"))
+        with_view("rb", contracts[:1], rolls, "none")
+
+
+def test_rolls_are_named_by_a_text_and_their_closes_are_those_of_the_rows() -> None:
+    contracts, rolls = two_days()
+    assert named_rolls("rb2405@20231220", contracts) == rolls
+    for text, problem in (("rb2405", "expected CONTRACT@YYYYMMDD"), ("rb2405@20231220,rb2401@20231219", "not named")):
+        with pytest.raises(BacktestError, match=problem):
+            named_rolls(text, contracts)
