@@ -147,7 +147,8 @@ class InstrumentData:
     """One instrument and its rows; prices of all columns are multiples of `unit`, quantities of `step`.
 
     `leads`: not an instrument but a view of the contracts that led a product, for signals. `silent`: a strategy is not
-    given its rows. `settlements`: settlement prices by trading day (YYYYMMDD).
+    given its rows. `settlements`: settlement prices by trading day (YYYYMMDD), `settled_before`
+    those of the trading day before each.
     """
 
     instrument: Instrument
@@ -161,6 +162,7 @@ class InstrumentData:
     leads: tuple[Lead, ...] = ()
     silent: bool = False
     settlements: Mapping[str, Decimal] = field(default_factory=dict)
+    settled_before: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def listed_as(self) -> tuple[str, str]:

@@ -144,7 +144,7 @@ def _view(product: str, contracts: Mapping[str, InstrumentData], leads: Sequence
             if interval in data.bars:
                 parts.append(_part(data, interval, lead, end, unit, step))
         bars[interval] = _joined(interval, parts)
-    instrument = replace(first.instrument, symbol=PREFIX + product, tick=unit, limits={}, sides={})
+    instrument = replace(first.instrument, symbol=PREFIX + product, tick=unit, limits={}, sides={}, last_day="")
     return InstrumentData(instrument, unit, step, bars, leads=tuple(leads))
 
 

@@ -117,6 +117,8 @@ class Desk:
     def _refusal(self, order: Order) -> str:
         """Why an order is not taken, empty where it is."""
         market = order.market
+        if market.ended:
+            return "CONTRACT_EXPIRED"
         if order.quantity_steps <= 0:
             return "QUANTITY_NOT_POSITIVE"
         if order.quantity_steps % market.order_step:
@@ -179,8 +181,9 @@ class Desk:
         if self.on_order is not None:
             self.on_order(order)
 
-    def fill(self, order: Order, steps: int, price: int, ts: int, *, taker: bool, evidence: Evidence) -> None:
-        """Part of an order is filled at a price in units; `ts` may lie before the event that tells of it."""
+    def fill(self, order: Order, steps: int, price: int | Decimal, ts: int, *, taker: bool, evidence: Evidence) -> None:
+        """Part of an order is filled at a price in units, which of a delivery need not be whole; `ts` may lie before the
+        event that tells of it."""
         market = order.market
         rule = market.instrument.taker if taker else market.instrument.maker
         applied = self.account.apply(market, order.sign, steps, price, ts, rule=rule)
@@ -247,11 +250,15 @@ class Desk:
         for order in exits:
             order.rivals = tuple(other for other in exits if other is not order)
 
+    def expire(self, order: Order, code: str) -> None:
+        """An order is over because its day or its contract is."""
+        self.end(order, OrderState.EXPIRED, code)
+
     def expire_day(self, market: Market) -> None:
         """The trading day is over: orders of the day end with it, and so do targets that were sent."""
         for order in tuple(market.working):
             if order.tif is not TimeInForce.GTC and order.ts_created <= market.day_end:
-                self.end(order, OrderState.EXPIRED, "DAY_ENDED")
+                self.expire(order, "DAY_ENDED")
 
     def target(self, market: Market, steps: int) -> None:
         """Send what lacks of a wanted position; while the market is closed it waits for the next opening."""

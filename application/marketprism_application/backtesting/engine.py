@@ -10,7 +10,6 @@ from typing import NamedTuple
 from marketprism_application.backtesting.account import Account
 from marketprism_application.backtesting.agenda import (
     DAY_END_RANK,
-    FUNDING_RANK,
     GAP_RANK,
     SESSION_RANK,
     TIMER_RANK,
@@ -23,7 +22,6 @@ from marketprism_application.backtesting.clock import FAR_AWAY, Clock
 from marketprism_application.backtesting.columns import (
     CLOSED,
     PHASES,
-    FundingRow,
     Hole,
     Selection,
 )
@@ -39,10 +37,10 @@ from marketprism_application.backtesting.queue_fills import QueueFills
 from marketprism_application.backtesting.quote_fills import QuoteFills
 from marketprism_application.backtesting.rolling import Roller
 from marketprism_application.backtesting.settings import FillMode, RunSettings
+from marketprism_application.backtesting.settling import Settler
 from marketprism_application.backtesting.strategy import Strategy, overridden
 from marketprism_application.backtesting.trade_fills import TradeFills
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.trading.margins import funding_payment, is_charged
 
 
 class _Feeds(NamedTuple):
@@ -81,6 +79,7 @@ class Engine:
         self.stopped = ""  # why the run ended before its data
         self._by_symbol = by_symbol
         self.roller = Roller(self.desk, by_symbol, self.agenda, partial(strategy.on_roll, self.context))
+        self.settler = Settler(self.desk, partial(strategy.on_funding, self.context))
         self._feeds = self._all_feeds()
         if not self._feeds:
             raise NoDataError(f"data: expected rows that fill {settings.fill.value} orders, was none")
@@ -163,8 +162,7 @@ class Engine:
                 self._enter(market, passed)
             for hole in market.data.holes:
                 self._due(max(hole.ts_noticed, ts_from), GAP_RANK, market, self._notice, hole)
-            for row in market.data.funding:
-                self._due(row.ts, FUNDING_RANK, market, self._settle_funding, row)
+            self.settler.plan_funding(self.agenda, market, ts_from, ts_to)
         self.roller.plan(self.selection)
 
     def _look_back(self) -> None:
@@ -199,7 +197,7 @@ class Engine:
             if min(ts, due) >= until:
                 break
             if (due, rank) < (ts, feed.rank):
-                if ts == FAR_AWAY:
+                if ts == FAR_AWAY and due > clock.now:
                     break  # rows are what a run is of: behind the last one nothing happens
                 agenda.run_next()
                 continue
@@ -246,8 +244,7 @@ class Engine:
         price."""
         if closes:
             self.desk.expire_day(market)
-        if market.held:
-            self.account.position(market).settle(market.last)
+        self.settler.end_day(market)
         if not market.data.silent and overridden(self.strategy, "on_session"):
             self.strategy.on_session(self.context, market.symbol, "day_end")
 
@@ -264,20 +261,6 @@ class Engine:
         elif rule == "flat_before_unknown" and market.held:
             self.desk.force_close(market, "gap")
         self.strategy.on_gap(self.context, market.symbol, hole)
-
-    def _settle_funding(self, market: Market, row: object) -> None:
-        assert isinstance(row, FundingRow)  # noqa: S101 (as it was planned)
-        if self.settings.funding == "ignore":
-            return
-        instrument = market.instrument
-        mark = row.mark if row.mark is not None else market.price(market.last)
-        for lot in self.account.position(market).lots:
-            if is_charged(lot.ts, row.ts, instrument.funding_cutoff_s):
-                sign, quantity = (1 if lot.steps > 0 else -1), market.quantity(abs(lot.steps))
-                amount = funding_payment(instrument.terms, sign, quantity, mark, row.rate)
-                self.account.pay(market, amount)
-                self.desk.note(market)
-        self.strategy.on_funding(self.context, row)
 
     def _set_timer(self, ts: int, name: str) -> None:
         verb, _, number = name.partition(" ")

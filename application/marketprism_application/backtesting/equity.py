@@ -89,7 +89,9 @@ def daily_equity(desk: Desk, marks: Sequence[_Marks], capital: Decimal, until: i
             holding = held.get(market.rank)
             row = int(np.searchsorted(each.ts, ts, side="right")) - 1
             if holding is not None and holding.held and row >= 0:
-                profit += open_profit(market, holding, int(each.price[row]))
+                settled = market.settlement(str(day))
+                mark = int(each.price[row]) if settled is None else settled / market.unit
+                profit += open_profit(market, holding, mark)
         found.append(
             DayEquity(str(day), ts, cash + profit, cash, profit, sum(1 for each in held.values() if each.held))
         )
@@ -100,14 +102,14 @@ def _held(holdings: Sequence[Holding]) -> dict[int, Holding]:
     return {holding.rank: holding for holding in holdings}
 
 
-def open_profit(market: Market, holding: Holding, mark: int) -> Decimal:
+def open_profit(market: Market, holding: Holding, mark: int | Decimal) -> Decimal:
     """Profit of what was held, at a mark in units."""
     terms = market.instrument.terms
     if not terms.inverse:
         return (holding.held * mark - holding.paid) * market.value
     entry = Decimal(holding.paid) / holding.held * market.unit
     sign = 1 if holding.held > 0 else -1
-    return terms.pnl(sign, market.quantity(abs(holding.held)), entry, market.price(mark))
+    return terms.pnl(sign, market.quantity(abs(holding.held)), entry, mark * market.unit)
 
 
 def curve_of(desk: Desk, marks: Sequence[_Marks], capital: Decimal, until: int) -> Curve:

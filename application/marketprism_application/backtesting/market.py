@@ -10,6 +10,7 @@ from marketprism_application.backtesting.errors import OffGridError
 from marketprism_application.backtesting.grid import PriceGrid
 from marketprism_application.backtesting.orders import ENDED, OrderKind, OrderState, TimeInForce
 from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.trading.volume_sides import volume_sides
 
 
@@ -21,6 +22,7 @@ class Market(PriceGrid):
         "data",
         "day",
         "day_end",
+        "ended",
         "guarded",
         "held",
         "hole",
@@ -56,7 +58,7 @@ class Market(PriceGrid):
         self.value = data.unit * data.step * instrument.terms.multiplier  # money of one unit of price and one step
         self.rough_value = float(self.value)
         self.phase, self.day, self.sides, self.day_end = CLOSED, 0, 1, 0
-        self.last = NO_PRICE
+        self.last, self.ended = NO_PRICE, False
         self.limit_up = self.limit_down = NO_PRICE
         self.working: list[Order] = []
         self.held = 0  # steps, below 0 of a short
@@ -71,6 +73,18 @@ class Market(PriceGrid):
         tick = self.tick_units * self.unit
         number = int((price / tick).to_integral_value(ROUND_FLOOR if sign > 0 else ROUND_CEILING))
         return number * self.tick_units, number * tick != price
+
+    @property
+    def is_perpetual(self) -> bool:
+        """Whether it is a contract without an end, which pays funding."""
+        return self.symbol.endswith("-PERP")
+
+    def settlement(self, day: str) -> Decimal | None:
+        """The settlement price of a trading day (YYYYMMDD) by the stored rows, None where they do not have it."""
+        found = self.data.settlements.get(day)
+        if found is None and self.data.settled_before:
+            found = self.data.settled_before.get(day_text(self.schedule.next_day(day_of(day))))
+        return found
 
     def start_day(self, day: int) -> None:
         """The trading day (YYYYMMDD) changes."""

@@ -40,7 +40,8 @@ DEFAULTS: Mapping[str, str | bool | int] = MappingProxyType(
         "latency": "0",
         "queue": "risk_averse",
         "gap_policy": "no_entry",
-        "funding": "stored",
+        "funding": "strict",
+        "expiry": "close",
         "seed": 0,
         "strict": False,
         "clock": "event",
@@ -92,6 +93,7 @@ def option_values(given: Mapping[str, object]) -> dict[str, str | bool | int]:
 
 def settings_of(values: Mapping[str, object]) -> RunSettings:
     """How a run fills and costs, by its options. Raises BacktestError: one cannot be; names it."""
+    values = {**DEFAULTS, **values}
     text = {name: str(value) for name, value in values.items()}
     modes = tuple(mode.value for mode in FillMode)
     model, _, power = text["queue"].partition(":")
@@ -115,6 +117,7 @@ def settings_of(values: Mapping[str, object]) -> RunSettings:
         queue_power=float(decimal_of("queue", power)) if power else _DEFAULT_POWER,
         gap_policy=GapPolicy.parse(text["gap_policy"]),
         funding=text["funding"],
+        expiry=text["expiry"],
         seed=int(text["seed"]),
         strict=values["strict"] is True,
         clock=text["clock"],

@@ -139,6 +139,8 @@ class _Account:
         ]
         trips = self._trips(decisions)
         net = engine.account.equity(engine.markets) - settings.capital
+        if days and any(market.settlement(days[-1].trading_day) is not None for market in engine.markets):
+            net = days[-1].equity - settings.capital
         digests = data_digests(engine.selection)
         state = "failed" if failed is not None else "stopped" if engine.stopped else "done"
         more = (f"stopped: {engine.stopped}",) if engine.stopped else ()

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.backtesting.market_rules import FundingRule, RollWindow, expiry_of
 from marketprism_application.contracts.nearest import did_you_mean
 
 NANOS_PER_MINUTE: Final = 60_000_000_000
@@ -84,7 +85,9 @@ class RunSettings:
     at most what they show. `touch`: a limit is filled where a bar only touches it. `detail`: what decides between a
     stop and a target inside one bar: "" (the stop), `tick`. `bar_delay_ns` None: 0 where bars are what fills, else the
     grace after which bars are published. `clock`: `event`, or `recv` for the times at which rows were received.
-    `funding`: `stored` (the rates that are there are paid) or `ignore`.
+    `funding`: `strict` (a settlement without a rate is an error for whoever holds), `assume:0.0001`, `stored` (the
+    rates that are there are paid) or `ignore`. `expiry`: what becomes of a position on its contract's last day,
+    `close`, `settle` or `ignore`. `roll`: when orders of a roll are sent, `first_minutes`, `close:1` or `twap:5`.
     """
 
     fill: FillMode = FillMode.BAR
@@ -101,7 +104,8 @@ class RunSettings:
     queue_power: float = 2.0
     gap_policy: GapPolicy = field(default_factory=GapPolicy)
     strict: bool = False
-    funding: str = "stored"
+    funding: str = "strict"
+    expiry: str = "close"
     seed: int = 0
     bar_delay_ns: int | None = None
     clock: str = "event"
@@ -119,8 +123,9 @@ class RunSettings:
             raise BacktestError(f"clock: expected event or recv, was {self.clock!r}")
         if self.detail not in ("", "tick"):
             raise BacktestError(f"detail: expected tick or nothing, was {self.detail!r}")
-        if self.funding not in ("stored", "ignore"):
-            raise BacktestError(f"funding: expected stored or ignore, was {self.funding!r}")
+        FundingRule.parse(self.funding)
+        expiry_of(self.expiry)
+        RollWindow.parse(self.roll)
 
     @property
     def delay_of_bars(self) -> int:

@@ -16,7 +16,13 @@ from marketprism_application.backtesting.continuous_view import PREFIX, is_view,
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.settings import FillMode
-from marketprism_application.backtesting.tables import Steps, bars_of_records, holes_of, ticks_of_records
+from marketprism_application.backtesting.tables import (
+    Steps,
+    bars_of_records,
+    holes_of,
+    settlements_of,
+    ticks_of_records,
+)
 from marketprism_application.contracts.failures import AnswerError, Code
 from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
 from marketprism_application.contracts.questions import Dominant, Question, Records, key_of, next_of
@@ -160,7 +166,17 @@ def _columns(bars: list[Bar], ticks: list[Tick], gaps: list[Gap], interval: str,
         made = bars_of_records(instrument, interval, bars, steps)
         of_bars, steps = {interval: made.columns}, made.steps
     assert steps is not None  # noqa: S101 (there are rows)
-    return InstrumentData(instrument, steps.unit, steps.step, of_bars, columns, holes=holes_of(gaps))
+    settled, before = settlements_of(ticks)
+    return InstrumentData(
+        instrument,
+        steps.unit,
+        steps.step,
+        of_bars,
+        columns,
+        holes=holes_of(gaps),
+        settlements=settled,
+        settled_before=before,
+    )
 
 
 async def _pages(ask: Ask, question: Records) -> AsyncIterator[pa.Table]:

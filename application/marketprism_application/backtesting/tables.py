@@ -231,6 +231,13 @@ def ticks_of_records(
     return columns, steps
 
 
+def settlements_of(ticks: Sequence[Tick]) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """Settlement prices by trading day, and those of the trading day before each, as far as snapshots have them."""
+    of_day = {tick.trading_day: tick.settlement for tick in ticks if tick.settlement is not None}
+    before = {tick.trading_day: tick.pre_settlement for tick in ticks if tick.pre_settlement is not None}
+    return of_day, before
+
+
 def _of_each_row(ticks: Sequence[Tick], day: Ints) -> tuple[ExactNumbers, ExactNumbers]:
     """Volume and turnover of each row alone."""
     if any(tick.traded is not None for tick in ticks):

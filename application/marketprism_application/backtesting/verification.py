@@ -63,6 +63,9 @@ def _doubts(fill: Fill, data: InstrumentData, settings: RunSettings, active: dic
         yield f"filled {(since - fill.ts) / 1e9:.3f} s before its order was active"
     if fill.tag == "liquidation":
         return
+    if fill.tag == "expiry":
+        yield from _of_expiry(fill, data, settings)
+        return
     columns = dict(data.series()).get(fill.evidence.series)
     if columns is None:
         yield f"no series {fill.evidence.series}"
@@ -120,6 +123,20 @@ def _of_trade(fill: Fill, data: InstrumentData, columns: TradeColumns) -> Iterat
     sign = 1 if fill.side == "buy" else -1
     if not fill.taker and price * sign > fill.price * sign:
         yield f"price {fill.price} is better than the trade's, {price}"
+
+
+def _of_expiry(fill: Fill, data: InstrumentData, settings: RunSettings) -> Iterator[str]:
+    """A contract ends at its delivery price, or at the last price that there was until then."""
+    known = [data.instrument.delivery, data.settlements.get(fill.trading_day), *data.settled_before.values()]
+    columns = next(iter(data.bars.values())) if settings.fill is FillMode.BAR else data.ticks or data.trades
+    if columns is not None:
+        prices = columns.close if isinstance(columns, BarColumns) else getattr(columns, "last", None)
+        prices = columns.price if isinstance(columns, TradeColumns) else prices
+        rows = int(np.searchsorted(columns.time, fill.ts_known, side="right"))
+        there = prices[:rows][prices[:rows] > 0] if prices is not None else []
+        known += [int(there[-1]) * data.unit] if len(there) else []
+    if fill.price not in known:
+        yield f"price {fill.price} is neither the delivery's nor the last one"
 
 
 def _last(data: InstrumentData, settings: RunSettings) -> Decimal:

@@ -28,6 +28,7 @@ from marketprism_application.backtesting.tables import (
     bars_of_records,
     bars_of_rows,
     holes_of,
+    settlements_of,
     ticks_of_records,
     trades_of_rows,
 )
@@ -166,7 +167,17 @@ class FileRows:
             of_bars, steps = {bars[0].interval: found.columns}, found.steps
         if steps is None:
             raise NoDataError(f"bars of {key[1]}: expected some, was none")
-        return InstrumentData(instrument, steps.unit, steps.step, of_bars, columns, holes=holes_of(gaps))
+        settled, before = settlements_of(ticks)
+        return InstrumentData(
+            instrument,
+            steps.unit,
+            steps.step,
+            of_bars,
+            columns,
+            holes=holes_of(gaps),
+            settlements=settled,
+            settled_before=before,
+        )
 
     # Files of bars and of trades
 

@@ -16,7 +16,9 @@ from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.market_rules import RollWindow
 from marketprism_application.backtesting.result import RunResult
+from marketprism_application.backtesting.settings import RunSettings
 from marketprism_application.backtesting.strategy import Strategy
+from marketprism_application.backtesting.verification import verify_fills
 from marketprism_domain.bars.contract_rolls import Roll as ProductRoll
 from marketprism_domain.trading.contracts import ContractTerms
 from marketprism_domain.trading.fees import FeeRate, FeeRule
@@ -167,3 +169,62 @@ def test_rolls_are_named_by_a_text_and_their_closes_are_those_of_the_rows() -> N
     for text, problem in (("rb2405", "expected CONTRACT@YYYYMMDD"), ("rb2405@20231220,rb2401@20231219", "not named")):
         with pytest.raises(BacktestError, match=problem):
             named_rolls(text, contracts)
+
+
+# Last trading days: minutes of 14:56 to 15:00 of the last day, and what is there of the next one.
+
+
+def ending(last_day: str, *, settlement: str = "", **how: object) -> RunResult:
+    before = contract("rb2401", 4_000, start=ns("2023-12-20T14:56:00"), count=4)
+    behind = contract("rb2401", 5_000, start=ns("2023-12-20T21:00:00"), count=2)
+    names = [name for name in before.bars["1m"].__dataclass_fields__ if name != "interval"]
+    joined = {name: np.concatenate([getattr(each.bars["1m"], name) for each in (before, behind)]) for name in names}
+    joined["day"] = np.array([20231220] * 4 + [20231221] * 2)
+    data = replace(
+        before,
+        instrument=replace(before.instrument, last_day=last_day),
+        bars={"1m": replace(before.bars["1m"], **joined)},
+        settled_before={"20231221": Decimal(settlement)} if settlement else {},
+    )
+
+    class Holds(Strategy):
+        def on_bar(self, ctx: Context, bar: BarView) -> None:
+            if bar.ts_open in (ns("2023-12-20T14:56:00"), ns("2023-12-20T21:00:00")):
+                ctx.buy("rb2401", 1, tif="gtc")
+
+    return run(Selection((data,)), Holds, **how)
+
+
+def test_a_position_is_closed_at_the_close_of_its_contracts_last_day() -> None:
+    result = ending("20231220")
+    assert [(fill.side, int(fill.price), fill.tag) for fill in result.fills] == [
+        ("buy", 4_001, ""),
+        ("sell", 4_003, "expiry"),
+    ]
+    assert [order.code for order in result.orders] == ["", "", "CONTRACT_EXPIRED"]
+    assert (result.fees, result.gross) == (2, 20)
+    assert verify_fills(result.fills, selection_of(result), RunSettings(), {}).unproved == []
+    assert ending("20231220").run_id != ending("20231221").run_id
+
+
+def selection_of(result: RunResult) -> Selection:
+    before = contract("rb2401", 4_000, start=ns("2023-12-20T14:56:00"), count=4)
+    return Selection((before,))
+
+
+@pytest.mark.parametrize(("settlement", "price", "code"), [("4002.5", "4002.5", "DELIVERED"), ("", "4003", None)])
+def test_a_position_is_settled_in_cash_at_the_delivery_price(settlement: str, price: str, code: str | None) -> None:
+    result = ending("20231220", settlement=settlement, expiry="settle")
+    assert [str(fill.price) for fill in result.fills if fill.tag == "expiry"] == [price]
+    assert result.counts[code or "DELIVERY_AT_LAST_PRICE"] == 1
+    assert result.gross == (Decimal(price) - 4_001) * 10
+
+
+def test_a_contract_whose_end_is_not_known_or_not_wanted_goes_on() -> None:
+    for result in (ending(""), ending("20231220", expiry="ignore")):
+        assert [(fill.side, int(fill.price)) for fill in result.fills] == [("buy", 4_001), ("buy", 5_001)]
+
+
+def test_a_day_is_valued_at_its_settlement() -> None:
+    result = ending("", settlement="4010")
+    assert [(day.trading_day, day.open_profit) for day in result.days] == [("20231220", 90), ("20231221", 10_000)]
