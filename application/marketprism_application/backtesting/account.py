@@ -101,7 +101,7 @@ class Account:
         return found
 
     def apply(self, market: Market, sign: int, steps: int, price: int | Decimal, ts: int, *, rule: FeeRule) -> Applied:
-        """Book a fill: what it closes first (lots of which day by the exchange's rule), the rest opens, at whole units."""
+        """Book a fill: what it closes first (lots of which day by the exchange's rule), the rest opens."""
         position = self.position(market)
         held = market.held
         closing = min(steps, abs(held)) if held * sign < 0 else 0

@@ -90,7 +90,7 @@ class BarFills:
             return None
         limit = order.limit_ticks
         if order.kind is OrderKind.MARKET or (order.triggered and limit is None):
-            return self._slippage.price(market, sign, bar.open)
+            return self._slippage.price(market, sign, bar.open, steps=order.left)
         if order.kind is OrderKind.STOP and not order.triggered:
             stop = order.stop_ticks
             assert stop is not None  # noqa: S101 (a stop has one)
@@ -99,7 +99,7 @@ class BarFills:
             order.triggered = True
             at = max(bar.open * sign, stop * sign) * sign
             if limit is None:
-                return self._slippage.price(market, sign, at)
+                return self._slippage.price(market, sign, at, steps=order.left)
             return at if at * sign <= limit * sign else None  # from the next bar on it rests at its limit
         assert limit is not None  # noqa: S101 (a limit order has one)
         # Signs turn a seller's prices round: what is through is always below.

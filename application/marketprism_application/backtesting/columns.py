@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marketprism_application.backtesting.book_columns import BookColumns
 from marketprism_application.backtesting.instruments import Instrument
 
 Ints = NDArray[np.int64]
@@ -107,6 +108,9 @@ class TradeColumns:
         return self.ts, self.seq, self.day, self.price, self.quantity, self.taker
 
 
+Columns: TypeAlias = BarColumns | TickColumns | TradeColumns | BookColumns
+
+
 class Hole(NamedTuple):
     """A gap of the ledger, or of bars that are not there: [ts_from, ts_to), noticed at `ts_noticed`."""
 
@@ -157,6 +161,7 @@ class InstrumentData:
     bars: Mapping[str, BarColumns] = field(default_factory=dict)
     ticks: TickColumns | None = None
     trades: TradeColumns | None = None
+    books: BookColumns | None = None
     holes: tuple[Hole, ...] = ()
     funding: tuple[FundingRow, ...] = ()
     leads: tuple[Lead, ...] = ()
@@ -169,15 +174,15 @@ class InstrumentData:
         """Venue and symbol by which the calendar knows it."""
         return (self.instrument.venue, self.leads[0].symbol) if self.leads else self.instrument.key
 
-    def series(self) -> list[tuple[str, BarColumns | TickColumns | TradeColumns]]:
+    def series(self) -> list[tuple[str, Columns]]:
         """Every series with its name, bars by interval first."""
-        found: list[tuple[str, BarColumns | TickColumns | TradeColumns]] = [
-            (f"bar.{name}", self.bars[name]) for name in sorted(self.bars)
-        ]
+        found: list[tuple[str, Columns]] = [(f"bar.{name}", self.bars[name]) for name in sorted(self.bars)]
         if self.ticks is not None:
             found.append(("tick", self.ticks))
         if self.trades is not None:
             found.append(("trade", self.trades))
+        if self.books is not None:
+            found.append(("book", self.books))
         return [(name, each) for name, each in found if len(each)]
 
 

@@ -186,7 +186,7 @@ class Context:
     def cancel(self, order: Order) -> None:
         """Take an order back; nothing happens to one that is over."""
         self._desk.decide(order.market, f"cancel {order.number}")
-        latency = self._desk.settings.latency_ns
+        latency = self._desk.settings.latency_of(order.market, self.now)
         if latency and not order.is_done:
             self._timers(self.now + latency, f"\0cancel {order.number}")
         else:

@@ -103,7 +103,7 @@ class Desk:
         order.limit_ticks, order.stop_ticks, order.trail_ticks = wanted.limit, wanted.stop, wanted.trail
         order.tag, order.bracket, order.of_target = wanted.tag, wanted.bracket, wanted.of_target
         order.forced = wanted.forced
-        order.ts_active = self.now + self.settings.latency_ns
+        order.ts_active = self.now + self.settings.latency_of(market, self.now)
         self.orders.append(order)
         code = wanted.refusal or ("" if wanted.forced else self._refusal(order))
         if code:
@@ -182,8 +182,8 @@ class Desk:
             self.on_order(order)
 
     def fill(self, order: Order, steps: int, price: int | Decimal, ts: int, *, taker: bool, evidence: Evidence) -> None:
-        """Part of an order is filled at a price in units, which of a delivery need not be whole; `ts` may lie before the
-        event that tells of it."""
+        """Part of an order is filled at a price in units, which of a delivery need not be whole; `ts` may lie before
+        the event that tells of it."""
         market = order.market
         rule = market.instrument.taker if taker else market.instrument.maker
         applied = self.account.apply(market, order.sign, steps, price, ts, rule=rule)

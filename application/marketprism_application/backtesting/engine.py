@@ -18,6 +18,9 @@ from marketprism_application.backtesting.agenda import (
     changes,
 )
 from marketprism_application.backtesting.bar_fills import BarFills
+from marketprism_application.backtesting.book_columns import BookColumns
+from marketprism_application.backtesting.book_feed import BookFeed
+from marketprism_application.backtesting.book_fills import BookFills
 from marketprism_application.backtesting.clock import FAR_AWAY, Clock
 from marketprism_application.backtesting.columns import (
     CLOSED,
@@ -50,6 +53,7 @@ class _Feeds(NamedTuple):
     quotes: QuoteFills
     trades: TradeFills
     queue: QueueFills
+    books: BookFills
 
 
 class Engine:
@@ -87,7 +91,13 @@ class Engine:
     # Before the first row
 
     def _all_feeds(self) -> list[Feed]:
-        fills = _Feeds(BarFills(self.desk), QuoteFills(self.desk), TradeFills(self.desk), QueueFills(self.desk))
+        fills = _Feeds(
+            BarFills(self.desk),
+            QuoteFills(self.desk),
+            TradeFills(self.desk),
+            QueueFills(self.desk),
+            BookFills(self.desk),
+        )
         found: list[Feed] = []
         for market in self.markets:
             found += self._feeds_of(market, fills)
@@ -95,14 +105,18 @@ class Engine:
 
     def _feeds_of(self, market: Market, fills: _Feeds) -> Iterator[Feed]:
         data, mode, strategy, ctx = market.data, self.settings.fill, self.strategy, self.context
-        wants = {name: not data.silent and overridden(strategy, name) for name in ("on_bar", "on_tick", "on_trade")}
+        wants = {
+            name: not data.silent and overridden(strategy, name)
+            for name in ("on_bar", "on_tick", "on_trade", "on_book")
+        }
         finest = next(iter(data.bars), None)
         if mode is FillMode.BAR and finest is None:
             raise NoDataError(f"bars of {market.symbol}: expected some for mode bar, was none")
         if mode is not FillMode.BAR and data.ticks is None and data.trades is None and not data.leads:
             raise NoDataError(f"ticks of {market.symbol}: expected some for mode {mode.value}, was none")
         if data.trades is not None and (mode in (FillMode.TRADE, FillMode.QUEUE) or wants["on_trade"]):
-            matches = {FillMode.TRADE: fills.trades.on_trade, FillMode.QUEUE: fills.queue.on_trade}
+            by_book = fills.books.on_trade if data.books is not None else fills.queue.on_trade
+            matches = {FillMode.TRADE: fills.trades.on_trade, FillMode.QUEUE: by_book}
             yield TradeFeed(
                 self.clock,
                 market,
@@ -113,11 +127,13 @@ class Engine:
                 guard=self._guard,
                 new_day=self._new_day,
             )
+        if data.books is not None and mode is not FillMode.BAR:
+            yield self._book_feed(market, data.books, fills.books, deliver=wants["on_book"])
         if data.ticks is not None and mode is not FillMode.BAR:
             by_tick = {
                 FillMode.QUOTE: fills.quotes.on_tick,
                 FillMode.TRADE: fills.trades.on_tick,
-                FillMode.QUEUE: fills.queue.on_tick,
+                FillMode.QUEUE: fills.queue.on_tick if data.books is None else None,
             }
             yield TickFeed(
                 self.clock,
@@ -146,6 +162,24 @@ class Engine:
                     progress=self.history.of(market, interval),
                     new_day=self._new_day,
                 )
+
+    def _book_feed(self, market: Market, columns: BookColumns, fills: BookFills, *, deliver: bool) -> BookFeed:
+        matches = self.settings.fill is FillMode.QUEUE
+        if matches and market.data.trades is None:
+            raise NoDataError(f"trades of {market.symbol}: expected some beside its book for mode queue, was none")
+        feed = BookFeed(
+            self.clock,
+            market,
+            columns,
+            received=self.settings.clock == "recv",
+            match=fills.on_step if matches else None,
+            deliver=self.strategy.on_book if deliver else None,
+            ctx=self.context,
+            new_day=self._new_day,
+        )
+        if matches:
+            fills.stand_by(market, feed.book)
+        return feed
 
     def _plan(self) -> None:
         """Put the first change of each market, and every gap, settlement and roll, on the agenda."""

@@ -45,7 +45,7 @@ class QueueFills:
                     if before.takes(order) or order.is_done:
                         continue
                 used[order.sign] += self._move_up(market, tick, before, slice_, order, used[order.sign])
-            self._quotes.trail(market, tick)
+            self._quotes.trail(market, tick.last_ticks)
         elif market.working and tick.phase_code == AUCTION:
             self._quotes.on_tick(market, tick)
         before.follow(tick, market.day)

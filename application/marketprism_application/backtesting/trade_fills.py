@@ -3,6 +3,8 @@ it leaves; whatever takes is filled by quotes, without quotes by the next trades
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from marketprism_application.backtesting.columns import AUCTION, CONTINUOUS
 from marketprism_application.backtesting.cursors import TickView, TradeView
 from marketprism_application.backtesting.desk import Desk
@@ -13,13 +15,42 @@ from marketprism_application.backtesting.quotes_before import UNSEEN, QuoteBefor
 from marketprism_application.backtesting.slippage import SlippageOf
 
 
+class Places(Protocol):
+    """What knows who crosses it, and where an order stands that does not."""
+
+    def takes(self, order: Order) -> bool:
+        """Whether an order crosses it, or is of a kind that does not rest."""
+        ...
+
+    def join(self, order: Order) -> None:
+        """Let an order take its place."""
+        ...
+
+
 class TradeFills:
     """Matches the orders of an instrument with its trades; with quotes beside them, takers with those."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk, self._quotes, self._slippage = desk, QuoteFills(desk), SlippageOf(desk.settings)
         self._before: dict[int, QuoteBefore] = {}
-        self._traded: dict[tuple[int, int, int], int] = {}  # since the quote before, by rank, price and who took
+        self._books: dict[int, Places] = {}
+        # Since the quote before, by the instrument's rank, then by price and who took.
+        self._traded: dict[int, dict[tuple[int, int], int]] = {}
+
+    def stand_by(self, market: Market, book: Places) -> None:
+        """Let orders of an instrument take their places by a book, which knows of every level."""
+        self._books[market.rank] = book
+
+    def traded(self, market: Market, price: int, taker: int) -> int:
+        """What was traded at a price since the places were counted last."""
+        found = self._traded.get(market.rank)
+        return 0 if found is None else found.get((price, taker), 0)
+
+    def forget(self, market: Market) -> None:
+        """The places are counted: trades count from now on."""
+        found = self._traded.get(market.rank)
+        if found:
+            found.clear()
 
     def on_tick(self, market: Market, tick: TickView) -> None:
         """Takers are filled by the quote; what rests takes its place behind what was shown, and moves up."""
@@ -32,11 +63,11 @@ class TradeFills:
                     self.arrive(market, tick, before, order)
                 else:
                     self._follow(market, tick, before, order)
-            self._quotes.trail(market, tick)
+            self._quotes.trail(market, tick.last_ticks)
         elif market.working and tick.phase_code == AUCTION:
             self._quotes.on_tick(market, tick)
         before.follow(tick, market.day)
-        self._traded.clear()
+        self.forget(market)
 
     def arrive(self, market: Market, tick: TickView, before: QuoteBefore, order: Order) -> None:
         """An order that was sent since the quote before: it takes by the row, or rests by that quote.
@@ -70,16 +101,18 @@ class TradeFills:
             if order.ahead == UNSEEN:
                 order.ahead = float(size)
             return
-        traded = self._traded.get((market.rank, own, -order.sign), 0)
+        traded = self.traded(market, own, -order.sign)
         share_out(order, self._desk.settings, size_before - traded - size, size_before - traded, size)
 
     def on_trade(self, market: Market, trade: TradeView) -> None:
         """A trade fills who rests at a worse price than it, and at its own price what the queue leaves."""
         left = trade.quantity_steps
-        before = self._before.get(market.rank)
+        before = self._books.get(market.rank) or self._before.get(market.rank)
         if before is not None:
-            key = market.rank, trade.price_ticks, trade.taker
-            self._traded[key] = self._traded.get(key, 0) + left
+            traded = self._traded.setdefault(market.rank, {})
+            key = trade.price_ticks, trade.taker
+            traded[key] = traded.get(key, 0) + left
+        self._quotes.trail(market, trade.price_ticks)
         for order in tuple(market.working):
             if order.ts_active > trade.ts or order.is_done or left <= 0:
                 continue
@@ -125,7 +158,7 @@ class TradeFills:
         if not steps:
             return 0
         limit = order.limit_ticks
-        price = self._slippage.price(market, order.sign, trade.price_ticks) if limit is None else limit
+        price = self._slippage.price(market, order.sign, trade.price_ticks, steps=steps) if limit is None else limit
         evidence = Evidence("trade", market.venue, market.symbol, trade.ts, trade.seq)
         self._desk.fill(order, steps, price, trade.ts, taker=taker, evidence=evidence)
         return steps

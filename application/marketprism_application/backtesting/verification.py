@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from marketprism_application.backtesting.book_verification import doubts_of_book
 from marketprism_application.backtesting.columns import BarColumns, InstrumentData, Selection, TickColumns, TradeColumns
 from marketprism_application.backtesting.orders import Fill
 from marketprism_application.backtesting.settings import FillMode, RunSettings
@@ -50,6 +51,11 @@ def verify_fills(
             sign = 1 if fill.side == "buy" else -1
             held[key] += sign * fill.quantity
             cash[key] -= sign * fill.quantity * fill.price * data.instrument.terms.multiplier
+        for key, data in by_key.items():
+            by_book = [fill for fill in fills if (fill.venue, fill.symbol) == key and fill.evidence.series == "book"]
+            if by_book:
+                doubts = doubts_of_book(by_book, data, settings)
+                found += [Unproved(number, text) for number, text in sorted(doubts.items())]
         gross = ZERO
         for key, left in held.items():
             data = by_key[key]
@@ -73,7 +79,7 @@ def _doubts(fill: Fill, data: InstrumentData, settings: RunSettings, active: dic
         yield from _of_bar(fill, data, columns, settings)
     elif isinstance(columns, TickColumns):
         yield from _of_tick(fill, data, columns, settings)
-    else:
+    elif isinstance(columns, TradeColumns):
         yield from _of_trade(fill, data, columns)
 
 
@@ -107,7 +113,7 @@ def _of_tick(fill: Fill, data: InstrumentData, columns: TickColumns, settings: R
     if fill.taker and int(columns.phase[row]) == 1:  # the auction's match
         if int(columns.last[row]) * data.unit != fill.price:
             yield f"price {fill.price} is not the match, {int(columns.last[row]) * data.unit}"
-    elif fill.taker and settings.slippage.rule == "none":
+    elif fill.taker and settings.slippage.rule == "none" and not settings.impact:
         if int(price) * data.unit != fill.price:
             yield f"price {fill.price} is not the other side's, {int(price) * data.unit}"
         if settings.limit_size and fill.quantity > int(size) * data.step:
