@@ -38,17 +38,18 @@ class Ladder:
         if self.taken:
             for price in prices:
                 self.taken.pop(price, None)
-        first = max(prices) if sign > 0 else min(prices)
         if best == NO_PRICE:
             self._find()
-        elif first * sign >= best * sign:
-            if levels[first]:
-                self.best = first
-            elif first == best:
-                following = self._behind(best)
-                self.best = NO_PRICE if following is None else following
-            else:  # a level that was none is gone; others of the update may be before the best
-                self._find()
+            return
+        first = max(prices) if sign > 0 else min(prices)
+        if not levels[first]:  # often the old best: of the levels that the update leaves the first counts
+            there = [price for price in prices if levels[price]]
+            first = (max(there) if sign > 0 else min(there)) if there else best
+        if first * sign > best * sign:
+            self.best = first
+        elif not levels[best]:
+            following = self._behind(best)
+            self.best = NO_PRICE if following is None else following
         if len(levels) > _MOST_GONE:
             self.levels = {price: size for price, size in levels.items() if size}
 
