@@ -10,9 +10,10 @@ from typing import NamedTuple
 from marketprism_application.backtesting.account import Account, margin_at
 from marketprism_application.backtesting.clock import Clock
 from marketprism_application.backtesting.columns import CLOSED, CONTINUOUS, NO_PRICE
-from marketprism_application.backtesting.forced import refresh_guard
+from marketprism_application.backtesting.forced import average_entry, refresh_guard
 from marketprism_application.backtesting.market import Market, Order
 from marketprism_application.backtesting.orders import ENDED, Evidence, Fill, OrderKind, OrderState, TimeInForce
+from marketprism_application.backtesting.round_trips import Payment
 from marketprism_application.backtesting.settings import NANOS_PER_MINUTE, RunSettings
 from marketprism_domain.trading.arithmetic import ZERO
 
@@ -46,13 +47,15 @@ class Decision(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """What is held of an instrument since an instant: steps, what they were paid (steps x units), and all cash."""
+    """What is held of an instrument since an instant: steps, what they were paid (steps x units), all cash, and of an
+    inverse contract the average price that keeps its worth in the coin."""
 
     ts: int
     rank: int
     held: int
     paid: int
     cash: Decimal
+    entry: Decimal = ZERO
 
 
 class Desk:
@@ -73,6 +76,7 @@ class Desk:
         self.counts: Counter[str] = Counter()  # refusals and roundings by code
         self.lookback_ns = 0
         self.holdings: list[Holding] = []
+        self.payments: list[Payment] = []
         self.fronts: dict[int, Market] = {}  # of views, by rank: the contract that orders go to
         self.families: dict[int, list[Market]] = {}  # of views, by rank: the contracts that lead one after another
         self.on_order: Callable[[Order], None] | None = None
@@ -223,10 +227,17 @@ class Desk:
         if self.on_fill is not None:
             self.on_fill(done)
 
+    def pay(self, market: Market, amount: Decimal, ts: int) -> None:
+        """Book a payment of funding of an instant, below 0 where it is paid."""
+        self.account.pay(market, amount)
+        self.payments.append(Payment(ts, market.rank, amount))
+        self.note(market)
+
     def note(self, market: Market) -> None:
         """Write down what is held and what cash there is, from now on."""
         position = self.account.position(market)
-        self.holdings.append(Holding(self.now, market.rank, market.held, position.paid, self._cash()))
+        entry = average_entry(position) if market.held and market.instrument.terms.inverse else ZERO
+        self.holdings.append(Holding(self.now, market.rank, market.held, position.paid, self._cash(), entry))
 
     def _exits(self, entry: Order, ts: int) -> None:
         """The stop and the take of an entry that is filled: whichever is filled first ends the other."""

@@ -107,9 +107,8 @@ def open_profit(market: Market, holding: Holding, mark: int | Decimal) -> Decima
     terms = market.instrument.terms
     if not terms.inverse:
         return (holding.held * mark - holding.paid) * market.value
-    entry = Decimal(holding.paid) / holding.held * market.unit
     sign = 1 if holding.held > 0 else -1
-    return terms.pnl(sign, market.quantity(abs(holding.held)), entry, mark * market.unit)
+    return terms.pnl(sign, market.quantity(abs(holding.held)), holding.entry, mark * market.unit)
 
 
 def curve_of(desk: Desk, marks: Sequence[_Marks], capital: Decimal, until: int) -> Curve:
@@ -125,11 +124,13 @@ def curve_of(desk: Desk, marks: Sequence[_Marks], capital: Decimal, until: int) 
         since = np.array([holding.ts for holding in mine], dtype=np.int64)
         at = np.searchsorted(since, ts, side="right")
         held = np.array([0.0, *(float(holding.held) for holding in mine)])[at]
-        paid = np.array([0.0, *(float(holding.paid) for holding in mine)])[at]
+        inverse = market.instrument.terms.inverse
+        known = (float(holding.entry / market.unit) if inverse else float(holding.paid) for holding in mine)
+        paid = np.array([1.0 if inverse else 0.0, *known])[at]
         row = np.maximum(np.searchsorted(each.ts, ts, side="right") - 1, 0)
         price = each.price[row].astype(np.float64)
         if market.instrument.terms.inverse:
-            entry = np.divide(paid, held, out=np.ones_like(paid), where=held != 0)
+            entry = np.where(paid > 0, paid, 1.0)
             scale = float(market.step * market.instrument.terms.multiplier / market.unit)
             equity = equity + held * scale * (1 / entry - 1 / price)
         else:

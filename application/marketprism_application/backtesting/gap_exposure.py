@@ -134,7 +134,7 @@ def exposure(
         )
         if whole
     ]
-    spoilt = sum((trip.profit - trip.fees for trip in trips if trip.tainted or trip.held_through), ZERO)
+    spoilt = sum((trip.net for trip in trips if trip.tainted or trip.held_through), ZERO)
     return GapExposure(
         len(fills),
         in_gaps,

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from marketprism_application.backtesting.agenda import FUNDING_RANK, Agenda
+from marketprism_application.backtesting.agenda import BEHIND_BARS_RANK, FUNDING_RANK, Agenda
 from marketprism_application.backtesting.columns import NO_PRICE, FundingRow
 from marketprism_application.backtesting.desk import Desk
 from marketprism_application.backtesting.errors import FundingMissing
@@ -40,14 +40,22 @@ class Settler:
         if rule == "ignore":
             return
         for row in rows:
-            agenda.add(row.ts, FUNDING_RANK, market.rank, partial(self._settle_funding, market, row))
+            self._add(agenda, row.ts, market, partial(self._settle_funding, market, row))
         if rule == "stored" or not market.is_perpetual:
             return
         there = {_nearest(row.ts, _every(rows)) for row in rows}
         every = _every(rows)
         for ts in range(-(-ts_from // every) * every, ts_to + 1, every):
             if ts not in there:
-                agenda.add(ts, FUNDING_RANK, market.rank, partial(self._without_rate, market, ts))
+                self._add(agenda, ts, market, partial(self._without_rate, market, ts))
+
+    def _add(self, agenda: Agenda, ts: int, market: Market, work: Callable[[], None]) -> None:
+        """A settlement is before the rows of its instant, but behind a bar that ends then: its fills were before."""
+        settings = self._desk.settings
+        if settings.fill is FillMode.BAR:
+            agenda.add(ts + settings.delay_of_bars, BEHIND_BARS_RANK, market.rank, work)
+        else:
+            agenda.add(ts, FUNDING_RANK, market.rank, work)
 
     def _without_rate(self, market: Market, ts: int) -> None:
         """A settlement whose rate is not there: an error for whoever holds, or the rate that is assumed."""
@@ -70,8 +78,7 @@ class Settler:
             if is_charged(lot.ts, row.ts, instrument.funding_cutoff_s):
                 sign, quantity = (1 if lot.steps > 0 else -1), market.quantity(abs(lot.steps))
                 amount = funding_payment(instrument.terms, sign, quantity, mark, row.rate)
-                self._account.pay(market, amount)
-                self._desk.note(market)
+                self._desk.pay(market, amount, row.ts)
         self._funded(row)
 
     # The end of a day

@@ -17,8 +17,9 @@ from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.settings import FillMode, QueueModel, RunSettings
 from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.backtesting.verification import verify_fills
+from tests.conftest import FIXTURES
 from tests.support.backtest_rows import DAY, MIDNIGHT, PERPETUAL, SECOND, SYMBOL, quotes_and_trades
-from tests.support.backtests import Act, run
+from tests.support.backtests import Act, rows_of, run
 
 Levels = Mapping[int, int]
 START = (REPLACES, {100: 10, 99: 20, 97: 5}, {101: 4, 102: 6, 104: 50})
@@ -199,3 +200,35 @@ def test_every_fill_by_a_book_is_proved_by_its_step() -> None:
         first._replace(evidence=first.evidence._replace(seq=9)),
     ):
         assert len(verify_fills([changed], selection, settings, active).unproved) == 1
+
+
+def test_a_recording_of_a_venue_has_its_book_and_its_trades() -> None:
+    """Two sides are quoted at the best prices, as a market maker would: queues, sweeps and funding of real rows."""
+
+    class Maker(Strategy):
+        def on_book(self, ctx: Context, seen: BookView) -> None:
+            if seen.bid is None or seen.ask is None or ctx.orders:
+                return
+            held = ctx.position(SYMBOL)
+            if held < Decimal("0.05"):
+                ctx.buy(SYMBOL, "0.01", limit=seen.bid)
+            if held > Decimal("-0.05"):
+                ctx.sell(SYMBOL, "0.01", limit=seen.ask)
+
+    file = FIXTURES / "binance" / "usdm" / "hft_btcusdt_20230404.txt.xz"
+    selection = rows_of((file,), FillMode.QUEUE)
+    found = selection.instruments[0]
+    assert found.books is not None
+    assert found.trades is not None
+    assert (len(found.books), len(found.trades)) == (4_323, 2_197)
+    assert found.funding[0].rate == Decimal("0.00002754")
+    counts = {}
+    for model in QueueModel:
+        result = run(selection, Maker, fill=FillMode.QUEUE, queue_model=model, currency="USDT")
+        assert (result.state, result.failed) == ("done", None)
+        counts[model] = len(result.fills)
+        settings = RunSettings(fill=FillMode.QUEUE, queue_model=model)
+        active = {order.number: order.ts for order in result.orders}
+        assert verify_fills(result.fills, selection, settings, active).unproved == []
+        assert {fill.evidence.series for fill in result.fills} <= {"book", "trade"}
+    assert 0 < counts[QueueModel.RISK_AVERSE] <= counts[QueueModel.PROPORTIONAL]
