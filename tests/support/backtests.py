@@ -15,7 +15,7 @@ from examples.double_average import DoubleAverage
 
 from marketprism_application.backtesting.columns import BarColumns, InstrumentData, Selection
 from marketprism_application.backtesting.context import Context
-from marketprism_application.backtesting.cursors import BarView, TickView
+from marketprism_application.backtesting.cursors import BarView, TickView, TradeView
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
@@ -67,8 +67,12 @@ def double_average(selection: Selection, fast: int, slow: int, **settings: objec
     return run_backtest(selection, calendar(), spec)
 
 
-def scripted(acts: Mapping[int, Act], sessions: Mapping[tuple[int, str], Act] | None = None) -> type[Strategy]:
-    """A strategy that acts at the times of rows (a bar's end), or at a market's changes."""
+def scripted(
+    acts: Mapping[int, Act],
+    sessions: Mapping[tuple[int, str], Act] | None = None,
+    trades: Mapping[int, Act] | None = None,
+) -> type[Strategy]:
+    """A strategy that acts at the times of rows (a bar's end), of trades, or at a market's changes."""
 
     class Scripted(Strategy):
         @property
@@ -81,6 +85,10 @@ def scripted(acts: Mapping[int, Act], sessions: Mapping[tuple[int, str], Act] | 
 
         def on_tick(self, ctx: Context, tick: TickView) -> None:
             if (act := acts.get(tick.ts)) is not None:
+                act(ctx)
+
+        def on_trade(self, ctx: Context, trade: TradeView) -> None:
+            if (act := (trades or {}).get(trade.ts)) is not None:
                 act(ctx)
 
         def on_session(self, ctx: Context, symbol: str, phase: str) -> None:

@@ -100,7 +100,7 @@ class Account:
             found = self.positions[market.rank] = Position(market)
         return found
 
-    def apply(self, market: Market, sign: int, steps: int, price: int, ts: int, *, rule: FeeRule) -> Applied:
+    def apply(self, market: Market, sign: int, steps: int, price: int | Decimal, ts: int, *, rule: FeeRule) -> Applied:
         """Book a fill: what it closes first (lots of which day by the exchange's rule), the rest opens."""
         position = self.position(market)
         held = market.held
@@ -116,8 +116,9 @@ class Account:
         opening = steps - closing
         if opening:
             fee += rule.open.fee(terms, market.quantity(opening), money)
-            position.lots.append(Lot(sign * opening, price, market.day, ts, price))
-            position.paid += sign * opening * price
+            at = int(price)
+            position.lots.append(Lot(sign * opening, at, market.day, ts, at))
+            position.paid += sign * opening * at
         market.held = held + sign * steps
         position.count_margin()
         self._book(market, profit - fee)
@@ -166,10 +167,10 @@ class Account:
         return closing_parts(Offset.AUTO, *sizes, apart=instrument.apart, today_first=instrument.today_first)
 
     @staticmethod
-    def _close(position: Position, today: int, yesterday: int, price: int) -> Decimal:
+    def _close(position: Position, today: int, yesterday: int, price: int | Decimal) -> Decimal:
         """Take lots away, the oldest first; returns their profit."""
         market = position.market
-        terms, profit, rest, moved = market.instrument.terms, ZERO, [], 0
+        terms, profit, rest, moved = market.instrument.terms, ZERO, [], ZERO
         left = {True: today, False: yesterday}
         for lot in position.lots:
             is_today = lot.day == market.day

@@ -15,6 +15,7 @@ from marketprism_domain.sessions.trading_days import day_of, day_text
 
 # At one time: changes of the market first, then gaps, funding, rolls; rows have 5 to 7, then what the bars' end brings.
 SESSION_RANK, GAP_RANK, FUNDING_RANK, ROLL_RANK, DAY_END_RANK, TIMER_RANK = 0, 1, 2, 3, 8, 9
+BEHIND_BARS_RANK = 7  # the rank of bars themselves, which go before what has the same
 
 
 class _Due(NamedTuple):

@@ -69,8 +69,6 @@ class BarFills:
         if price is None:
             steps = 0
         else:
-            if order.kind is OrderKind.STOP:
-                order.triggered = True
             steps = min(order.left, room)
             steps -= steps % market.order_step
             if order.tif is TimeInForce.FOK and steps < order.left:
@@ -90,15 +88,19 @@ class BarFills:
         sign = order.sign
         if self._is_locked(market, bar, sign):
             return None
-        if order.kind is OrderKind.MARKET or order.triggered:
-            return self._slippage.price(market, sign, bar.open)
-        if order.kind is OrderKind.STOP:
+        limit = order.limit_ticks
+        if order.kind is OrderKind.MARKET or (order.triggered and limit is None):
+            return self._slippage.price(market, sign, bar.open, steps=order.left)
+        if order.kind is OrderKind.STOP and not order.triggered:
             stop = order.stop_ticks
             assert stop is not None  # noqa: S101 (a stop has one)
             if (bar.high if sign > 0 else bar.low) * sign < stop * sign:
                 return None
-            return self._slippage.price(market, sign, max(bar.open * sign, stop * sign) * sign)
-        limit = order.limit_ticks
+            order.triggered = True
+            at = max(bar.open * sign, stop * sign) * sign
+            if limit is None:
+                return self._slippage.price(market, sign, at, steps=order.left)
+            return at if at * sign <= limit * sign else None  # from the next bar on it rests at its limit
         assert limit is not None  # noqa: S101 (a limit order has one)
         # Signs turn a seller's prices round: what is through is always below.
         through = (bar.low if sign > 0 else bar.high) * sign

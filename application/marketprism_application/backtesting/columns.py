@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marketprism_application.backtesting.book_columns import BookColumns
 from marketprism_application.backtesting.instruments import Instrument
 
 Ints = NDArray[np.int64]
@@ -107,6 +108,9 @@ class TradeColumns:
         return self.ts, self.seq, self.day, self.price, self.quantity, self.taker
 
 
+Columns: TypeAlias = BarColumns | TickColumns | TradeColumns | BookColumns
+
+
 class Hole(NamedTuple):
     """A gap of the ledger, or of bars that are not there: [ts_from, ts_to), noticed at `ts_noticed`."""
 
@@ -133,9 +137,23 @@ class Roll(NamedTuple):
     enters: str
 
 
+class Lead(NamedTuple):
+    """From an instant on a contract leads its product; a view's prices are its own times `factor` plus `shift`."""
+
+    symbol: str
+    ts: int
+    factor: Decimal
+    shift: Decimal
+
+
 @dataclass(frozen=True)
 class InstrumentData:
-    """One instrument and its rows; prices of all columns are multiples of `unit`, quantities of `step`."""
+    """One instrument and its rows; prices of all columns are multiples of `unit`, quantities of `step`.
+
+    `leads`: not an instrument but a view of the contracts that led a product, for signals. `silent`: a strategy is not
+    given its rows. `settlements`: settlement prices by trading day (YYYYMMDD), `settled_before`
+    those of the trading day before each.
+    """
 
     instrument: Instrument
     unit: Decimal
@@ -143,18 +161,28 @@ class InstrumentData:
     bars: Mapping[str, BarColumns] = field(default_factory=dict)
     ticks: TickColumns | None = None
     trades: TradeColumns | None = None
+    books: BookColumns | None = None
     holes: tuple[Hole, ...] = ()
     funding: tuple[FundingRow, ...] = ()
+    leads: tuple[Lead, ...] = ()
+    silent: bool = False
+    settlements: Mapping[str, Decimal] = field(default_factory=dict)
+    settled_before: Mapping[str, Decimal] = field(default_factory=dict)
 
-    def series(self) -> list[tuple[str, BarColumns | TickColumns | TradeColumns]]:
+    @property
+    def listed_as(self) -> tuple[str, str]:
+        """Venue and symbol by which the calendar knows it."""
+        return (self.instrument.venue, self.leads[0].symbol) if self.leads else self.instrument.key
+
+    def series(self) -> list[tuple[str, Columns]]:
         """Every series with its name, bars by interval first."""
-        found: list[tuple[str, BarColumns | TickColumns | TradeColumns]] = [
-            (f"bar.{name}", self.bars[name]) for name in sorted(self.bars)
-        ]
+        found: list[tuple[str, Columns]] = [(f"bar.{name}", self.bars[name]) for name in sorted(self.bars)]
         if self.ticks is not None:
             found.append(("tick", self.ticks))
         if self.trades is not None:
             found.append(("trade", self.trades))
+        if self.books is not None:
+            found.append(("book", self.books))
         return [(name, each) for name, each in found if len(each)]
 
 

@@ -52,7 +52,7 @@ class Context:
     @property
     def universe(self) -> tuple[str, ...]:
         """Symbols of the run."""
-        return tuple(self._markets)
+        return tuple(symbol for symbol, market in self._markets.items() if not market.data.silent)
 
     def intervals(self, symbol: str) -> tuple[str, ...]:
         """Intervals of the bars that the run has of an instrument."""
@@ -61,7 +61,7 @@ class Context:
     def position(self, symbol: str) -> Decimal:
         """What is held, below 0 of a short."""
         market = self._market(symbol)
-        return market.quantity(market.held)
+        return market.quantity(self._desk.held_of(market))
 
     @property
     def equity(self) -> Decimal:
@@ -89,7 +89,7 @@ class Context:
 
     def limits(self, symbol: str) -> tuple[Decimal | None, Decimal | None]:
         """Highest and lowest price of the trading day, None for one that is not known."""
-        market = self._market(symbol)
+        market = self._contract(symbol)
         upper, lower = (
             None if each == NO_PRICE else market.price(each) for each in (market.limit_up, market.limit_down)
         )
@@ -161,11 +161,11 @@ class Context:
         tag: str = "",
     ) -> Order:
         """Enter (a quantity below 0 sells) with a stop and a target, of which one ends the other."""
-        market = self._market(symbol)
+        market, view = self._contract(symbol), self._market(symbol)
         steps = self._steps(market, quantity) or 0
         sign = -1 if steps < 0 else 1
-        exits = (self._price(market, stop, -sign), self._price(market, take, -sign))
-        entry = None if limit is None else self._price(market, limit, sign)
+        exits = (self._price(market, stop, -sign, view), self._price(market, take, -sign, view))
+        entry = None if limit is None else self._price(market, limit, sign, view)
         self._desk.decide(market, f"bracket {symbol} {quantity} limit={limit} stop={stop} take={take}")
         kind = OrderKind.MARKET if entry is None else OrderKind.LIMIT
         wanted = Wanted(market, sign, abs(steps), kind, entry, bracket=exits, tag=tag, refusal=self._refusal)
@@ -173,7 +173,7 @@ class Context:
 
     def trailing(self, symbol: str, distance: Number, *, tag: str = "trailing") -> Order:
         """A stop for the whole position that follows the best price at a distance."""
-        market = self._market(symbol)
+        market = self._contract(symbol)
         sign = -1 if market.held > 0 else 1
         away = self._price(market, distance, 1) or 0
         self._desk.decide(market, f"trailing {symbol} {distance}")
@@ -186,7 +186,7 @@ class Context:
     def cancel(self, order: Order) -> None:
         """Take an order back; nothing happens to one that is over."""
         self._desk.decide(order.market, f"cancel {order.number}")
-        latency = self._desk.settings.latency_ns
+        latency = self._desk.settings.latency_of(order.market, self.now)
         if latency and not order.is_done:
             self._timers(self.now + latency, f"\0cancel {order.number}")
         else:
@@ -226,6 +226,10 @@ class Context:
             raise BacktestError(f"symbol: expected one of {', '.join(self._markets)}, was {symbol!r}{near}")
         return market
 
+    def _contract(self, symbol: str) -> Market:
+        """The market that orders go to: of a view that of the contract in force."""
+        return self._desk.contract_of(self._market(symbol))
+
     def _order(
         self,
         symbol: str,
@@ -236,10 +240,11 @@ class Context:
         tif: str,
         tag: str,
     ) -> Order:
-        market = self._market(symbol)
+        market, view = self._contract(symbol), self._market(symbol)
         steps = self._steps(market, quantity)
         prices = [
-            None if each is None else self._price(market, each, way) for each, way in ((limit, sign), (stop, -sign))
+            None if each is None else self._price(market, each, way, view)
+            for each, way in ((limit, sign), (stop, -sign))
         ]
         side = "buy" if sign > 0 else "sell"
         self._desk.decide(market, f"{side} {symbol} {quantity} limit={limit} stop={stop} {tif} {tag}".rstrip())
@@ -262,10 +267,15 @@ class Context:
             self._desk.counts["ROUNDED_QUANTITY"] += 1
         return whole
 
-    def _price(self, market: Market, price: Number, sign: int) -> int | None:
+    def _price(self, market: Market, price: Number, sign: int, view: Market | None = None) -> int | None:
+        """A price in units; one of a view as its contract has it."""
         number = self._number(price)
         if number is None:
             return None
+        for lead in () if view is None else view.data.leads:
+            if lead.symbol == market.symbol:
+                number = (number - lead.shift) / lead.factor
+                break
         ticks, rounded = market.ticks_of(number, sign)
         if rounded:
             if self._desk.settings.strict:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from marketprism_application.backtesting.account import Account, margin_at
 from marketprism_application.backtesting.clock import Clock
 from marketprism_application.backtesting.columns import CLOSED, CONTINUOUS, NO_PRICE
-from marketprism_application.backtesting.forced import refresh_guard
+from marketprism_application.backtesting.forced import average_entry, refresh_guard
 from marketprism_application.backtesting.market import Market, Order
 from marketprism_application.backtesting.orders import ENDED, Evidence, Fill, OrderKind, OrderState, TimeInForce
+from marketprism_application.backtesting.round_trips import Payment
 from marketprism_application.backtesting.settings import NANOS_PER_MINUTE, RunSettings
 from marketprism_domain.trading.arithmetic import ZERO
 
@@ -46,13 +47,15 @@ class Decision(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """What is held of an instrument since an instant: steps, what they were paid (steps x units), and all cash."""
+    """What is held of an instrument since an instant: steps, what they were paid (steps x units), all cash, and of an
+    inverse contract the average price that keeps its worth in the coin."""
 
     ts: int
     rank: int
     held: int
     paid: int
     cash: Decimal
+    entry: Decimal = ZERO
 
 
 class Desk:
@@ -73,6 +76,9 @@ class Desk:
         self.counts: Counter[str] = Counter()  # refusals and roundings by code
         self.lookback_ns = 0
         self.holdings: list[Holding] = []
+        self.payments: list[Payment] = []
+        self.fronts: dict[int, Market] = {}  # of views, by rank: the contract that orders go to
+        self.families: dict[int, list[Market]] = {}  # of views, by rank: the contracts that lead one after another
         self.on_order: Callable[[Order], None] | None = None
         self.on_fill: Callable[[Fill], None] | None = None
 
@@ -80,6 +86,15 @@ class Desk:
     def now(self) -> int:
         """The time of the event, nanoseconds UTC."""
         return self._clock.now
+
+    def contract_of(self, market: Market) -> Market:
+        """Where orders of an instrument go: of a view to the contract in force."""
+        return self.fronts.get(market.rank, market)
+
+    def held_of(self, market: Market) -> int:
+        """Steps that are held of an instrument, of a view those of all its contracts."""
+        family = self.families.get(market.rank)
+        return market.held if family is None else sum(each.held for each in family)
 
     def decide(self, market: Market, text: str) -> None:
         """Write down what the strategy called."""
@@ -91,7 +106,8 @@ class Desk:
         order = Order(len(self.orders) + 1, market, wanted.sign, wanted.kind, wanted.steps, wanted.tif, self.now)
         order.limit_ticks, order.stop_ticks, order.trail_ticks = wanted.limit, wanted.stop, wanted.trail
         order.tag, order.bracket, order.of_target = wanted.tag, wanted.bracket, wanted.of_target
-        order.ts_active = self.now + self.settings.latency_ns
+        order.forced = wanted.forced
+        order.ts_active = self.now + self.settings.latency_of(market, self.now)
         self.orders.append(order)
         code = wanted.refusal or ("" if wanted.forced else self._refusal(order))
         if code:
@@ -105,6 +121,8 @@ class Desk:
     def _refusal(self, order: Order) -> str:
         """Why an order is not taken, empty where it is."""
         market = order.market
+        if market.ended:
+            return "CONTRACT_EXPIRED"
         if order.quantity_steps <= 0:
             return "QUANTITY_NOT_POSITIVE"
         if order.quantity_steps % market.order_step:
@@ -167,8 +185,9 @@ class Desk:
         if self.on_order is not None:
             self.on_order(order)
 
-    def fill(self, order: Order, steps: int, price: int, ts: int, *, taker: bool, evidence: Evidence) -> None:
-        """Part of an order is filled at a price in units; `ts` may lie before the event that tells of it."""
+    def fill(self, order: Order, steps: int, price: int | Decimal, ts: int, *, taker: bool, evidence: Evidence) -> None:
+        """Part of an order is filled at a price in units, which of a delivery need not be whole; `ts` may lie before
+        the event that tells of it."""
         market = order.market
         rule = market.instrument.taker if taker else market.instrument.maker
         applied = self.account.apply(market, order.sign, steps, price, ts, rule=rule)
@@ -208,10 +227,17 @@ class Desk:
         if self.on_fill is not None:
             self.on_fill(done)
 
+    def pay(self, market: Market, amount: Decimal, ts: int) -> None:
+        """Book a payment of funding of an instant, below 0 where it is paid."""
+        self.account.pay(market, amount)
+        self.payments.append(Payment(ts, market.rank, amount))
+        self.note(market)
+
     def note(self, market: Market) -> None:
         """Write down what is held and what cash there is, from now on."""
         position = self.account.position(market)
-        self.holdings.append(Holding(self.now, market.rank, market.held, position.paid, self._cash()))
+        entry = average_entry(position) if market.held and market.instrument.terms.inverse else ZERO
+        self.holdings.append(Holding(self.now, market.rank, market.held, position.paid, self._cash(), entry))
 
     def _exits(self, entry: Order, ts: int) -> None:
         """The stop and the take of an entry that is filled: whichever is filled first ends the other."""
@@ -235,11 +261,15 @@ class Desk:
         for order in exits:
             order.rivals = tuple(other for other in exits if other is not order)
 
+    def expire(self, order: Order, code: str) -> None:
+        """An order is over because its day or its contract is."""
+        self.end(order, OrderState.EXPIRED, code)
+
     def expire_day(self, market: Market) -> None:
         """The trading day is over: orders of the day end with it, and so do targets that were sent."""
         for order in tuple(market.working):
             if order.tif is not TimeInForce.GTC and order.ts_created <= market.day_end:
-                self.end(order, OrderState.EXPIRED, "DAY_ENDED")
+                self.expire(order, "DAY_ENDED")
 
     def target(self, market: Market, steps: int) -> None:
         """Send what lacks of a wanted position; while the market is closed it waits for the next opening."""
@@ -247,11 +277,12 @@ class Desk:
             market.wanted = steps
             return
         market.wanted = None
-        coming = sum(order.sign * order.left for order in market.working if order.of_target)
-        lacking = steps - market.held - coming
+        family = self.families.get(market.rank, (market,))
+        coming = sum(order.sign * order.left for each in family for order in each.working if order.of_target)
+        lacking = steps - self.held_of(market) - coming
         if lacking:
             sign = 1 if lacking > 0 else -1
-            self.submit(Wanted(market, sign, abs(lacking), of_target=True, tag="target"))
+            self.submit(Wanted(self.contract_of(market), sign, abs(lacking), of_target=True, tag="target"))
 
     def force_close(self, market: Market, tag: str) -> Order:
         """A market order for all that is held, which nothing refuses."""

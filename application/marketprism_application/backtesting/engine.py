@@ -12,9 +12,7 @@ from typing import NamedTuple
 from marketprism_application.backtesting.account import Account
 from marketprism_application.backtesting.agenda import (
     DAY_END_RANK,
-    FUNDING_RANK,
     GAP_RANK,
-    ROLL_RANK,
     SESSION_RANK,
     TIMER_RANK,
     Agenda,
@@ -22,30 +20,32 @@ from marketprism_application.backtesting.agenda import (
     changes,
 )
 from marketprism_application.backtesting.bar_fills import BarFills
+from marketprism_application.backtesting.book_columns import BookColumns
+from marketprism_application.backtesting.book_feed import BookFeed
+from marketprism_application.backtesting.book_fills import BookFills
 from marketprism_application.backtesting.clock import FAR_AWAY, Clock
 from marketprism_application.backtesting.columns import (
     CLOSED,
     PHASES,
-    FundingRow,
     Hole,
-    Roll,
     Selection,
 )
 from marketprism_application.backtesting.context import Context
-from marketprism_application.backtesting.desk import Desk, Wanted
+from marketprism_application.backtesting.desk import Desk
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.feeds import BarFeed, Chunks, Feed, TickFeed, TradeFeed
 from marketprism_application.backtesting.forced import forced_end, is_reached
 from marketprism_application.backtesting.history import History
 from marketprism_application.backtesting.market import Market
-from marketprism_application.backtesting.orders import Evidence, OrderState, TimeInForce
+from marketprism_application.backtesting.orders import Evidence, OrderState
 from marketprism_application.backtesting.queue_fills import QueueFills
 from marketprism_application.backtesting.quote_fills import QuoteFills
+from marketprism_application.backtesting.rolling import Roller
 from marketprism_application.backtesting.settings import FillMode, RunSettings
+from marketprism_application.backtesting.settling import Settler
 from marketprism_application.backtesting.strategy import Strategy, overridden
 from marketprism_application.backtesting.trade_fills import TradeFills
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.trading.margins import funding_payment, is_charged
 
 
 class _Feeds(NamedTuple):
@@ -55,6 +55,7 @@ class _Feeds(NamedTuple):
     quotes: QuoteFills
     trades: TradeFills
     queue: QueueFills
+    books: BookFills
     chunks: Chunks
 
 
@@ -69,8 +70,7 @@ class Engine:
         self.agenda = Agenda(self.clock)
         self.account = Account(settings.capital, settings.currency)
         self.markets = [
-            Market(data, calendar.schedule(*data.instrument.key), rank)
-            for rank, data in enumerate(selection.instruments)
+            Market(data, calendar.schedule(*data.listed_as), rank) for rank, data in enumerate(selection.instruments)
         ]
         by_symbol = {market.symbol: market for market in self.markets}
         if len(by_symbol) < len(self.markets):
@@ -85,6 +85,8 @@ class Engine:
         self.is_running = False
         self.stopped = ""  # why the run ended before its data
         self._by_symbol = by_symbol
+        self.roller = Roller(self.desk, by_symbol, self.agenda, partial(strategy.on_roll, self.context))
+        self.settler = Settler(self.desk, partial(strategy.on_funding, self.context))
         self.feeds = self._all_feeds()
         if not self.feeds:
             raise NoDataError(f"data: expected rows that fill {settings.fill.value} orders, was none")
@@ -94,7 +96,14 @@ class Engine:
     def _all_feeds(self) -> list[Feed]:
         desk, selection = self.desk, self.selection
         chunks = Chunks(sum(len(data.series()) for data in selection.instruments), selection.let_go)
-        fills = _Feeds(BarFills(desk), QuoteFills(desk), TradeFills(desk), QueueFills(desk), chunks)
+        fills = _Feeds(
+            BarFills(desk),
+            QuoteFills(desk),
+            TradeFills(desk),
+            QueueFills(desk),
+            BookFills(desk),
+            chunks,
+        )
         found: list[Feed] = []
         for market in self.markets:
             found += self._feeds_of(market, fills)
@@ -102,14 +111,18 @@ class Engine:
 
     def _feeds_of(self, market: Market, fills: _Feeds) -> Iterator[Feed]:
         data, mode, strategy, ctx = market.data, self.settings.fill, self.strategy, self.context
-        wants = {name: overridden(strategy, name) for name in ("on_bar", "on_tick", "on_trade")}
+        wants = {
+            name: not data.silent and overridden(strategy, name)
+            for name in ("on_bar", "on_tick", "on_trade", "on_book")
+        }
         finest = next(iter(data.bars), None)
         if mode is FillMode.BAR and finest is None:
             raise NoDataError(f"bars of {market.symbol}: expected some for mode bar, was none")
-        if mode is not FillMode.BAR and data.ticks is None and data.trades is None:
+        if mode is not FillMode.BAR and data.ticks is None and data.trades is None and not data.leads:
             raise NoDataError(f"ticks of {market.symbol}: expected some for mode {mode.value}, was none")
         if data.trades is not None and (mode in (FillMode.TRADE, FillMode.QUEUE) or wants["on_trade"]):
-            matches = {FillMode.TRADE: fills.trades.on_trade, FillMode.QUEUE: fills.queue.on_trade}
+            by_book = fills.books.on_trade if data.books is not None else fills.queue.on_trade
+            matches = {FillMode.TRADE: fills.trades.on_trade, FillMode.QUEUE: by_book}
             yield TradeFeed(
                 self.clock,
                 market,
@@ -121,11 +134,13 @@ class Engine:
                 new_day=self._new_day,
                 chunks=fills.chunks,
             )
+        if data.books is not None and mode is not FillMode.BAR:
+            yield self._book_feed(market, data.books, fills.books, deliver=wants["on_book"])
         if data.ticks is not None and mode is not FillMode.BAR:
             by_tick = {
                 FillMode.QUOTE: fills.quotes.on_tick,
                 FillMode.TRADE: fills.trades.on_tick,
-                FillMode.QUEUE: fills.queue.on_tick,
+                FillMode.QUEUE: fills.queue.on_tick if data.books is None else None,
             }
             yield TickFeed(
                 self.clock,
@@ -141,7 +156,7 @@ class Engine:
                 chunks=fills.chunks,
             )
         for interval, columns in data.bars.items():
-            fills_orders = mode is FillMode.BAR and interval == finest
+            fills_orders = interval == finest and (mode is FillMode.BAR or bool(data.leads))
             if fills_orders or wants["on_bar"]:
                 yield BarFeed(
                     self.clock,
@@ -157,6 +172,24 @@ class Engine:
                     chunks=fills.chunks,
                 )
 
+    def _book_feed(self, market: Market, columns: BookColumns, fills: BookFills, *, deliver: bool) -> BookFeed:
+        matches = self.settings.fill is FillMode.QUEUE
+        if matches and market.data.trades is None:
+            raise NoDataError(f"trades of {market.symbol}: expected some beside its book for mode queue, was none")
+        feed = BookFeed(
+            self.clock,
+            market,
+            columns,
+            received=self.settings.clock == "recv",
+            match=fills.on_step if matches else None,
+            deliver=self.strategy.on_book if deliver else None,
+            ctx=self.context,
+            new_day=self._new_day,
+        )
+        if matches:
+            fills.stand_by(market, feed.book)
+        return feed
+
     def _plan(self, ts_from: int, ts_to: int) -> None:
         """Put the first change of each market, and every gap, settlement and roll, on the agenda."""
         for market in self.markets:
@@ -171,11 +204,8 @@ class Engine:
                 self._enter(market, passed)
             for hole in market.data.holes:
                 self._due(max(hole.ts_noticed, ts_from), GAP_RANK, market, self._notice, hole)
-            for row in market.data.funding:
-                self._due(row.ts, FUNDING_RANK, market, self._settle_funding, row)
-        for roll in self.selection.rolls:
-            market = self._by_symbol[roll.leaves]
-            self.agenda.add(roll.ts, ROLL_RANK, market.rank, partial(self._roll, roll))
+            self.settler.plan_funding(self.agenda, market, ts_from, ts_to)
+        self.roller.plan(self.selection)
 
     def _look_back(self) -> None:
         """How far the strategy looks back, known when it has begun."""
@@ -230,7 +260,7 @@ class Engine:
             ts, row_rank, market_rank, place, feed = heap[0]
             due, rank = agenda.head
             if due <= ts and (due < ts or rank < row_rank):
-                if (due, rank) >= until or (ts == FAR_AWAY and not behind_rows):
+                if (due, rank) >= until or (ts == FAR_AWAY and due > clock.now and not behind_rows):
                     break  # rows are what a run is of: behind the last one nothing happens
                 agenda.run_next()
                 continue
@@ -269,7 +299,7 @@ class Engine:
             self.desk.target(market, market.wanted)
         elif was == CLOSED:
             self._open_day(market, change)
-        if change.phase != was and overridden(self.strategy, "on_session"):
+        if change.phase != was and not market.data.silent and overridden(self.strategy, "on_session"):
             self.strategy.on_session(self.context, market.symbol, PHASES[change.phase])
 
     def _open_day(self, market: Market, change: Change) -> None:
@@ -282,9 +312,8 @@ class Engine:
         price."""
         if closes:
             self.desk.expire_day(market)
-        if market.held:
-            self.account.position(market).settle(market.last)
-        if overridden(self.strategy, "on_session"):
+        self.settler.end_day(market)
+        if not market.data.silent and overridden(self.strategy, "on_session"):
             self.strategy.on_session(self.context, market.symbol, "day_end")
 
     @staticmethod
@@ -300,31 +329,6 @@ class Engine:
         elif rule == "flat_before_unknown" and market.held:
             self.desk.force_close(market, "gap")
         self.strategy.on_gap(self.context, market.symbol, hole)
-
-    def _settle_funding(self, market: Market, row: object) -> None:
-        assert isinstance(row, FundingRow)  # noqa: S101 (as it was planned)
-        if self.settings.funding == "ignore":
-            return
-        instrument = market.instrument
-        mark = row.mark if row.mark is not None else market.price(market.last)
-        for lot in self.account.position(market).lots:
-            if is_charged(lot.ts, row.ts, instrument.funding_cutoff_s):
-                sign, quantity = (1 if lot.steps > 0 else -1), market.quantity(abs(lot.steps))
-                amount = funding_payment(instrument.terms, sign, quantity, mark, row.rate)
-                self.account.pay(market, amount)
-                self.desk.note(market)
-        self.strategy.on_funding(self.context, row)
-
-    def _roll(self, roll: Roll) -> None:
-        """A position moves to the next contract: it is closed and opened again by two orders, each with its fee."""
-        leaves, enters = self._by_symbol[roll.leaves], self._by_symbol[roll.enters]
-        self.strategy.on_roll(self.context, roll)
-        held = leaves.held
-        if not held:
-            return
-        self.desk.force_close(leaves, "roll")
-        sign = 1 if held > 0 else -1
-        self.desk.submit(Wanted(enters, sign, abs(held), tif=TimeInForce.GTC, tag="roll", forced=True))
 
     def _set_timer(self, ts: int, name: str) -> None:
         verb, _, number = name.partition(" ")

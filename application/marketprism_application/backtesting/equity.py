@@ -89,7 +89,9 @@ def daily_equity(desk: Desk, marks: Sequence[_Marks], capital: Decimal, until: i
             holding = held.get(market.rank)
             row = int(np.searchsorted(each.ts, ts, side="right")) - 1
             if holding is not None and holding.held and row >= 0:
-                profit += open_profit(market, holding, int(each.price[row]))
+                settled = market.settlement(str(day))
+                mark = int(each.price[row]) if settled is None else settled / market.unit
+                profit += open_profit(market, holding, mark)
         found.append(
             DayEquity(str(day), ts, cash + profit, cash, profit, sum(1 for each in held.values() if each.held))
         )
@@ -100,14 +102,13 @@ def _held(holdings: Sequence[Holding]) -> dict[int, Holding]:
     return {holding.rank: holding for holding in holdings}
 
 
-def open_profit(market: Market, holding: Holding, mark: int) -> Decimal:
+def open_profit(market: Market, holding: Holding, mark: int | Decimal) -> Decimal:
     """Profit of what was held, at a mark in units."""
     terms = market.instrument.terms
     if not terms.inverse:
         return (holding.held * mark - holding.paid) * market.value
-    entry = Decimal(holding.paid) / holding.held * market.unit
     sign = 1 if holding.held > 0 else -1
-    return terms.pnl(sign, market.quantity(abs(holding.held)), entry, market.price(mark))
+    return terms.pnl(sign, market.quantity(abs(holding.held)), holding.entry, mark * market.unit)
 
 
 def curve_of(desk: Desk, marks: Sequence[_Marks], capital: Decimal, until: int) -> Curve:
@@ -123,11 +124,13 @@ def curve_of(desk: Desk, marks: Sequence[_Marks], capital: Decimal, until: int) 
         since = np.array([holding.ts for holding in mine], dtype=np.int64)
         at = np.searchsorted(since, ts, side="right")
         held = np.array([0.0, *(float(holding.held) for holding in mine)])[at]
-        paid = np.array([0.0, *(float(holding.paid) for holding in mine)])[at]
+        inverse = market.instrument.terms.inverse
+        known = (float(holding.entry / market.unit) if inverse else float(holding.paid) for holding in mine)
+        paid = np.array([1.0 if inverse else 0.0, *known])[at]
         row = np.maximum(np.searchsorted(each.ts, ts, side="right") - 1, 0)
         price = each.price[row].astype(np.float64)
         if market.instrument.terms.inverse:
-            entry = np.divide(paid, held, out=np.ones_like(paid), where=held != 0)
+            entry = np.where(paid > 0, paid, 1.0)
             scale = float(market.step * market.instrument.terms.multiplier / market.unit)
             equity = equity + held * scale * (1 / entry - 1 / price)
         else:

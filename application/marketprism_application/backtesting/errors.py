@@ -46,6 +46,12 @@ class LookbackExceeded(BacktestError):
     code = "LOOKBACK_EXCEEDED"
 
 
+class FundingMissing(BacktestError):
+    """A settlement of funding over which something is held has no rate; names the instrument and the instant."""
+
+    code = "FUNDING_MISSING"
+
+
 class OffGridError(BacktestError):
     """A price or a quantity of the data is no multiple of the step that its instrument has."""
 

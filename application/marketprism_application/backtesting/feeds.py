@@ -35,12 +35,15 @@ _ROWS_AT_ONCE, _LEAST_CHUNK, _ROWS_HELD = 65_536, 512, 1_000_000
 
 
 class Feed(Protocol):
-    """A series of rows in order of time. `head` is when its next row is due, nanoseconds UTC; far away behind the last
-    one."""
+    """A series of rows in order of time."""
 
     rank: int
     market: Market
-    head: int
+
+    @property
+    def head(self) -> int:
+        """When its next row is due, nanoseconds UTC; far away behind the last one."""
+        ...
 
     def drive(self) -> None:
         """Deliver the next row, and those after it that are due before the clock's limit."""

@@ -35,7 +35,7 @@ def forced_end(account: Account, markets: Sequence[Market], market: Market) -> F
         return None
     position, instrument = account.position(market), market.instrument
     sign, quantity = (1 if market.held > 0 else -1), market.quantity(abs(market.held))
-    entry = _entry(position)
+    entry = average_entry(position)
     if isinstance(instrument.margin, MarginTiers):
         leg, wallet = Leg(sign, quantity, entry), account.margin_of(market)
         found = liquidation_price(instrument.terms, wallet, (leg,), instrument.margin)
@@ -93,7 +93,7 @@ def _rough(account: Account, markets: Sequence[Market], market: Market) -> float
     return price if price > 0 else None
 
 
-def _entry(position: Position) -> Decimal:
+def average_entry(position: Position) -> Decimal:
     """Average price of what is held: of inverse contracts the one that keeps its worth in the coin."""
     market = position.market
     if market.instrument.terms.inverse:

@@ -15,10 +15,9 @@ from marketprism_application.backtesting.columns import (
     CONTINUOUS,
     NO_PRICE,
     BarColumns,
+    Columns,
     Hole,
     Ints,
-    TickColumns,
-    TradeColumns,
 )
 from marketprism_application.backtesting.desk import Decision
 from marketprism_application.backtesting.market import Market
@@ -80,7 +79,7 @@ class SessionTime:
         return int(self.before[place - 1] + min(ts, int(self.closes[place - 1])) - self.opens[place - 1])
 
 
-def _starts(columns: BarColumns | TickColumns | TradeColumns) -> Ints:
+def _starts(columns: Columns) -> Ints:
     return columns.ts_open if isinstance(columns, BarColumns) else columns.time
 
 
@@ -119,6 +118,8 @@ def exposure(
     minutes, missing = 0, 0
     bound = ZERO
     for market in markets:
+        if market.data.leads:
+            continue
         total, absent = minutes_of(market)
         minutes, missing = minutes + total, missing + absent
         bound += _bound(market, fills)
@@ -133,7 +134,7 @@ def exposure(
         )
         if whole
     ]
-    spoilt = sum((trip.profit - trip.fees for trip in trips if trip.tainted or trip.held_through), ZERO)
+    spoilt = sum((trip.net for trip in trips if trip.tainted or trip.held_through), ZERO)
     return GapExposure(
         len(fills),
         in_gaps,

@@ -14,9 +14,9 @@ class PriceGrid:
 
     def __init__(self, venue: str, symbol: str, unit: Decimal, step: Decimal) -> None:
         self.venue, self.symbol, self.unit, self.step = venue, symbol, unit, step
-        self._prices: dict[int, Decimal] = {}
+        self._prices: dict[int | Decimal, Decimal] = {}
 
-    def price(self, ticks: int) -> Decimal:
+    def price(self, ticks: int | Decimal) -> Decimal:
         """A price in decimals."""
         found = self._prices.get(ticks)
         if found is None:

@@ -51,6 +51,11 @@ def _of_instrument(data: InstrumentData) -> dict[str, dict[str, str]]:
             of_day[day] = packed.hexdigest() if day not in of_day else digest_of([of_day[day], packed.hexdigest()])[:32]
     if data.holes:
         found["gaps"] = {"": digest_of([list(hole) for hole in data.holes])[:32]}
+    for name, prices in (("settlements", data.settlements), ("settled_before", data.settled_before)):
+        if prices:
+            found[name] = {"": digest_of({day: str(price) for day, price in sorted(prices.items())})[:32]}
+    if data.leads:
+        found["leads"] = {"": digest_of([[str(part) for part in each] for each in data.leads])[:32]}
     if data.funding:
         found["funding"] = {"": digest_of([[row.ts, str(row.rate), str(row.mark)] for row in data.funding])[:32]}
     return found

@@ -24,6 +24,7 @@ class Instrument:
     `tick` is the least step of an order's price (None: any), `step` that of its quantity. `margin` None: no margin is
     asked for, unless `leverage` is given. `limits` are those of trading days whose rows do not bear them. `sides`
     gives days (`YYYYMMDD`) the number of sides that volumes count; without one the exchange's own dates decide.
+    `last_day` is the last trading day (`YYYYMMDD`, empty: it is not known), `delivery` the price that it delivers at.
     """
 
     venue: str
@@ -40,6 +41,8 @@ class Instrument:
     funding_cutoff_s: Decimal = Decimal(0)
     limits: Mapping[str, PriceLimits] = field(default_factory=dict)
     sides: Mapping[str, int] = field(default_factory=dict)
+    last_day: str = ""
+    delivery: Decimal | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -75,4 +78,6 @@ class Instrument:
             "funding_cutoff_s": str(self.funding_cutoff_s),
             "limits": {day: [str(part) for part in found] for day, found in sorted(self.limits.items())},
             "sides": dict(sorted(self.sides.items())),
+            "last_day": self.last_day,
+            "delivery": None if self.delivery is None else str(self.delivery),
         }

@@ -10,6 +10,7 @@ from marketprism_application.backtesting.errors import OffGridError
 from marketprism_application.backtesting.grid import PriceGrid
 from marketprism_application.backtesting.orders import ENDED, OrderKind, OrderState, TimeInForce
 from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.trading.volume_sides import volume_sides
 
 
@@ -21,6 +22,7 @@ class Market(PriceGrid):
         "data",
         "day",
         "day_end",
+        "ended",
         "guarded",
         "held",
         "hole",
@@ -56,7 +58,7 @@ class Market(PriceGrid):
         self.value = data.unit * data.step * instrument.terms.multiplier  # money of one unit of price and one step
         self.rough_value = float(self.value)
         self.phase, self.day, self.sides, self.day_end = CLOSED, 0, 1, 0
-        self.last = NO_PRICE
+        self.last, self.ended = NO_PRICE, False
         self.limit_up = self.limit_down = NO_PRICE
         self.working: list[Order] = []
         self.held = 0  # steps, below 0 of a short
@@ -71,6 +73,18 @@ class Market(PriceGrid):
         tick = self.tick_units * self.unit
         number = int((price / tick).to_integral_value(ROUND_FLOOR if sign > 0 else ROUND_CEILING))
         return number * self.tick_units, number * tick != price
+
+    @property
+    def is_perpetual(self) -> bool:
+        """Whether it is a contract without an end, which pays funding."""
+        return self.symbol.endswith("-PERP")
+
+    def settlement(self, day: str) -> Decimal | None:
+        """The settlement price of a trading day (YYYYMMDD) by the stored rows, None where they do not have it."""
+        found = self.data.settlements.get(day)
+        if found is None and self.data.settled_before:
+            found = self.data.settled_before.get(day_text(self.schedule.next_day(day_of(day))))
+        return found
 
     def start_day(self, day: int) -> None:
         """The trading day (YYYYMMDD) changes."""
@@ -96,10 +110,12 @@ class Order:
         "code",
         "extreme",
         "filled",
+        "forced",
         "joined",
         "kind",
         "limit_ticks",
         "market",
+        "met",
         "number",
         "of_target",
         "parent",
@@ -135,6 +151,8 @@ class Order:
         self.triggered = False
         self.joined = False  # has a place in the queue
         self.ahead = 0.0  # quantity before it in the queue
+        self.met = -1  # size of the other side at its price that it took from already, below 0: none
+        self.forced = False  # nothing refuses it
 
     @property
     def symbol(self) -> str:
@@ -165,6 +183,13 @@ class Order:
     def stop(self) -> Decimal | None:
         """The price that triggers it, None of one without."""
         return None if self.stop_ticks is None else self.market.price(self.stop_ticks)
+
+    @property
+    def can_rest(self) -> bool:
+        """Whether it waits at its limit, a stop once it is touched."""
+        if self.limit_ticks is None or self.tif in (TimeInForce.FAK, TimeInForce.FOK):
+            return False
+        return self.triggered or self.kind is not OrderKind.STOP
 
     @property
     def is_done(self) -> bool:

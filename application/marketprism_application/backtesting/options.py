@@ -8,6 +8,8 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.backtesting.latency import Latency
+from marketprism_application.backtesting.market_rules import RollWindow
 from marketprism_application.backtesting.settings import (
     FillMode,
     GapPolicy,
@@ -18,7 +20,6 @@ from marketprism_application.backtesting.settings import (
 )
 from marketprism_application.contracts.nearest import did_you_mean
 
-_TIMES = {"ms": 1_000_000, "us": 1_000, "ns": 1, "s": 1_000_000_000}
 _DEFAULT_POWER = 2.0
 # Every option by its name, with what holds without it.
 DEFAULTS: Mapping[str, str | bool | int] = MappingProxyType(
@@ -39,10 +40,16 @@ DEFAULTS: Mapping[str, str | bool | int] = MappingProxyType(
         "latency": "0",
         "queue": "risk_averse",
         "gap_policy": "no_entry",
-        "funding": "stored",
+        "funding": "strict",
+        "expiry": "close",
         "seed": 0,
         "strict": False,
         "clock": "event",
+        "roll": "first_minutes",
+        "adjust": "difference",
+        "rolls": "",
+        "depth": 20,
+        "impact": 0,
     }
 )
 
@@ -89,6 +96,7 @@ def option_values(given: Mapping[str, object]) -> dict[str, str | bool | int]:
 
 def settings_of(values: Mapping[str, object]) -> RunSettings:
     """How a run fills and costs, by its options. Raises BacktestError: one cannot be; names it."""
+    values = {**DEFAULTS, **values}
     text = {name: str(value) for name, value in values.items()}
     modes = tuple(mode.value for mode in FillMode)
     model, _, power = text["queue"].partition(":")
@@ -99,6 +107,7 @@ def settings_of(values: Mapping[str, object]) -> RunSettings:
     if model not in models:
         near = did_you_mean(model, models)
         raise BacktestError(f"queue: expected one of {', '.join(models)}, was {text['queue']!r}{near}")
+    latency = Latency.parse(text["latency"])
     return RunSettings(
         fill=FillMode(text["fill"]),
         capital=decimal_of("capital", text["capital"]),
@@ -107,14 +116,19 @@ def settings_of(values: Mapping[str, object]) -> RunSettings:
         touch=values["touch"] is True,
         detail=text["detail"],
         slippage=Slippage.parse(text["slippage"]),
-        latency_ns=_nanos(text["latency"]),
+        latency_ns=latency.fixed,
+        latency=latency._replace(fixed=0),
+        depth=int(decimal_of("depth", text["depth"])),
+        impact=int(decimal_of("impact", text["impact"])),
         queue_model=QueueModel(model),
         queue_power=float(decimal_of("queue", power)) if power else _DEFAULT_POWER,
         gap_policy=GapPolicy.parse(text["gap_policy"]),
         funding=text["funding"],
+        expiry=text["expiry"],
         seed=int(text["seed"]),
         strict=values["strict"] is True,
         clock=text["clock"],
+        roll=str(RollWindow.parse(text["roll"])),
     )
 
 
@@ -136,14 +150,6 @@ def terms_of(values: Mapping[str, object]) -> TermsGiven:
         if value is not None and value <= 0:
             raise BacktestError(f"{name}: expected more than 0, was {value}")
     return TermsGiven(**given)
-
-
-def _nanos(text: str) -> int:
-    """A time as `600ms`, `5 s` or a number of milliseconds. Raises BacktestError: it is none."""
-    for unit, factor in _TIMES.items():
-        if text.endswith(unit) and text.removesuffix(unit).strip().replace(".", "", 1).isdigit():
-            return int(decimal_of("latency", text.removesuffix(unit).strip()) * factor)
-    return int(decimal_of("latency", text) * Decimal(1_000_000))
 
 
 __all__ = ["DEFAULTS", "TermsGiven", "option_values", "settings_of", "terms_of"]

@@ -73,7 +73,8 @@ class Fill(NamedTuple):
 
 
 class RoundTrip(NamedTuple):
-    """A position from its opening to its end, or what is still open of it (`ts_exit` 0)."""
+    """A position from its opening to its end, or what is still open of it (`ts_exit` 0). `profit` is without `fees` and
+    `funding` (above 0 where it was received). `mae` and `mfe`: the worst and the best that `profit` was on the way."""
 
     venue: str
     symbol: str
@@ -88,3 +89,12 @@ class RoundTrip(NamedTuple):
     held_through: bool
     tainted: bool
     tag: str
+    funding: Decimal = Decimal(0)
+    mae: Decimal = Decimal(0)
+    mfe: Decimal = Decimal(0)
+    seconds: float = 0.0  # that it was there
+
+    @property
+    def net(self) -> Decimal:
+        """Profit after fees and funding."""
+        return self.profit - self.fees + self.funding

@@ -1,11 +1,16 @@
-"""The quote before a row: where an order that was sent after it stands in the queue."""
+"""The quote before a row: where an order that was sent after it stands in the queue, and how it moves up."""
 
 from __future__ import annotations
+
+import math
+from typing import Final
 
 from marketprism_application.backtesting.columns import NO_PRICE
 from marketprism_application.backtesting.cursors import TickView
 from marketprism_application.backtesting.market import Order
-from marketprism_application.backtesting.orders import OrderKind, TimeInForce
+from marketprism_application.backtesting.settings import QueueModel, RunSettings
+
+UNSEEN: Final = math.inf  # the level of an order has not been shown since it joined: nobody knows who is before it
 
 
 class QuoteBefore:
@@ -32,14 +37,42 @@ class QuoteBefore:
 
     def takes(self, order: Order) -> bool:
         """Whether an order crosses the quote, or is of a kind that does not rest."""
-        if order.kind is not OrderKind.LIMIT or order.tif in (TimeInForce.FAK, TimeInForce.FOK):
+        limit = order.limit_ticks
+        if limit is None or not order.can_rest:
             return True
         price, size = self.other(order.sign)
-        assert order.limit_ticks is not None  # noqa: S101 (a limit order has one)
-        return size > 0 and price * order.sign <= order.limit_ticks * order.sign
+        return size > 0 and price * order.sign <= limit * order.sign
 
     def join(self, order: Order) -> None:
-        """Let an order take its place behind the size that is shown at its price; elsewhere nobody is before it."""
+        """Let an order take its place: behind what is shown at its price, before everybody at a better one; at a worse
+        one behind what its level shows when it is shown."""
         price, size = self.own(order.sign)
+        limit = order.limit_ticks
+        assert limit is not None  # noqa: S101 (only orders with a price rest)
         order.joined = True
-        order.ahead = float(size) if size and price == order.limit_ticks else 0.0
+        if not size or limit * order.sign > price * order.sign:
+            order.ahead = 0.0
+        else:
+            order.ahead = float(size) if price == limit else UNSEEN
+
+
+def share_out(order: Order, settings: RunSettings, away: float, level: float, size: int) -> None:
+    """Move an order up by what left its level without being traded.
+
+    `away` left, of `level` that was there behind the trades; `size` is what is shown now, and no fewer are before the
+    order than the model of the run leaves, no more than are shown.
+    """
+    if order.ahead == UNSEEN:
+        order.ahead = float(size)
+        return
+    if away > 0 and level > 0 and settings.queue_model is not QueueModel.RISK_AVERSE:
+        share = min(1.0, order.ahead / level)
+        if settings.queue_model is QueueModel.POWER:
+            power = settings.queue_power
+            ahead, behind = share**power, (1 - share) ** power
+            share = ahead / (ahead + behind) if ahead + behind else 0.0
+        order.ahead = max(0.0, order.ahead - away * share)
+    order.ahead = min(order.ahead, float(size))
+
+
+__all__ = ["UNSEEN", "QuoteBefore", "share_out"]

@@ -17,11 +17,12 @@ from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.engine import Engine
 from marketprism_application.backtesting.equity import Curve, DayEquity, curve_of, daily_equity, marks_of
 from marketprism_application.backtesting.errors import BacktestError, StrategyFailed
+from marketprism_application.backtesting.excursions import Excursions
 from marketprism_application.backtesting.gap_exposure import exposure, overlaps, tainted
 from marketprism_application.backtesting.identity import code_digest, data_digests, run_id, session_digests
 from marketprism_application.backtesting.orders import RoundTrip
 from marketprism_application.backtesting.result import DecisionRow, Failed, OrderRow, RunResult
-from marketprism_application.backtesting.round_trips import round_trips
+from marketprism_application.backtesting.round_trips import Judges, round_trips
 from marketprism_application.backtesting.settings import FillMode, RunSettings
 from marketprism_application.backtesting.statistics import Statistic, statistics_of, trip_statistics
 from marketprism_application.backtesting.strategy import Parameters, Strategy
@@ -165,6 +166,8 @@ class _Account:
         ]
         trips = self._trips(decisions)
         net = engine.account.equity(engine.markets) - settings.capital
+        if days and any(market.settlement(days[-1].trading_day) is not None for market in engine.markets):
+            net = days[-1].equity - settings.capital
         digests = data_digests(engine.selection)
         state = "failed" if failed is not None else "stopped" if engine.stopped else "done"
         more = (f"stopped: {engine.stopped}",) if engine.stopped else ()
@@ -236,12 +239,13 @@ class _Account:
             order = orders[number - 1]
             return (order.ts_created, order.symbol) in by_time
 
+        by_bars = self._spec.settings.fill is FillMode.BAR
         for market in engine.markets:
             trips = round_trips(
                 [fill for fill in self._desk.fills if fill.symbol == market.symbol and fill.venue == market.venue],
                 market.instrument.terms,
-                partial(overlaps, market.data.holes),
-                is_tainted,
+                Judges(partial(overlaps, market.data.holes), is_tainted, Excursions(market, by_bars=by_bars)),
+                [each for each in self._desk.payments if each.rank == market.rank],
             )
             found += trips.done
             last = trips.still_open(market.venue, market.symbol, market.price(market.last), engine.clock.now)
@@ -256,7 +260,7 @@ class _Account:
         equity = [float(day.equity) for day in days]
         found = statistics_of(equity, capital, year=year, intraday=curve.equity)
         over = [trip for trip in trips if trip.ts_exit]
-        profits = [float(trip.profit - trip.fees) for trip in over]
+        profits = [float(trip.net) for trip in over]
         found += trip_statistics(profits, [(trip.ts_exit - trip.ts_entry) / _HOUR_NS for trip in over])
         return [*found, *self._traded(days)]
 

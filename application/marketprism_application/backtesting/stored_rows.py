@@ -5,29 +5,38 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeAlias, cast
 
 import msgspec
 import pyarrow as pa
 
 from marketprism_application.backtesting.columns import InstrumentData, Selection, TickColumns
+from marketprism_application.backtesting.continuous_view import PREFIX, is_view, with_view
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.settings import FillMode
-from marketprism_application.backtesting.tables import Steps, bars_of_records, holes_of, ticks_of_records
+from marketprism_application.backtesting.tables import (
+    Steps,
+    bars_of_records,
+    holes_of,
+    settlements_of,
+    ticks_of_records,
+)
 from marketprism_application.contracts.failures import AnswerError, Code
 from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
-from marketprism_application.contracts.questions import Question, Records, key_of, next_of
+from marketprism_application.contracts.questions import Dominant, Question, Records, key_of, next_of
+from marketprism_domain.bars.contract_rolls import Roll as ProductRoll
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions.trading_days import day_of
+from marketprism_domain.sessions.trading_days import china_date, day_of, day_text
 from marketprism_domain.values import BookLevel
 
 Ask: TypeAlias = Callable[[Question], Awaitable[pa.Table]]
 Terms: TypeAlias = Callable[[str, str, date], Instrument]
 _PAGE = 5_000
+_NIGHT_DAYS = 12  # the night before a trading day, over the longest holidays
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class RowsAsked:
     ts_from: int | None = None
     ts_to: int | None = None
     as_of: int | None = None
+    adjust: str = "difference"  # of views: what the prices of their contracts are moved by
 
     @property
     def wants_ticks(self) -> bool:
@@ -54,25 +64,81 @@ class RowsAsked:
 
 
 async def stored_rows(ask: Ask, symbols: Sequence[str], asked: RowsAsked, terms: Terms) -> Selection:
-    """The rows of instruments, each at the one venue that has it. `terms` is asked in a thread.
+    """The rows of instruments, each at the one venue that has it, and of views of products (`continuous:rb`) those of
+    the contracts that led. `terms` is asked in a thread.
 
     Raises:
         NoDataError: one has none in the range. BacktestError: one is at several venues. What `ask` raises.
     """
-    found = [await _instrument(ask, symbol, asked, terms) for symbol in symbols]
-    return Selection(tuple(sorted(found, key=lambda data: data.instrument.key)))
+    found = [await _instrument(ask, symbol, asked, terms) for symbol in symbols if not is_view(symbol)]
+    selection = Selection(tuple(sorted(found, key=lambda data: data.instrument.key)))
+    for product in (symbol.removeprefix(PREFIX) for symbol in symbols if is_view(symbol)):
+        contracts, rolls = await _contracts(ask, product, asked, terms)
+        made = with_view(product, contracts, rolls, asked.adjust, selection.instruments)
+        selection = Selection(made.instruments, (*selection.rolls, *made.rolls))
+    return selection
 
 
-async def _instrument(ask: Ask, symbol: str, asked: RowsAsked, terms: Terms) -> InstrumentData:
+async def _contracts(
+    ask: Ask, product: str, asked: RowsAsked, terms: Terms
+) -> tuple[list[InstrumentData], list[ProductRoll]]:
+    """The contracts that led a product in the range, each until the end of the day in which it is left."""
+    rows = (await ask(Dominant(product))).to_pylist()
+    rolls = [ProductRoll(**{name: row[name] for name in ProductRoll._fields}) for row in rows]
+    first, last = (
+        None if ts is None else day_text(china_date(ts) + timedelta(days=more))
+        for ts, more in ((asked.ts_from, 0), (asked.ts_to, _NIGHT_DAYS))
+    )
+    contracts: list[InstrumentData] = []
+    led: list[ProductRoll] = []
+    missing: NoDataError | None = None
+    for number, roll in enumerate(rolls):
+        after = rolls[number + 1].trading_day if number + 1 < len(rolls) else None
+        if (last is not None and roll.trading_day > last) or (first and after is not None and after < first):
+            continue
+        try:
+            contracts.append(await _instrument(ask, roll.symbol, asked, terms, (roll.trading_day, after)))
+        except NoDataError as error:  # it led before or behind the range only, unless another one follows
+            missing = error if contracts else None
+            continue
+        if missing is not None:
+            raise missing
+        led.append(roll)
+    if not led:
+        raise NoDataError(f"{PREFIX}{product}: expected stored rows of contracts that led, there are none in the range")
+    return contracts, led
+
+
+async def _instrument(
+    ask: Ask,
+    symbol: str,
+    asked: RowsAsked,
+    terms: Terms,
+    days: tuple[str | None, str | None] = (None, None),
+) -> InstrumentData:
     venue, interval = asked.venue or None, asked.bars_of
+    from_day, to_day = days
     bars: list[Bar] = []
     ticks: list[Tick] = []
     if interval:
-        question = Records(BAR.name, symbol, venue, asked.ts_from, asked.ts_to, interval, _PAGE, as_of=asked.as_of)
+        question = Records(
+            BAR.name,
+            symbol,
+            venue,
+            asked.ts_from,
+            asked.ts_to,
+            interval,
+            _PAGE,
+            from_day=from_day,
+            to_day=to_day,
+            as_of=asked.as_of,
+        )
         async for page in _pages(ask, question):
             bars += cast("list[Bar]", await asyncio.to_thread(_records, BAR, page))
     if asked.wants_ticks:
-        question = Records(TICK.name, symbol, venue, asked.ts_from, asked.ts_to, None, _PAGE)
+        question = Records(
+            TICK.name, symbol, venue, asked.ts_from, asked.ts_to, None, _PAGE, from_day=from_day, to_day=to_day
+        )
         async for page in _pages(ask, question):
             ticks += cast("list[Tick]", await asyncio.to_thread(_records, TICK, page))
     if not bars and not ticks:
@@ -100,7 +166,17 @@ def _columns(bars: list[Bar], ticks: list[Tick], gaps: list[Gap], interval: str,
         made = bars_of_records(instrument, interval, bars, steps)
         of_bars, steps = {interval: made.columns}, made.steps
     assert steps is not None  # noqa: S101 (there are rows)
-    return InstrumentData(instrument, steps.unit, steps.step, of_bars, columns, holes=holes_of(gaps))
+    settled, before = settlements_of(ticks)
+    return InstrumentData(
+        instrument,
+        steps.unit,
+        steps.step,
+        of_bars,
+        columns,
+        holes=holes_of(gaps),
+        settlements=settled,
+        settled_before=before,
+    )
 
 
 async def _pages(ask: Ask, question: Records) -> AsyncIterator[pa.Table]:

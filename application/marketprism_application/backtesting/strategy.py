@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
+    from marketprism_application.backtesting.book_feed import BookView
     from marketprism_application.backtesting.columns import FundingRow, Hole, Roll
     from marketprism_application.backtesting.context import Context
     from marketprism_application.backtesting.cursors import BarView, TickView, TradeView
@@ -47,6 +48,9 @@ class Strategy:
 
     def on_tick(self, ctx: Context, tick: TickView) -> None:
         """Called for each snapshot or quote."""
+
+    def on_book(self, ctx: Context, book: BookView) -> None:
+        """Called for each step of a book, with the book as it stands behind it."""
 
     def on_trade(self, ctx: Context, trade: TradeView) -> None:
         """Called for each trade of a tape."""

@@ -86,8 +86,8 @@ def bars_of_rows(
         grid.ts_open[at],
         grid.ts_close[at],
         days[grid.day[at]],
-        *_four([_on_grid(getattr(rows, name), steps.unit, name) for name in _PRICES]),
-        _on_grid(rows.volume, steps.step, "volume"),
+        *_four([on_grid(getattr(rows, name), steps.unit, name) for name in _PRICES]),
+        on_grid(rows.volume, steps.step, "volume"),
         np.zeros(len(rows), dtype=np.bool_) if rows.gap is None else rows.gap,
     )
     holes = _missing(grid, at) if length.unit not in "dw" else ()
@@ -156,7 +156,7 @@ def _whole(step: Decimal, numbers: ExactNumbers) -> tuple[Ints, int]:
     return fine.units, int(step.scaleb(fine.scale))
 
 
-def _on_grid(numbers: ExactNumbers, step: Decimal, name: str, missing: int = 0) -> Ints:
+def on_grid(numbers: ExactNumbers, step: Decimal, name: str, missing: int = 0) -> Ints:
     """Numbers as multiples of a step; what is not there is `missing`. Raises OffGridError: between two."""
     units, whole = _whole(step, numbers)
     inside = units if numbers.there is None else units[numbers.there]
@@ -181,8 +181,8 @@ def bars_of_records(
         _ints(bar.ts_open for bar in bars),
         _ints(bar.ts_close for bar in bars),
         _ints(int(bar.trading_day) for bar in bars),
-        *_four([_on_grid(numbers[name], steps.unit, name) for name in _PRICES]),
-        _on_grid(numbers["volume"], steps.step, "volume"),
+        *_four([on_grid(numbers[name], steps.unit, name) for name in _PRICES]),
+        on_grid(numbers["volume"], steps.step, "volume"),
         np.array([bar.gap for bar in bars], dtype=np.bool_),
     )
     return FoundBars(columns, steps, (), ())
@@ -222,13 +222,20 @@ def ticks_of_records(
         ts_recv=_ints(tick.ts_recv for tick in ticks),
         seq=_ints(tick.seq for tick in ticks),
         day=day,
-        volume=_on_grid(volume, steps.step, "volume"),
+        volume=on_grid(volume, steps.step, "volume"),
         turnover=np.rint(turnover.floats() / float(value)).astype(np.int64),
         phase=_ints(code.get(tick.phase, 2) for tick in ticks),
-        **{name: _on_grid(each, steps.unit, name, NO_PRICE) for name, each in prices.items()},
-        **{name: _on_grid(each, steps.step, name) for name, each in sizes.items()},
+        **{name: on_grid(each, steps.unit, name, NO_PRICE) for name, each in prices.items()},
+        **{name: on_grid(each, steps.step, name) for name, each in sizes.items()},
     )
     return columns, steps
+
+
+def settlements_of(ticks: Sequence[Tick]) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """Settlement prices by trading day, and those of the trading day before each, as far as snapshots have them."""
+    of_day = {tick.trading_day: tick.settlement for tick in ticks if tick.settlement is not None}
+    before = {tick.trading_day: tick.pre_settlement for tick in ticks if tick.pre_settlement is not None}
+    return of_day, before
 
 
 def _of_each_row(ticks: Sequence[Tick], day: Ints) -> tuple[ExactNumbers, ExactNumbers]:
@@ -258,8 +265,8 @@ def trades_of_rows(
         rows.ts[order],
         seq[order],
         day,
-        _on_grid(rows.price, steps.unit, "price")[order],
-        _on_grid(rows.quantity, steps.step, "quantity")[order],
+        on_grid(rows.price, steps.unit, "price")[order],
+        on_grid(rows.quantity, steps.step, "quantity")[order],
         taker[order],
     )
     return columns, steps

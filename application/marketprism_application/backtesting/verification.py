@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from marketprism_application.backtesting.book_verification import doubts_of_book
 from marketprism_application.backtesting.columns import BarColumns, InstrumentData, Selection, TickColumns, TradeColumns
 from marketprism_application.backtesting.orders import Fill
 from marketprism_application.backtesting.settings import FillMode, RunSettings
@@ -50,6 +51,11 @@ def verify_fills(
             sign = 1 if fill.side == "buy" else -1
             held[key] += sign * fill.quantity
             cash[key] -= sign * fill.quantity * fill.price * data.instrument.terms.multiplier
+        for key, data in by_key.items():
+            by_book = [fill for fill in fills if (fill.venue, fill.symbol) == key and fill.evidence.series == "book"]
+            if by_book:
+                doubts = doubts_of_book(by_book, data, settings)
+                found += [Unproved(number, text) for number, text in sorted(doubts.items())]
         gross = ZERO
         for key, left in held.items():
             data = by_key[key]
@@ -63,6 +69,9 @@ def _doubts(fill: Fill, data: InstrumentData, settings: RunSettings, active: dic
         yield f"filled {(since - fill.ts) / 1e9:.3f} s before its order was active"
     if fill.tag == "liquidation":
         return
+    if fill.tag == "expiry":
+        yield from _of_expiry(fill, data, settings)
+        return
     columns = dict(data.series()).get(fill.evidence.series)
     if columns is None:
         yield f"no series {fill.evidence.series}"
@@ -70,7 +79,7 @@ def _doubts(fill: Fill, data: InstrumentData, settings: RunSettings, active: dic
         yield from _of_bar(fill, data, columns, settings)
     elif isinstance(columns, TickColumns):
         yield from _of_tick(fill, data, columns, settings)
-    else:
+    elif isinstance(columns, TradeColumns):
         yield from _of_trade(fill, data, columns)
 
 
@@ -104,7 +113,7 @@ def _of_tick(fill: Fill, data: InstrumentData, columns: TickColumns, settings: R
     if fill.taker and int(columns.phase[row]) == 1:  # the auction's match
         if int(columns.last[row]) * data.unit != fill.price:
             yield f"price {fill.price} is not the match, {int(columns.last[row]) * data.unit}"
-    elif fill.taker and settings.slippage.rule == "none":
+    elif fill.taker and settings.slippage.rule == "none" and not settings.impact:
         if int(price) * data.unit != fill.price:
             yield f"price {fill.price} is not the other side's, {int(price) * data.unit}"
         if settings.limit_size and fill.quantity > int(size) * data.step:
@@ -120,6 +129,20 @@ def _of_trade(fill: Fill, data: InstrumentData, columns: TradeColumns) -> Iterat
     sign = 1 if fill.side == "buy" else -1
     if not fill.taker and price * sign > fill.price * sign:
         yield f"price {fill.price} is better than the trade's, {price}"
+
+
+def _of_expiry(fill: Fill, data: InstrumentData, settings: RunSettings) -> Iterator[str]:
+    """A contract ends at its delivery price, or at the last price that there was until then."""
+    known = [data.instrument.delivery, data.settlements.get(fill.trading_day), *data.settled_before.values()]
+    columns = next(iter(data.bars.values())) if settings.fill is FillMode.BAR else data.ticks or data.trades
+    if columns is not None:
+        prices = columns.close if isinstance(columns, BarColumns) else getattr(columns, "last", None)
+        prices = columns.price if isinstance(columns, TradeColumns) else prices
+        rows = int(np.searchsorted(columns.time, fill.ts_known, side="right"))
+        there = prices[:rows][prices[:rows] > 0] if prices is not None else []
+        known += [int(there[-1]) * data.unit] if len(there) else []
+    if fill.price not in known:
+        yield f"price {fill.price} is neither the delivery's nor the last one"
 
 
 def _last(data: InstrumentData, settings: RunSettings) -> Decimal:

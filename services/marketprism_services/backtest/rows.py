@@ -14,6 +14,7 @@ import pyarrow as pa
 import structlog
 
 from marketprism_adapters.trading_tables.files import FileTables
+from marketprism_application.backtesting.continuous_view import is_view
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.instruments import Instrument
@@ -57,6 +58,7 @@ def rows_asked(question: RunQuestion) -> RowsAsked:
         question.ts_from,
         question.ts_to,
         question.as_of or None,
+        str(question.options["adjust"]),
     )
 
 
@@ -79,6 +81,7 @@ class RowFiles:
         terms = {name: question.options[name] for name in ("multiplier", "fee_rate", "fee_per_lot", "price_tick")}
         terms |= {name: question.options[name] for name in ("margin_rate", "leverage")}
         named = [asked.bars_of, asked.wants_ticks, asked.venue, asked.ts_from, asked.ts_to, asked.as_of]
+        named.append(asked.adjust if any(map(is_view, question.instruments)) else "")
         key = digest_of([list(question.instruments), named, terms])[:32]
         folder = self._folder / key
         lock = self._locks.setdefault(key, asyncio.Lock())

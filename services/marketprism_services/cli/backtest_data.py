@@ -17,10 +17,12 @@ from marketprism_adapters.imports.registry import open_rows_file
 from marketprism_adapters.sources.registry import replay_spec
 from marketprism_adapters.trading_tables.files import FileTables
 from marketprism_application.backtesting import terms
+from marketprism_application.backtesting.book_tables import BookAndTape, book_and_tape
 from marketprism_application.backtesting.columns import FundingRow, Hole, InstrumentData, Selection
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.options import TermsGiven
+from marketprism_application.backtesting.recorded_books import RecordedBooks
 from marketprism_application.backtesting.settings import FillMode
 from marketprism_application.backtesting.stored_rows import RowsAsked
 from marketprism_application.backtesting.tables import (
@@ -28,6 +30,7 @@ from marketprism_application.backtesting.tables import (
     bars_of_records,
     bars_of_rows,
     holes_of,
+    settlements_of,
     ticks_of_records,
     trades_of_rows,
 )
@@ -128,6 +131,7 @@ class FileRows:
         source = source_of(settings, self._calendar)
         ticks: dict[tuple[str, str], list[Tick]] = {}
         gaps: dict[tuple[str, str], list[Gap]] = {}
+        beside = RecordedBooks()
 
         def keep(packed: Packed) -> None:
             for tick in packed.ticks:
@@ -139,7 +143,8 @@ class FileRows:
             await source.connect()
             bars = replace(settings.bars, intervals=(self._asked.interval or "1m",))
             rules = ValidationRules.of(settings.rules)
-            made = await rebuild(source.stream({}), self._calendar, bars=bars, rules=rules, on_validated=keep)
+            stream = beside.passing(source.stream({}))
+            made = await rebuild(stream, self._calendar, bars=bars, rules=rules, on_validated=keep)
             rejected = sum(made.rejected.values())
             if rejected:
                 self.remarks.append(f"{rejected} ticks were rejected: {dict(sorted(made.rejected.items()))}")
@@ -152,21 +157,47 @@ class FileRows:
         for key in sorted(bars.keys() | ticks.keys()):
             mine = [tick for tick in ticks.get(key, ()) if self._inside(tick.ts_event)]
             if mine or bars.get(key):
-                yield self._recorded(key, mine, bars.get(key, []), gaps.get(key, ()))
+                yield self._recorded(key, mine, bars.get(key, []), gaps.get(key, ()), beside)
 
     def _recorded(
-        self, key: tuple[str, str], ticks: list[Tick], bars: list[Bar], gaps: Iterable[Gap]
+        self, key: tuple[str, str], ticks: list[Tick], bars: list[Bar], gaps: Iterable[Gap], beside: RecordedBooks
     ) -> InstrumentData:
         day = ticks[0].trading_day if ticks else bars[0].trading_day
         instrument = self._instrument(*key, day)
-        columns, steps = ticks_of_records(instrument, ticks) if self._asked.wants_ticks else (None, None)
+        tape = self._tape(instrument, beside)
+        columns, steps = None, None if tape is None else tape.steps
+        if self._asked.wants_ticks:
+            columns, steps = ticks_of_records(instrument, ticks, steps)
         of_bars = {}
         if bars and (self._asked.interval or self._asked.fill is FillMode.BAR):
             found = bars_of_records(instrument, bars[0].interval, bars, steps)
             of_bars, steps = {bars[0].interval: found.columns}, found.steps
         if steps is None:
             raise NoDataError(f"bars of {key[1]}: expected some, was none")
-        return InstrumentData(instrument, steps.unit, steps.step, of_bars, columns, holes=holes_of(gaps))
+        settled, before = settlements_of(ticks)
+        return InstrumentData(
+            instrument,
+            steps.unit,
+            steps.step,
+            of_bars,
+            columns,
+            None if tape is None else tape.trades,
+            None if tape is None else tape.books,
+            holes=holes_of(gaps),
+            funding=tuple(row for row in beside.funding(key) if self._inside(row.ts)),
+            settlements=settled,
+            settled_before=before,
+        )
+
+    def _tape(self, instrument: Instrument, beside: RecordedBooks) -> BookAndTape | None:
+        """The book and the trades of a recording where those are what fills; None where it has none of either."""
+        books, trades = beside.books.get(instrument.key, []), beside.trades.get(instrument.key, [])
+        if self._asked.fill is not FillMode.QUEUE or not books:
+            return None
+        end = self._asked.ts_to
+        books = [book for book in books if end is None or book.ts_event < end]  # what is before begins the book
+        trades = [trade for trade in trades if self._inside(trade.ts_event)]
+        return book_and_tape(instrument, books, trades, self._calendar.schedule(*instrument.key))
 
     # Files of bars and of trades
 

@@ -19,9 +19,10 @@ from marketprism_application.backtesting.columns import (
 )
 from marketprism_application.backtesting.context import Context
 from marketprism_application.backtesting.cursors import BarView, TradeView
+from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.orders import Fill
-from marketprism_application.backtesting.settings import FillMode, GapPolicy
+from marketprism_application.backtesting.settings import FillMode, GapPolicy, RunSettings
 from marketprism_application.backtesting.strategy import Strategy
 from marketprism_domain.trading.chinese_futures import MarginRate
 from marketprism_domain.trading.contracts import ContractTerms
@@ -70,6 +71,35 @@ def test_funding_is_paid_by_whoever_holds_at_the_settlement() -> None:
     assert [fill.ts for fill in after.fills] == [MIDNIGHT]
     late = run(Selection((fine,)), at_first({MIDNIGHT: lambda ctx: ctx.buy(SYMBOL, "0.5")}))
     assert late.funding == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "state", "paid"),
+    [
+        ("strict", "failed", "-6.00"),
+        ("assume:0.0002", "done", "-18.00"),
+        ("stored", "done", "-6.00"),
+        ("ignore", "done", "0"),
+    ],
+)
+def test_a_settlement_without_a_rate_is_an_error_or_what_the_run_assumes(rule: str, state: str, paid: str) -> None:
+    rows = (FundingRow(MIDNIGHT + 3_000_000, Decimal("0.0001"), Decimal(60_000)),)
+    data = replace(bars([(60_000,) * 4] * 490, start=MIDNIGHT - 3 * MINUTE), funding=rows)
+    acts = {MIDNIGHT - 3 * MINUTE: lambda ctx: ctx.buy(SYMBOL, 1)}
+    result = run(Selection((data,)), at_first(acts), funding=rule)
+    assert (result.state, result.funding, result.settings["funding"]) == (state, Decimal(paid), rule)
+    if state == "failed":
+        assert result.failed is not None
+        assert result.failed.code == "FUNDING_MISSING"
+        assert "at 2024-01-02T08:00:00+00:00, over which 1 is held" in result.failed.text
+    flat = run(Selection((replace(data, funding=()),)), at_first({}), funding="strict")
+    assert flat.state == "done"
+
+
+@pytest.mark.parametrize("text", ["strikt", "assume", "assume:x", "stored:1"])
+def test_a_funding_rule_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BacktestError, match="funding: expected strict"):
+        RunSettings(funding=text)
 
 
 @pytest.mark.parametrize(("low", "ends"), [(5_422_110, True), (5_422_112, False)])

@@ -1,0 +1,99 @@
+"""Books, trades and rates that a recording of a venue holds beside its ticks, as a run takes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+from marketprism_application.backtesting.columns import FundingRow
+from marketprism_application.contracts.venue_messages import (
+    FundingRateMessage,
+    Levels,
+    Message,
+    OrderBookMessage,
+    TradeMessage,
+)
+from marketprism_application.ports.sources import SourceBatch
+from marketprism_domain.marketdata.orderbook import OrderBook
+from marketprism_domain.marketdata.trade import Trade
+from marketprism_domain.values import BookLevel
+
+Key = tuple[str, str]
+
+
+class RecordedBooks:
+    """What was recorded of each instrument, by venue and symbol."""
+
+    def __init__(self) -> None:
+        self.books: dict[Key, list[OrderBook]] = {}
+        self.trades: dict[Key, list[Trade]] = {}
+        self._rates: dict[Key, dict[int, FundingRow]] = {}
+
+    async def passing(self, batches: AsyncIterator[SourceBatch]) -> AsyncIterator[SourceBatch]:
+        """The batches of a source, which are looked at on the way."""
+        async for batch in batches:
+            for message in batch.messages:
+                self.keep(message)
+            yield batch
+
+    def keep(self, message: Message) -> None:
+        """Keep a message where it is a book's, a trade or a funding rate."""
+        key = message.venue, message.symbol
+        if isinstance(message, TradeMessage):
+            self.trades.setdefault(key, []).append(_trade(message))
+        elif isinstance(message, OrderBookMessage):
+            self.books.setdefault(key, []).append(_book(message))
+        elif isinstance(message, FundingRateMessage) and message.ts_funding is not None:
+            # The last rate before its settlement is the one that is paid.
+            row = FundingRow(message.ts_funding, Decimal(message.rate), _or_none(message.mark_price))
+            self._rates.setdefault(key, {})[row.ts] = row
+
+    def funding(self, key: Key) -> tuple[FundingRow, ...]:
+        """Settlements of funding whose rate was recorded, in order of time."""
+        return tuple(sorted(self._rates.get(key, {}).values(), key=lambda row: row.ts))
+
+
+def _trade(message: TradeMessage) -> Trade:
+    return Trade(
+        message.venue,
+        message.symbol,
+        message.source,
+        message.epoch,
+        message.seq,
+        message.ts_event,
+        message.ts_recv,
+        message.ts_pub,
+        message.trade_id,
+        Decimal(message.price),
+        Decimal(message.quantity),
+        message.side,
+        off_book=message.off_book,
+    )
+
+
+def _book(message: OrderBookMessage) -> OrderBook:
+    return OrderBook(
+        message.venue,
+        message.symbol,
+        message.source,
+        message.epoch,
+        message.seq,
+        message.ts_event,
+        message.ts_recv,
+        message.ts_pub,
+        message.form,
+        message.valid,
+        bids=_levels(message.bids),
+        asks=_levels(message.asks),
+    )
+
+
+def _levels(levels: Levels) -> tuple[BookLevel, ...]:
+    return tuple(BookLevel(Decimal(price), Decimal(quantity)) for price, quantity in levels)
+
+
+def _or_none(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+__all__ = ["RecordedBooks"]
