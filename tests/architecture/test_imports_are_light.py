@@ -19,6 +19,7 @@ HEAVY = {
     "dependency_injector",
     "matplotlib",
     "nats",
+    "numba",
     "numpy",
     "opentelemetry",
     "pandas",

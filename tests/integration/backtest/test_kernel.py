@@ -145,8 +145,9 @@ def test_any_targets_are_filled_as_by_events(seed: int) -> None:
 def test_behind_the_last_bar_nothing_is_sent_where_the_market_is_closed() -> None:
     selection = rows_of((CU,), FillMode.BAR, "1m", "0.0001")
     params = Steps.Params(seed=4, often=1.0)
-    expected, result = by_engine(selection, Steps, params, RunSettings())
-    assert by_kernel(selection, Steps, params, RunSettings()) == (expected, False)
+    settings = RunSettings(capital=Decimal(100_000_000))
+    expected, result = by_engine(selection, Steps, params, settings)
+    assert by_kernel(selection, Steps, params, settings) == (expected, False)
     assert len(result.decisions) == result.rows
 
 
