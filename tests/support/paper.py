@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,11 +19,10 @@ from marketprism_application.backtesting.result import RunResult, decision_bytes
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_application.backtesting.settings import FillMode, RunSettings
 from marketprism_backtest import PaperRun, Watching, run_paper
-from marketprism_client import MarketClient
-from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli.backtest_data import instrument_of
+from marketprism_services.cli.paper import PublishedRows
 from marketprism_services.platform.catalogue import names
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings
@@ -117,33 +116,30 @@ async def is_over(probe: PipelineProbe) -> bool:
 
 
 async def on_paper(
-    url: str, cases: Sequence[Case], begin: Callable[[], Awaitable[None]], probe: PipelineProbe | None, prefix: str = ""
+    url: str, cases: Sequence[Case], begin: Callable[[], Awaitable[None]], probe: PipelineProbe
 ) -> list[RunResult]:
-    """Runs that listen before anything is sent, each with a client of its own, to their end."""
+    """Runs that follow what is published from before its begin, each with a connection of its own, to its end."""
+
+    async def has_ended() -> bool:
+        return await is_over(probe)
+
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(MarketClient(url, prefix=prefix)) for _ in cases]
-
-        async def has_ended() -> bool:
-            return probe is not None and await is_over(probe)
-
-        watching = [Watching(has_ended=has_ended) for _ in cases]
-        runs = [
-            asyncio.create_task(run_paper(client, case.on_paper(), each))
-            for client, case, each in zip(clients, cases, watching, strict=True)
-        ]
-        await asyncio.sleep(0.1)
-        for client in clients:
-            with suppress(SdkError):  # a round trip: the server has the subscriptions
-                await client.monitor(timeout_s=5)
+        runs = []
+        for case in cases:
+            connection = await NatsConnection.open(url, name="paper")
+            stack.push_async_callback(connection.close)
+            watching = Watching(has_ended=has_ended)
+            runs.append(asyncio.create_task(run_paper(PublishedRows(connection), case.on_paper(), watching)))
+        await asyncio.sleep(0.5)  # each makes its consumers, behind streams that are still empty
         await begin()
         return await asyncio.gather(*runs)
 
 
 def check_equal(found: RunResult, wanted: RunResult) -> None:
     """Decisions byte for byte; fills, and the id, which is a hash of the rows as well."""
+    assert found.remarks == ()
     assert decision_bytes(found.decisions) == decision_bytes(wanted.decisions)
     assert found.fills == wanted.fills
     assert found.digests == wanted.digests
     assert found.run_id == wanted.run_id
-    assert found.remarks == ()
     assert len(found.decisions) > 3
