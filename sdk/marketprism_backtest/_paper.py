@@ -168,7 +168,7 @@ class _Driver:
                 if coming.done():
                     done, coming = coming, None
                     try:
-                        self._take(done.result())
+                        await self._take(done.result())
                     except StopAsyncIteration:
                         break
                 elif await self._ended():
@@ -184,7 +184,7 @@ class _Driver:
         self._release(ended=True)
         if self._session is None:
             raise NoDataError(f"rows of {', '.join(self._symbols)}: expected some, none has come")
-        result = self._session.result()
+        result = await asyncio.to_thread(self._session.result)  # reads the strategy's source
         self._watching.bounds = self._session.engine.selection.bounds()
         return result
 
@@ -203,11 +203,11 @@ class _Driver:
             return False
         return await ask()
 
-    def _take(self, records: Sequence[Record]) -> None:
+    async def _take(self, records: Sequence[Record]) -> None:
         now = self._moved = time.monotonic()
         if self._session is None:
             self._early += records
-            self._session = self._made()
+            self._session = await self._made()
             if self._session is None:
                 return
             records, self._early = self._early, []
@@ -217,7 +217,7 @@ class _Driver:
                 raise BacktestError(f"venue: expected one of {both}, which all have {record.symbol}, was none")
         self._session.take(records, now, time.time_ns())
 
-    def _made(self) -> PaperSession | None:
+    async def _made(self) -> PaperSession | None:
         """The run, once the venue of every instrument is known."""
         for record in self._early:
             self._venues.setdefault(record.symbol, record.venue)
@@ -231,7 +231,10 @@ class _Driver:
             options = PaperOptions(options.interval, True, options.hold_s, options.patience_s)
         day = next((each.trading_day for each in self._early if each.trading_day), "")
         on = day_of(day) if day else datetime.now(UTC).date()
-        instruments = [self._run.terms(self._venues[symbol], symbol, on) for symbol in self._symbols]
+        venues, terms = self._venues, self._run.terms
+        instruments = await asyncio.to_thread(  # terms are in files
+            lambda: [terms(venues[symbol], symbol, on) for symbol in self._symbols]
+        )
         session = PaperSession(instruments, self._run.calendar, self._run.spec, options)
         self._watching.on_begin(session.engine)
         return session

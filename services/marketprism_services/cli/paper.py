@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import date
@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from marketprism_adapters.nats.market_rows import MarketRows
 from marketprism_application.backtesting.engine import Engine
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
@@ -23,6 +24,7 @@ from marketprism_application.backtesting.result import DecisionRow, RunResult
 from marketprism_backtest import PaperRun, Watching, run_paper
 from marketprism_client import MarketClient
 from marketprism_sdk.errors import SdkError
+from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.backtest.guard import NoOutside, limited
 from marketprism_services.cli.backtest_data import calendar_of, instrument_of
 from marketprism_services.cli.backtest_files import json_text, write_run
@@ -198,13 +200,53 @@ def _run(
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(sign, watching.stop.set)
-        if not prefix:
-            watching.has_ended = lambda: _has_ended(market)
-        err.print("listening; Ctrl-C ends the run and shows its result", highlight=False)
-        return await run_paper(market, run, watching)
+        if prefix:
+            _say_listening()
+            return await run_paper(market, run, watching)
+        if not run.wait:
+            for name in run.symbols:
+                await market.latest_tick(name)  # a name that nobody has is refused
+        watching.has_ended = lambda: _has_ended(market)
+        connection = await nats.open("paper")
+        try:
+            _say_listening()
+            return await run_paper(PublishedRows(connection), run, watching)
+        finally:
+            await connection.close()
 
     with limited(now, seconds=seconds, memory_mb=0):
         return ask(nats, work, prefix=prefix)
+
+
+def _say_listening() -> None:
+    err.print("listening; Ctrl-C ends the run and shows its result", highlight=False)
+
+
+class PublishedRows:
+    """What is published, out of its streams: nothing is left out, however busy the strategy is."""
+
+    prefix = ""
+
+    def __init__(self, connection: NatsConnection) -> None:
+        self._connection = connection
+
+    @property
+    def live(self) -> PublishedRows:
+        """Rows from now on."""
+        return self
+
+    def together(
+        self,
+        symbol: str | Sequence[str],
+        interval: str = "",
+        *,
+        ticks: bool = True,
+        venue: str = "*",
+        wait: bool = False,  # noqa: ARG002 (a stream waits)
+    ) -> MarketRows:
+        """Ticks, bars and gaps as they are put into their streams."""
+        names = (symbol,) if isinstance(symbol, str) else symbol
+        return MarketRows(self._connection, names, interval, ticks=ticks, venue="" if venue == "*" else venue)
 
 
 async def _has_ended(market: MarketClient) -> bool:
@@ -229,4 +271,4 @@ def _as_stops() -> Iterator[None]:
         raise Stop(Exit.USAGE, str(error)) from error
 
 
-__all__ = ["paper"]
+__all__ = ["PublishedRows", "paper"]

@@ -110,7 +110,8 @@ def _operator() -> Rights:
     rights = _answers(OPERATOR).subscribes("market.>", "event.>", "rpc.>")
     rights.publishes("rpc.>", "rpc-cancel.>", "cmd.>", "replay.>", f"{TAKEN}.>")
     rights.publishes("ha.ping.>").subscribes("ha.ping.>", "replay.>", f"{TAKEN}.>")
-    rights.reads(*streams.MARKET_STREAMS).makes(COMMANDS, DEAD_LETTERS).reads_buckets(*_BUCKETS)
+    rights.reads(*streams.MARKET_STREAMS).consumes(streams.TICKS, streams.BARS, streams.EVENTS)  # strategies on paper
+    rights.makes(COMMANDS, DEAD_LETTERS).reads_buckets(*_BUCKETS)
     rights.publishes(f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTERS}", f"$JS.API.CONSUMER.INFO.{COMMANDS}.*")
     rights.publishes("job.storage.*").writes_bucket(JOB_CLAIMS)  # a run that a command waits for
     rights.publishes(f"{HISTORY_PREFIX}>")  # rows of files
