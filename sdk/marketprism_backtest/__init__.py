@@ -14,6 +14,7 @@ from marketprism_application.backtesting.orders import Fill
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.settings import FillMode, GapPolicy, RunSettings, Slippage
 from marketprism_application.backtesting.strategy import Parameters, Strategy
+from marketprism_application.backtesting.universe import DayOf
 from marketprism_backtest._notebook import backtest
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "BarView",
     "ClosedBar",
     "Context",
+    "DayOf",
     "Field",
     "Fill",
     "FillMode",

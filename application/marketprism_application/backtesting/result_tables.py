@@ -10,6 +10,9 @@ import pyarrow as pa
 from marketprism_application.backtesting.orders import Evidence, Fill
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.integrity.exact_numbers import ArrowArray
+from marketprism_domain.trading.arithmetic import exact_arithmetic
+
+_DIGITS = 12  # behind the point, of every decimal of a table
 
 
 def run_document(result: RunResult) -> dict[str, object]:
@@ -68,7 +71,9 @@ def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
 
 def _array(column: list[object]) -> ArrowArray:
     if any(isinstance(each, Decimal) for each in column):
-        return pa.array(column, pa.decimal128(38, 12))
+        with exact_arithmetic():  # the mean of several prices may have digits without end
+            rounded = [round(each, _DIGITS) if isinstance(each, Decimal) else each for each in column]
+        return pa.array(rounded, pa.decimal128(38, _DIGITS))
     return pa.array(column)
 
 

@@ -15,9 +15,11 @@ Judge = Callable[[int, int], bool]
 
 @dataclass
 class _Open:
-    """A position that is still there."""
+    """A position that is still there. Profit is counted from its first price: what entered since then at another one
+    is taken off, so that it does not matter which of its lots an exit closes."""
 
     sign: int
+    first: Decimal
     ts: int
     tag: str
     order: int
@@ -45,8 +47,7 @@ class RoundTrips:
         now = self._now
         if now is not None and now.sign != sign:
             part = min(left, now.left)
-            entry = now.entry_value / now.entered
-            now.profit += self._terms.pnl(now.sign, part, entry, fill.price)
+            now.profit += self._terms.pnl(now.sign, part, now.first, fill.price)
             now.exit_value += part * fill.price
             now.fees += fill.fee * part / fill.quantity
             now.left -= part
@@ -56,10 +57,11 @@ class RoundTrips:
                 self._now = now = None
         if left:
             if now is None:
-                now = self._now = _Open(sign, fill.ts, fill.tag, fill.order)
+                now = self._now = _Open(sign, fill.price, fill.ts, fill.tag, fill.order)
             now.entered += left
             now.left += left
             now.entry_value += left * fill.price
+            now.profit -= self._terms.pnl(now.sign, left, now.first, fill.price)
             now.fees += fill.fee * left / fill.quantity
 
     def _end(self, now: _Open, fill: Fill) -> None:
@@ -87,7 +89,7 @@ class RoundTrips:
         now = self._now
         if now is None:
             return None
-        profit = now.profit + self._terms.pnl(now.sign, now.left, now.entry_value / now.entered, mark)
+        profit = now.profit + self._terms.pnl(now.sign, now.left, now.first, mark)
         trip = self._trip(now, venue, symbol, ts, mark, now.order)
         return trip._replace(profit=profit, ts_exit=0)
 
