@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.orders import Evidence, Fill
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.integrity.exact_numbers import ArrowArray
@@ -25,6 +26,16 @@ def run_document(result: RunResult) -> dict[str, object]:
         "code": result.code,
         "digests": {name: dict(days) for name, days in result.digests.items()},
         "log": [{"ts": ts, "text": text} for ts, text in result.logs],
+    }
+
+
+def brief_document(result: RunResult) -> dict[str, object]:
+    """What a sweep keeps of a run: its numbers, its equity by trading day, and a digest of all that happened."""
+    happened = [[list(each) for each in rows] for rows in (result.orders, result.fills, result.trips, result.days)]
+    return {
+        **result.summary(),
+        "days": [[day.trading_day, day.equity] for day in result.days],
+        "outcome": digest_of(happened),
     }
 
 
@@ -105,4 +116,4 @@ def active_of(table: pa.Table) -> dict[int, int]:
     return {row["number"]: row["ts"] for row in table.to_pylist() if "number" in row}
 
 
-__all__ = ["active_of", "as_texts", "fills_of", "result_tables", "run_document"]
+__all__ = ["active_of", "as_texts", "brief_document", "fills_of", "result_tables", "run_document"]
