@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from marketprism_application.backtesting.breakdown import breakdown, rolling
 from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.orders import Evidence, Fill
 from marketprism_application.backtesting.result import RunResult
@@ -73,6 +74,18 @@ def result_tables(result: RunResult) -> dict[str, pa.Table]:
     return found
 
 
+def derived_tables(result: RunResult) -> dict[str, pa.Table]:
+    """What follows from these rows: positions in groups, and 60 days back from each day, where there are any."""
+    days = [day.trading_day for day in result.days]
+    found = {
+        "groups": [each._asdict() for each in breakdown(result.trips)],
+        "rolling": [
+            each._asdict() for each in rolling(days, [float(day.equity) for day in result.days], float(result.capital))
+        ],
+    }
+    return {name: _table(rows) for name, rows in found.items() if rows}
+
+
 def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
     if not rows:
         return pa.table({"ts": pa.array([], pa.int64())})
@@ -116,4 +129,4 @@ def active_of(table: pa.Table) -> dict[int, int]:
     return {row["number"]: row["ts"] for row in table.to_pylist() if "number" in row}
 
 
-__all__ = ["active_of", "as_texts", "brief_document", "fills_of", "result_tables", "run_document"]
+__all__ = ["active_of", "as_texts", "brief_document", "derived_tables", "fills_of", "result_tables", "run_document"]

@@ -212,4 +212,4 @@ def _asked(values: dict[str, object], data: list[str], param: list[str], config:
     texts = [*param, *(each for each in data if each not in names)]
     paths = tuple(str(Path(each).resolve()) if Path(each).exists() else each for each in names)
     more: dict[str, object] = {"params": params_of(texts), "config": "" if config is None else str(config)}
-    return BacktestOptions(data=paths, **values, **more)  # type: ignore[arg-type, call-arg]
+    return BacktestOptions(data=paths, **values, **more)  # type: ignore[arg-type]
