@@ -25,7 +25,7 @@ WORKERS ?= 4
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: help setup counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-peers chaos clean
+.PHONY: check-statistics help setup counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-peers chaos clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -133,6 +133,11 @@ bench: $(DEV) ## Measure throughput and costs; results in tests/benchmarks/resul
 bench-peers: ## An environment for cryptofeed and ccxt, measured beside us (PEER_PYTHON: 3.13 or later)
 	@$(PEER_PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check cryptofeed==3.0.1 ccxt==4.5.90
+
+check-statistics: ## Hold statistics of backtests against empyrical-reloaded and quantstats, in an environment of their own
+	@$(PEER_PYTHON) -m venv $(PEERS)-statistics
+	@$(PEERS)-statistics/bin/pip install --quiet --disable-pip-version-check empyrical-reloaded==0.7.1 quantstats==0.0.86 pyarrow pydantic msgspec xxhash
+	@PYTHONPATH=domain:application:sdk:. $(PEERS)-statistics/bin/python -m tests.benchmarks.statistics_peers
 
 chaos: $(DEV) ## Inject faults into real processes; results in chaos/results
 	@$(BIN)/python -m pytest -q -s -p no:xdist tests/chaos $(ARGS)

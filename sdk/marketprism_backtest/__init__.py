@@ -16,6 +16,7 @@ from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.settings import FillMode, GapPolicy, RunSettings, Slippage
 from marketprism_application.backtesting.signals import KEEP, SignalTable
 from marketprism_application.backtesting.strategy import Parameters, Strategy
+from marketprism_application.backtesting.universe import DayOf
 from marketprism_backtest._notebook import backtest
 from marketprism_backtest._paper import PaperRun, Watching, paper, run_paper
 
@@ -26,6 +27,7 @@ __all__ = [
     "BarView",
     "ClosedBar",
     "Context",
+    "DayOf",
     "Field",
     "Fill",
     "FillMode",

@@ -18,6 +18,7 @@ from marketprism_domain.values import Interval
 
 if TYPE_CHECKING:
     from marketprism_application.backtesting.history import ClosedBar, History
+    from marketprism_application.backtesting.universe import Universe
 
 Number: TypeAlias = "int | float | str | Decimal"
 _MOST_NONSENSE = 100  # numbers that are none, after which a run is not worth going on
@@ -38,6 +39,8 @@ class Context:
         self.lookback = timedelta(0)
         self._nonsense = 0
         self._refusal = ""  # of the order that is being put together
+        self._universe: Universe | None = None
+        self._day_ends: dict[tuple[int, int], int] = {}
         self.random = random_module.Random(seed)
         self.logs: list[tuple[int, str]] = []
         self.series: list[tuple[int, str, str]] = []
@@ -51,8 +54,25 @@ class Context:
 
     @property
     def universe(self) -> tuple[str, ...]:
-        """Symbols of the run."""
+        """Symbols of the run, or those that `on_universe` has chosen, in its order."""
+        if self._universe is not None:
+            return self._universe.symbols
         return tuple(symbol for symbol, market in self._markets.items() if not market.data.silent)
+
+    def choose_from(self, universe: Universe) -> None:
+        """Let the universe be what a strategy chooses; the engine calls it once."""
+        self._universe = universe
+
+    def day_end(self, symbol: str) -> int | None:
+        """When the trading day ends by the calendar, nanoseconds UTC; None before a market's first day."""
+        market = self._market(symbol)
+        if not market.day:
+            return None
+        known = self._day_ends.get((market.rank, market.day))
+        if known is None:
+            known = market.schedule.sessions(str(market.day))[-1].ts_close
+            self._day_ends[market.rank, market.day] = known
+        return known
 
     def intervals(self, symbol: str) -> tuple[str, ...]:
         """Intervals of the bars that the run has of an instrument."""
@@ -82,6 +102,13 @@ class Context:
         """The last price that was seen, None before the first."""
         market = self._market(symbol)
         return None if market.last == NO_PRICE else market.price(market.last)
+
+    def value(self, symbol: str) -> Decimal | None:
+        """Money that one lot (or one coin) is worth at the last price, None before the first."""
+        market = self._market(symbol)
+        if market.last == NO_PRICE:
+            return None
+        return market.instrument.terms.value(Decimal(1), market.price(market.last))
 
     def phase(self, symbol: str) -> str:
         """Where the market is: auction, continuous, break or closed."""

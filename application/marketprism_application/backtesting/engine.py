@@ -45,6 +45,7 @@ from marketprism_application.backtesting.settings import FillMode, RunSettings
 from marketprism_application.backtesting.settling import Settler
 from marketprism_application.backtesting.strategy import Strategy, overridden
 from marketprism_application.backtesting.trade_fills import TradeFills
+from marketprism_application.backtesting.universe import Universe
 from marketprism_domain.sessions.calendar import MarketCalendar
 
 
@@ -82,6 +83,7 @@ class Engine:
             self.desk.on_order = lambda order: strategy.on_order(self.context, order)
         if overridden(strategy, "on_fill"):
             self.desk.on_fill = lambda fill: strategy.on_fill(self.context, fill)
+        self._universe = self._chosen_universe()
         self.is_running = False
         self.stopped = ""  # why the run ended before its data
         self._by_symbol = by_symbol
@@ -92,6 +94,15 @@ class Engine:
             raise NoDataError(f"data: expected rows that fill {settings.fill.value} orders, was none")
 
     # Before the first row
+
+    def _chosen_universe(self) -> Universe | None:
+        """None where the strategy looks at every instrument of the run, all the time."""
+        if not overridden(self.strategy, "on_universe"):
+            return None
+        ask = partial(self.strategy.on_universe, self.context)
+        found = Universe(self.markets, self.clock, self.agenda, self.settings.delay_of_bars, ask)
+        self.context.choose_from(found)
+        return found
 
     def _all_feeds(self) -> list[Feed]:
         desk, selection = self.desk, self.selection
@@ -292,7 +303,7 @@ class Engine:
         if change.day_end:
             market.day_end = change.ts
             delay = self.settings.delay_of_bars if self.settings.fill is FillMode.BAR else 0
-            end = partial(self._end_day, market, closes=change.phase == CLOSED)
+            end = partial(self._end_day, market, change.day, closes=change.phase == CLOSED)
             self.agenda.add(change.ts + delay, DAY_END_RANK, market.rank, end)
         elif was == CLOSED and change.phase != CLOSED and market.wanted is not None:
             self._open_day(market, change)
@@ -307,7 +318,7 @@ class Engine:
         if day != market.day:
             self._new_day(market, day)
 
-    def _end_day(self, market: Market, *, closes: bool) -> None:
+    def _end_day(self, market: Market, day: str, *, closes: bool) -> None:
         """The trading day is over: where the market closes orders of the day end; positions are margined at the last
         price."""
         if closes:
@@ -315,6 +326,8 @@ class Engine:
         self.settler.end_day(market)
         if not market.data.silent and overridden(self.strategy, "on_session"):
             self.strategy.on_session(self.context, market.symbol, "day_end")
+        if self._universe is not None:
+            self._universe.end_day(day)
 
     @staticmethod
     def _new_day(market: Market, day: int) -> None:

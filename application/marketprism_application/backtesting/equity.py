@@ -49,7 +49,7 @@ class Curve(NamedTuple):
         return Curve(self.ts[chosen], self.equity[chosen])
 
 
-class _Marks(NamedTuple):
+class Marks(NamedTuple):
     """Prices that an instrument is valued at: times of the run's clock, trading days, units."""
 
     ts: Ints
@@ -57,22 +57,22 @@ class _Marks(NamedTuple):
     price: Ints
 
 
-def marks_of(market: Market, *, by_bars: bool, delay: int) -> _Marks:
+def marks_of(market: Market, *, by_bars: bool, delay: int) -> Marks:
     """The series that an instrument is valued by: the one that fills its orders."""
     columns: BarColumns | TickColumns | None = (
         next(iter(market.data.bars.values()), None) if by_bars else market.data.ticks
     )
     if isinstance(columns, BarColumns):
-        return _Marks(columns.ts_close + delay, columns.day, columns.close)
+        return Marks(columns.ts_close + delay, columns.day, columns.close)
     if columns is not None:
         there = columns.last != NO_PRICE
-        return _Marks(columns.ts[there], columns.day[there], columns.last[there])
+        return Marks(columns.ts[there], columns.day[there], columns.last[there])
     trades = market.data.trades
     assert trades is not None  # noqa: S101 (a run has rows)
-    return _Marks(trades.ts, trades.day, trades.price)
+    return Marks(trades.ts, trades.day, trades.price)
 
 
-def daily_equity(desk: Desk, marks: Sequence[_Marks], capital: Decimal, until: int) -> list[DayEquity]:
+def daily_equity(desk: Desk, marks: Sequence[Marks], capital: Decimal, until: int) -> list[DayEquity]:
     """The account at the end of each trading day that has rows, to the last digit."""
     days = sorted({int(day) for each in marks for day in np.unique(each.day[each.ts <= until])})
     times = [holding.ts for holding in desk.holdings]
@@ -111,7 +111,20 @@ def open_profit(market: Market, holding: Holding, mark: int | Decimal) -> Decima
     return terms.pnl(sign, market.quantity(abs(holding.held)), holding.entry, mark * market.unit)
 
 
-def curve_of(desk: Desk, marks: Sequence[_Marks], capital: Decimal, until: int) -> Curve:
+def share_held(desk: Desk, ts: Ints) -> float:
+    """Share of these times at which something is held."""
+    if not len(ts):
+        return 0.0
+    held = np.zeros(len(ts), dtype=np.bool_)
+    for market in desk.markets:
+        mine = [holding for holding in desk.holdings if holding.rank == market.rank]
+        since = np.array([holding.ts for holding in mine], dtype=np.int64)
+        steps = np.array([0, *(holding.held for holding in mine)], dtype=np.int64)
+        held |= steps[np.searchsorted(since, ts, side="right")] != 0
+    return float(held.mean())
+
+
+def curve_of(desk: Desk, marks: Sequence[Marks], capital: Decimal, until: int) -> Curve:
     """Equity at every row's price, of all instruments together."""
     ts = np.unique(np.concatenate([each.ts[each.ts <= until] for each in marks]))
     times = np.array([holding.ts for holding in desk.holdings], dtype=np.int64)

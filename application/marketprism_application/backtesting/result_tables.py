@@ -7,9 +7,14 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from marketprism_application.backtesting.breakdown import breakdown, rolling
+from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.orders import Evidence, Fill
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.integrity.exact_numbers import ArrowArray
+from marketprism_domain.trading.arithmetic import exact_arithmetic
+
+_DIGITS = 12  # behind the point, of every decimal of a table
 
 
 def run_document(result: RunResult) -> dict[str, object]:
@@ -22,6 +27,16 @@ def run_document(result: RunResult) -> dict[str, object]:
         "code": result.code,
         "digests": {name: dict(days) for name, days in result.digests.items()},
         "log": [{"ts": ts, "text": text} for ts, text in result.logs],
+    }
+
+
+def brief_document(result: RunResult) -> dict[str, object]:
+    """What a sweep keeps of a run: its numbers, its equity by trading day, and a digest of all that happened."""
+    happened = [[list(each) for each in rows] for rows in (result.orders, result.fills, result.trips, result.days)]
+    return {
+        **result.summary(),
+        "days": [[day.trading_day, day.equity] for day in result.days],
+        "outcome": digest_of(happened),
     }
 
 
@@ -59,6 +74,18 @@ def result_tables(result: RunResult) -> dict[str, pa.Table]:
     return found
 
 
+def derived_tables(result: RunResult) -> dict[str, pa.Table]:
+    """What follows from these rows: positions in groups, and 60 days back from each day, where there are any."""
+    days = [day.trading_day for day in result.days]
+    found = {
+        "groups": [each._asdict() for each in breakdown(result.trips)],
+        "rolling": [
+            each._asdict() for each in rolling(days, [float(day.equity) for day in result.days], float(result.capital))
+        ],
+    }
+    return {name: _table(rows) for name, rows in found.items() if rows}
+
+
 def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
     if not rows:
         return pa.table({"ts": pa.array([], pa.int64())})
@@ -68,7 +95,9 @@ def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
 
 def _array(column: list[object]) -> ArrowArray:
     if any(isinstance(each, Decimal) for each in column):
-        return pa.array(column, pa.decimal128(38, 12))
+        with exact_arithmetic():  # the mean of several prices may have digits without end
+            rounded = [round(each, _DIGITS) if isinstance(each, Decimal) else each for each in column]
+        return pa.array(rounded, pa.decimal128(38, _DIGITS))
     return pa.array(column)
 
 
@@ -100,4 +129,4 @@ def active_of(table: pa.Table) -> dict[int, int]:
     return {row["number"]: row["ts"] for row in table.to_pylist() if "number" in row}
 
 
-__all__ = ["active_of", "as_texts", "fills_of", "result_tables", "run_document"]
+__all__ = ["active_of", "as_texts", "brief_document", "derived_tables", "fills_of", "result_tables", "run_document"]

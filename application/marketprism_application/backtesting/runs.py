@@ -12,10 +12,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+import numpy as np
+
+from marketprism_application.backtesting.benchmark import benchmark_statistics, held_returns
 from marketprism_application.backtesting.clock import FAR_AWAY
 from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.engine import Engine
-from marketprism_application.backtesting.equity import Curve, DayEquity, curve_of, daily_equity, marks_of
+from marketprism_application.backtesting.equity import (
+    Curve,
+    DayEquity,
+    Marks,
+    curve_of,
+    daily_equity,
+    marks_of,
+    share_held,
+)
 from marketprism_application.backtesting.errors import BacktestError, StrategyFailed
 from marketprism_application.backtesting.excursions import Excursions
 from marketprism_application.backtesting.gap_exposure import exposure, overlaps, tainted
@@ -192,7 +203,7 @@ class _Account:
             trips,
             days,
             curve,
-            self._statistics(days, curve, trips),
+            self._statistics(days, curve, trips) + self._held(days, curve, marks),
             exposure(desk.fills, marked, trips, engine.markets, net),
             settings.capital,
             net + engine.account.fees - engine.account.funding,
@@ -263,6 +274,17 @@ class _Account:
         profits = [float(trip.net) for trip in over]
         found += trip_statistics(profits, [(trip.ts_exit - trip.ts_entry) / _HOUR_NS for trip in over])
         return [*found, *self._traded(days)]
+
+    def _held(self, days: list[DayEquity], curve: Curve, marks: list[Marks]) -> list[Statistic]:
+        """How much of the time something was held, and what holding all the time would have earned."""
+        levels = np.array([float(self._spec.settings.capital), *(float(day.equity) for day in days)])
+        found = [
+            Statistic("exposure", share_held(self._desk, curve.ts), "share of the rows at which something is held")
+        ]
+        if bool((levels > 0).all()):
+            held = held_returns(marks, [day.trading_day for day in days])
+            found += benchmark_statistics(levels[1:] / levels[:-1] - 1, held)
+        return found
 
     def _traded(self, days: list[DayEquity]) -> list[Statistic]:
         """Turnover, and what of it was slippage and large for its bar."""

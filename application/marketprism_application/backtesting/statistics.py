@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+YEAR = 252  # trading days, for comparison with others
 
 
 class Statistic(NamedTuple):
@@ -38,7 +39,7 @@ def statistics_of(
         return found
     returns = levels[1:] / levels[:-1] - 1
     found.append(Statistic("total_return", float(levels[-1] / capital - 1), "end over capital, less 1"))
-    for days, suffix in ((252, ""), (year, f"_{year}"))[: 1 if year == 252 else 2]:
+    for days, suffix in ((YEAR, ""), (year, f"_{year}"))[: 1 if year == YEAR else 2]:
         found += _annual(returns, days, suffix)
     found += _drawdowns(levels, intraday)
     found += _tails(returns)

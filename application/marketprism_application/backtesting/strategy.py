@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from marketprism_application.backtesting.context import Context
     from marketprism_application.backtesting.cursors import BarView, TickView, TradeView
     from marketprism_application.backtesting.market import Order
+    from marketprism_application.backtesting.universe import DayOf
 from marketprism_application.backtesting.orders import Fill
 
 
@@ -66,6 +68,13 @@ class Strategy:
 
     def on_session(self, ctx: Context, symbol: str, phase: str) -> None:
         """Called at each change of the market: auction, continuous, break, closed, day_end."""
+
+    def on_universe(self, ctx: Context, days: list[DayOf]) -> Iterable[str] | None:
+        """Called when a trading day is over, with that day of every instrument that had rows in it by then.
+
+        What comes back is `ctx.universe` from then on; None leaves it as it is. Before the first day is over it is
+        empty in strategies that have this callback.
+        """
 
     def on_roll(self, ctx: Context, roll: Roll) -> None:
         """Called when a contract is left for the next one, before the orders of it are sent."""

@@ -28,15 +28,19 @@ from marketprism_application.backtesting.errors import BacktestError, LimitExcee
 from marketprism_application.backtesting.identity import (
     code_digest,
     data_digests,
-    digest_of,
     run_id,
     session_digests,
 )
 from marketprism_application.backtesting.loading import check_repeatable, load_strategy, parameters_of
 from marketprism_application.backtesting.options import settings_of
 from marketprism_application.backtesting.report_page import report_page
-from marketprism_application.backtesting.result import RunResult
-from marketprism_application.backtesting.result_tables import active_of, fills_of, result_tables, run_document
+from marketprism_application.backtesting.result_tables import (
+    active_of,
+    brief_document,
+    fills_of,
+    result_tables,
+    run_document,
+)
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.backtesting.verification import verify_fills
@@ -172,7 +176,7 @@ class _Child:
         with _guarded(self._job.limits, progress):
             result = run_backtest(selection, calendar, spec, begun=begun)
         progress.follow(number, None, selection)
-        document = _brief(result)
+        document = brief_document(result)
         if quiet:
             return document
         if full:
@@ -232,16 +236,6 @@ class _Progress:
                 self._send(Step(self._number, min(1.0, max(0.0, share)), engine.clock.now))
             else:
                 self._send(Step(self._number, 0.0, 0))
-
-
-def _brief(result: RunResult) -> dict[str, object]:
-    """What a sweep keeps of a run: its numbers, its equity by trading day, and a digest of all that happened."""
-    happened = [[list(each) for each in rows] for rows in (result.orders, result.fills, result.trips, result.days)]
-    return {
-        **result.summary(),
-        "days": [[day.trading_day, day.equity] for day in result.days],
-        "outcome": digest_of(happened),
-    }
 
 
 def _arrow(table: pa.Table) -> bytes:

@@ -9,7 +9,7 @@ from functools import cache
 from marketprism_application.backtesting.statistics import statistics_of, trip_statistics
 
 _SUMS = ("net", "gross", "fees", "orders", "lots", "gap_exposure")
-_TRADED = ("turnover", "turnover_a_day", "fees_share")
+_TRADED = ("turnover", "turnover_a_day", "fees_share", "exposure", "alpha", "beta", "correlation")
 
 
 def value_of(result: Mapping[str, object], objective: str) -> float | None:

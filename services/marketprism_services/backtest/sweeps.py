@@ -7,20 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-import numpy as np
 
 from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.identity import digest_of
-from marketprism_application.backtesting.statistics import statistics_of
 from marketprism_application.contracts.backtests import BacktestRecord, Kind
 from marketprism_application.sweeps.overfitting import verdict_of
-from marketprism_domain.instruments.exchange_codes import is_chinese
+from marketprism_application.sweeps.run_returns import Result, best_of, chained, returns_of
 from marketprism_services.backtest.objectives import value_of
 from marketprism_services.backtest.tasks import part_name
 
 RESULTS = "results"
-_DAYS_OF_CHINA, _DAYS_OF_ALWAYS = 242, 365
-Result = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -77,10 +73,12 @@ def _summed_up(record: BacktestRecord, results: Sequence[Result], done: Sequence
     assert record.sweep is not None  # noqa: S101 (every record of many runs has one)
     objective = record.sweep.objective
     if record.kind is Kind.WALK_FORWARD:
-        return {"windows": len(results), "failed": len(results) - len(done), **_chained(record, done)}
+        capital = float(str(record.question.options["capital"]))
+        chain = chained(done, capital, record.question.venue)
+        return {"windows": len(results), "failed": len(results) - len(done), **chain}
     values = [value_of(each, objective) for each in done]
-    best = max(range(len(done)), key=lambda at: (values[at] is not None, values[at] or 0.0, -at))
-    returns = _returns(done, float(str(record.question.options["capital"])))
+    best = best_of(values)
+    returns = returns_of(done, float(str(record.question.options["capital"])))
     verdict = verdict_of(returns, best, before)
     return {
         # Before the winner: what it is worth that it has won.
@@ -98,48 +96,6 @@ def _summed_up(record: BacktestRecord, results: Sequence[Result], done: Sequence
 def _short(result: Result, value: float | None) -> Result:
     left_out = ("days", "gaps", "refused_or_rounded", "remarks")
     return {**{name: each for name, each in result.items() if name not in left_out}, "value": value}
-
-
-def _returns(done: Sequence[Result], capital: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Returns by trading day [days x runs]; a day that a run does not have is one without a return."""
-    equities = [dict(_days(each)) for each in done]
-    days = sorted(set().union(*equities))
-    found = np.zeros((len(days), len(done)), dtype=np.float64)
-    for run, equity in enumerate(equities):
-        last = capital
-        for row, day in enumerate(days):
-            now = equity.get(day, last)
-            found[row, run] = now / last - 1 if last else 0.0
-            last = now
-    return found
-
-
-def _days(result: Result) -> list[tuple[str, float]]:
-    rows = result.get("days")
-    return [(str(day), float(str(equity))) for day, equity in rows] if isinstance(rows, list) else []
-
-
-def _chained(record: BacktestRecord, windows: Sequence[Result]) -> Result:
-    """Profits behind each training, one after another: what would have been earned by whoever chose anew each time."""
-    capital = float(str(record.question.options["capital"]))
-    equity, chain = capital, list[list[object]]()
-    for window in windows:
-        last = capital
-        for day, now in _days(window):
-            equity += now - last
-            last = now
-            chain.append([day, equity])
-    year = _DAYS_OF_CHINA if is_chinese(record.question.venue) else _DAYS_OF_ALWAYS
-    found = statistics_of([float(str(each[1])) for each in chain], capital, year=year, intraday=None)
-    return {
-        "net": equity - capital,
-        "equity": chain,
-        "statistics": {each.name: each.value for each in found},
-        "chosen": [
-            {name: each.get(name) for name in ("train", "test", "params", "in_sample", "net", "tried")}
-            for each in windows
-        ],
-    }
 
 
 __all__ = ["RESULTS", "Conclusion", "Conclusions"]

@@ -12,7 +12,14 @@ import pyarrow.parquet as pq
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.orders import Fill
 from marketprism_application.backtesting.result import RunResult
-from marketprism_application.backtesting.result_tables import active_of, as_texts, fills_of, result_tables, run_document
+from marketprism_application.backtesting.result_tables import (
+    active_of,
+    as_texts,
+    derived_tables,
+    fills_of,
+    result_tables,
+    run_document,
+)
 from marketprism_services.cli.backtest_options import BacktestOptions
 
 RUN_FILE = "run.json"
@@ -47,7 +54,7 @@ def write_run(folder: Path, result: RunResult, options: BacktestOptions) -> list
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [_write_json(folder, result, options)]
-        for name, table in result_tables(result).items():
+        for name, table in {**result_tables(result), **derived_tables(result)}.items():
             pq.write_table(table, folder / f"{name}.parquet")
             pa_csv.write_csv(as_texts(table), folder / f"{name}.csv")
             written += [folder / f"{name}.parquet", folder / f"{name}.csv"]

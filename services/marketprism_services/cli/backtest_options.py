@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Annotated, Concatenate, ParamSpec, get_type_hints
 
-from marketprism_application.backtesting.errors import BacktestError
+import typer
+
+from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.loading import check_repeatable, load_strategy, parameters_of
 from marketprism_application.backtesting.options import settings_of, terms_of
 from marketprism_application.backtesting.runs import RunSpec
 from marketprism_application.backtesting.settings import FillMode, RunSettings
+from marketprism_application.errors import SourceError
 from marketprism_services.cli.backtest_data import DataAsked
 from marketprism_services.cli.clocks import zone_of_symbol
+from marketprism_services.cli.options import Config, From, To
+from marketprism_services.platform.exits import Exit, Stop
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -107,3 +118,98 @@ def params_of(texts: list[str]) -> dict[str, str]:
             raise BacktestError(f"param: expected name=value, was {text!r}")
         found[name.strip()] = value.strip()
     return found
+
+
+def _options(
+    strategy: Annotated[str, typer.Argument(help="package.module:Class or file.py:Class; looked for here first.")],
+    data: Annotated[
+        list[str], typer.Argument(help="Recordings of ticks, files of bars or trades, or a stored instrument.")
+    ],
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="name=value of the strategy; several times.")
+    ] = None,
+    interval: Annotated[str, typer.Option(help="Of the bars: 1m 5m 1h 1d …; a file tells its own.")] = "",
+    fill: Annotated[str, typer.Option(help="What fills orders: bar, quote, trade or queue.")] = "bar",
+    start: From = None,
+    end: To = None,
+    symbol: Annotated[str, typer.Option(help="The instrument of a file that does not name it.")] = "",
+    venue: Annotated[str, typer.Option(help="The exchange or the market of the data.")] = "",
+    capital: Annotated[str, typer.Option(help="Money that the account begins with.")] = "1000000",
+    fee_rate: Annotated[str, typer.Option(help="Fee as a share of the value; without, the tables of orders.")] = "",
+    fee_per_lot: Annotated[str, typer.Option(help="Fee in money of each lot.")] = "",
+    multiplier: Annotated[str, typer.Option(help="Units of one lot; without, the product's own.")] = "",
+    margin_rate: Annotated[str, typer.Option(help="Margin as a share of the value; 0 asks for none.")] = "",
+    leverage: Annotated[str, typer.Option(help="Leverage of a crypto account, 1 without.")] = "",
+    price_tick: Annotated[str, typer.Option(help="Least step of a price, where the terms are not known.")] = "",
+    participation: Annotated[str, typer.Option(help="Most of a bar's volume that is filled: 0.1 of it.")] = "",
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="Fill more than a quote shows.")] = False,
+    touch: Annotated[bool, typer.Option("--touch", help="A bar that only touches a limit fills it.")] = False,
+    detail: Annotated[str, typer.Option(help="tick: ticks decide between a stop and a target in one bar.")] = "",
+    slippage: Annotated[
+        str, typer.Option(help="none, ticks:1, bps:2, spread:0.5 or noise:2 (ticks, seeded).")
+    ] = "none",
+    latency: Annotated[str, typer.Option(help="From a decision until the order is there: 600ms, 2s.")] = "0",
+    queue: Annotated[
+        str, typer.Option(help="Cancellations before us: risk_averse, proportional or power:2.")
+    ] = "risk_averse",
+    gap_policy: Annotated[
+        str, typer.Option(help="Gaps: ignore, no_entry, no_entry:MINUTES, flat_before_unknown or stop.")
+    ] = "no_entry",
+    funding: Annotated[str, typer.Option(help="stored: rates that are there are paid; or ignore.")] = "stored",
+    clock: Annotated[str, typer.Option(help="event, or recv: when rows were received.")] = "event",
+    seed: Annotated[int, typer.Option(help="Of ctx.random and of noise.")] = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse prices off the tick, clocks, chance, files and networks.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """The options of every command that runs a strategy; only their names, types and helps are of use."""
+
+
+@contextmanager
+def as_stops() -> Iterator[None]:
+    """Errors of a run as exit codes: 3 where there is no data, 2 where something is asked for that cannot be."""
+    try:
+        yield
+    except (NoDataError, SourceError) as error:
+        raise Stop(Exit.INPUT, str(error)) from error
+    except BacktestError as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+
+
+def with_run_options(command: Callable[Concatenate[BacktestOptions, P], None]) -> Callable[..., None]:
+    """A command whose first argument is what a run is asked for by: on the command line it has an option for each field
+    of it, before those of its own."""
+    shared = _resolved(_options)
+    own = list(_resolved(command).values())[1:]
+
+    def called(**given: object) -> None:
+        values = {name: given.pop(name) for name in shared}
+        data, param, config = values.pop("data"), values.pop("param"), values.pop("config")
+        assert isinstance(data, list)  # noqa: S101 (as the option is declared)
+        with as_stops():
+            options = _asked(values, data, param if isinstance(param, list) else [], config)
+        command(options, **given)  # type: ignore[call-arg, arg-type]
+
+    called.__name__, called.__doc__, called.__module__ = command.__name__, command.__doc__, command.__module__
+    found = [*shared.values(), *own]
+    called.__signature__ = inspect.Signature(found)  # type: ignore[attr-defined]
+    called.__annotations__ = {each.name: each.annotation for each in found}
+    return called
+
+
+def _resolved(command: Callable[..., None]) -> dict[str, inspect.Parameter]:
+    hints = get_type_hints(command, include_extras=True)
+    return {
+        name: each.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, each in inspect.signature(command).parameters.items()
+    }
+
+
+def _asked(values: dict[str, object], data: list[str], param: list[str], config: object) -> BacktestOptions:
+    """Options as a command line has them: parameters may stand among the data, without --param."""
+    names = [each for each in data if "=" not in each or Path(each).exists()]
+    texts = [*param, *(each for each in data if each not in names)]
+    paths = tuple(str(Path(each).resolve()) if Path(each).exists() else each for each in names)
+    more: dict[str, object] = {"params": params_of(texts), "config": "" if config is None else str(config)}
+    return BacktestOptions(data=paths, **values, **more)  # type: ignore[arg-type]

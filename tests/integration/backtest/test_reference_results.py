@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from marketprism_application.backtesting.breakdown import breakdown
 from marketprism_application.backtesting.causality import prove_causality
+from marketprism_application.backtesting.context import Context
+from marketprism_application.backtesting.cursors import BarView
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.runs import RunSpec
 from marketprism_application.backtesting.settings import FillMode, RunSettings
+from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.backtesting.verification import verify_fills
-from tests.support.backtests import CU, IGNORE, RU, DoubleAverage, calendar, double_average, rows_of
+from tests.support.backtests import CU, IGNORE, RU, DoubleAverage, calendar, double_average, rows_of, run
 
 
 def figures(result: RunResult) -> tuple[int, int, str, str, str]:
@@ -46,27 +50,29 @@ def test_ticks_give_the_reference_result(limit_size: bool) -> None:
 def test_statistics_are_those_of_the_fields_libraries() -> None:
     result = double_average(rows_of((CU,), FillMode.BAR, "1m", "0.0001"), 10, 30)
     expected = {
-        "sharpe": -10.801844,
-        "sortino": -9.150337,
-        "max_drawdown": -0.066104,
-        "annual_return": -0.301660,
-        "volatility": 0.033166,
-        "calmar": -4.563407,
-        "tail_ratio": 0.270809,
-        "var_5": -0.004294,
-        "var_5_normal": -0.004858,
-        "cvar_5": -0.006843,
-        "cvar_5_normal": -0.005731,
-        "skew": -2.459081,
-        "kurtosis": 11.29736,
-        "profit_factor_days": 0.106103,
-        "ulcer": 0.036485,
-        "sharpe_log_240": -10.5238,
+        "sharpe": -10.801843700233434,
+        "sortino": -9.150337254966246,
+        "max_drawdown": -0.06610411499999984,
+        "annual_return": -0.3016599906630367,
+        "volatility": 0.03316585922376513,
+        "calmar": -4.563407144366693,
+        "tail_ratio": 0.2708091228911215,
+        "omega": 0.10610318939024997,
+        "stability": 0.9518444686806773,
+        "var_5": -0.004294012271541298,
+        "var_5_normal": -0.004858151581529392,
+        "cvar_5": -0.006843442402968192,
+        "cvar_5_normal": -0.0057311650238560516,
+        "skew": -2.459080946516065,
+        "kurtosis": 11.297360422393657,
+        "profit_factor_days": 0.10610318939024997,
+        "ulcer": 0.03648455064639008,
+        "best_day": 0.0019394604798099735,
+        "worst_day": -0.011618851623566573,
     }
     found = {name: result.statistic(name) for name in expected}
-    assert found == {
-        name: pytest.approx(value, abs=6e-7 if name != "sharpe_log_240" else 6e-5) for name, value in expected.items()
-    }
+    assert found == {name: pytest.approx(value, abs=1e-9, rel=1e-9) for name, value in expected.items()}
+    assert result.statistic("sharpe_log_240") == pytest.approx(-10.5238, abs=6e-5)
     assert result.statistic("trading_days") == 48
 
 
@@ -155,3 +161,30 @@ def test_money_adds_up_to_the_last_digit() -> None:
     assert sum(trip.profit - trip.fees for trip in result.trips) == pytest.approx(result.net, abs=Decimal("1e-20"))
     for day in result.days:
         assert day.equity == day.cash + day.open_profit
+
+
+def test_positions_in_groups_add_up_to_the_whole() -> None:
+    result = double_average(rows_of(RU, FillMode.BAR, "1m", "0.000045"), 10, 30)
+    groups = breakdown(result.trips)
+    for by in ("side", "symbol", "session", "weekday", "hour"):
+        mine = [each for each in groups if each.by == by]
+        assert sum(each.profit for each in mine) == pytest.approx(result.net, abs=Decimal("1e-20"))
+        assert sum(each.positions for each in mine) == len(result.trips)
+    assert [each.value for each in groups if each.by == "session"] == ["afternoon", "morning", "night"]
+    assert [each.value for each in groups if each.by == "weekday"] == ["Monday", "Tuesday", "Wednesday"]
+    assert {each.value for each in groups if each.by == "hour"} <= {"09", "10", "11", "13", "14", "21", "22"}
+
+
+def test_holding_all_the_time_is_the_benchmark() -> None:
+    class Holds(Strategy):
+        def on_bar(self, ctx: Context, bar: BarView) -> None:
+            if not ctx.position(bar.symbol):
+                ctx.target(bar.symbol, 1)
+
+    selection = rows_of(RU, FillMode.BAR, "1m")
+    result = run(selection, Holds, capital=Decimal(100_000))
+    columns = selection.instruments[0].bars["1m"]
+    found = columns.close[-1] / columns.close[0] - 1
+    assert result.statistic("benchmark_return") == pytest.approx(found)
+    assert result.statistic("correlation") == pytest.approx(1.0, abs=0.01)
+    assert result.statistic("exposure") == pytest.approx(1034 / 1035, abs=0.002)

@@ -1,0 +1,62 @@
+"""Returns of many runs of one question, made of what each of them says of its days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from marketprism_application.backtesting.statistics import statistics_of
+from marketprism_domain.instruments.exchange_codes import is_chinese
+
+_DAYS_OF_CHINA, _DAYS_OF_ALWAYS = 242, 365
+Result = dict[str, object]
+
+
+def returns_of(done: Sequence[Result], capital: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Returns by trading day [days x runs]; a day that a run does not have is one without a return."""
+    equities = [dict(_days(each)) for each in done]
+    days = sorted(set().union(*equities))
+    found = np.zeros((len(days), len(done)), dtype=np.float64)
+    for run, equity in enumerate(equities):
+        last = capital
+        for row, day in enumerate(days):
+            now = equity.get(day, last)
+            found[row, run] = now / last - 1 if last else 0.0
+            last = now
+    return found
+
+
+def chained(windows: Sequence[Result], capital: float, venue: str) -> Result:
+    """Profits behind each training, one after another: what would have been earned by whoever chose anew each time."""
+    equity, chain = capital, list[list[object]]()
+    for window in windows:
+        last = capital
+        for day, now in _days(window):
+            equity += now - last
+            last = now
+            chain.append([day, equity])
+    year = _DAYS_OF_CHINA if is_chinese(venue) else _DAYS_OF_ALWAYS
+    found = statistics_of([float(str(each[1])) for each in chain], capital, year=year, intraday=None)
+    return {
+        "net": equity - capital,
+        "equity": chain,
+        "statistics": {each.name: each.value for each in found},
+        "chosen": [
+            {name: each.get(name) for name in ("train", "test", "params", "in_sample", "net", "tried")}
+            for each in windows
+        ],
+    }
+
+
+def best_of(values: Sequence[float | None]) -> int:
+    """Which of the values is the highest; of equal ones the first, and one that is None only where all are."""
+    return max(range(len(values)), key=lambda at: (values[at] is not None, values[at] or 0.0, -at))
+
+
+def _days(result: Mapping[str, object]) -> list[tuple[str, float]]:
+    rows = result.get("days")
+    return [(str(day), float(str(equity))) for day, equity in rows] if isinstance(rows, list) else []
+
+
+__all__ = ["Result", "best_of", "chained", "returns_of"]

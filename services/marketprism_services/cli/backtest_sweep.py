@@ -1,0 +1,278 @@
+"""`marketprism backtest sweep`: one strategy with many sets of parameters, and what the best of them is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import typer
+
+from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.backtesting.identity import digest_of
+from marketprism_application.backtesting.loading import check_repeatable, load_strategy, parameters_of
+from marketprism_application.backtesting.options import settings_of
+from marketprism_application.backtesting.runs import RunSpec, run_backtest
+from marketprism_application.backtesting.settings import Slippage
+from marketprism_application.backtesting.strategy import Strategy
+from marketprism_application.contracts.nearest import did_you_mean
+from marketprism_application.sweeps.overfitting import plateau, verdict_of
+from marketprism_application.sweeps.run_returns import best_of, returns_of
+from marketprism_application.sweeps.space import METHODS, Space
+from marketprism_application.sweeps.tpe import TpeSearch
+from marketprism_domain.trading.fees import FeeRate, FeeRule
+from marketprism_services.backtest.child_messages import Check
+from marketprism_services.backtest.child_spaces import sets_of
+from marketprism_services.backtest.objectives import objectives, value_of
+from marketprism_services.cli.backtest_files import json_text
+from marketprism_services.cli.backtest_options import BacktestOptions
+from marketprism_services.cli.backtest_pool import Pool, Result, pool_of
+from marketprism_services.cli.backtest_rows import AsJson, Asked, Limits, MaxMemory, MaxSeconds, as_stops, rows_of
+from marketprism_services.cli.backtest_sweep_view import Counted, show_sweep
+from marketprism_services.cli.backtest_trials import Tried, remember, trials_before
+from marketprism_services.cli.options import DataDir, NatsUrl
+from marketprism_services.cli.options import settings_of as settings_of_command
+from marketprism_services.platform.exits import Exit, Stop
+
+Objective = Annotated[
+    str, typer.Option(help="What runs are ranked by: net, or a statistic as sharpe; the most is best.")
+]
+Condition = Annotated[str, typer.Option("--constraint", help="Which sets are tried: 'fast < slow'.")]
+Method = Annotated[str, typer.Option(help="Which sets are tried: grid, random, sobol or tpe.")]
+Samples = Annotated[int, typer.Option(help="How many sets random, sobol and tpe try.")]
+Workers = Annotated[int, typer.Option(help="Processes that run at once.")]
+_AT_ONCE = 8  # sets of tpe that are asked for together, whatever the number of workers: so it changes no result
+_SHOWN = 10
+
+
+def sweep(
+    options: BacktestOptions,
+    constraint: Condition = "",
+    method: Method = "grid",
+    samples: Samples = 100,
+    objective: Objective = "sharpe",
+    workers: Workers = 1,
+    max_seconds: MaxSeconds = 60.0,
+    max_memory: MaxMemory = 0,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Write every run's numbers here: sweep.parquet.")
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Run a strategy with many sets of parameters: --param fast=5:50:5 --param slow=30,60. What the best one is worth
+    stands before it: trials (over its history, where there is a data directory), deflated Sharpe ratio, PBO.
+
+    Exit 0 where a run is done, 1 where all have failed, 2 wrong usage, 3 no data.
+    """
+    with as_stops():
+        question = Question(options, constraint, method, samples, objective)
+        strategy = question.strategy()
+        sets = question.sets(strategy)
+        asked = rows_of(options, data_dir, nats_url)
+        counted = Counted(len(sets) if sets is not None else samples, silent=as_json)
+        limits = Limits(max_seconds, max_memory)
+        with pool_of(options, asked, limits, workers) as (pool, _), counted.running():
+            results = question.by_search(pool, counted) if sets is None else list(counted.through(pool.runs(sets)))
+        results.sort(key=lambda each: int(str(each["number"])))
+        if not any(_is_done(each) for each in results):
+            raise Stop(Exit.FAILED, f"every run has failed, the first one: {_error(results)}")
+        folder = settings_of_command(Path(options.config) if options.config else None, data_dir).data_dir
+        found = question.verdict(strategy, results, folder, asked)
+        if out_dir is not None:
+            _write(out_dir, results, objective)
+    if as_json:
+        print(json_text(found))
+    else:
+        show_sweep(found, asked.remarks)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a sweep is asked for by."""
+
+    options: BacktestOptions
+    constraint: str
+    method: str
+    samples: int
+    objective: str
+
+    def strategy(self) -> type[Strategy]:
+        """The strategy's class, its settings and objective checked. Raises BacktestError: one of them cannot be."""
+        self.options.settings()
+        known = objectives()
+        if self.objective not in known:
+            near = did_you_mean(self.objective, known)
+            raise BacktestError(f"objective: expected net or a statistic as sharpe, was {self.objective!r}{near}")
+        if self.method not in METHODS:
+            near = did_you_mean(self.method, METHODS)
+            raise BacktestError(f"method: expected one of {', '.join(METHODS)}, was {self.method!r}{near}")
+        strategy = load_strategy(self.options.strategy, Path.cwd())
+        if self.options.strict:
+            check_repeatable(strategy)
+        return strategy
+
+    def space(self) -> Space:
+        """Every combination of the parameters' values. Raises ParameterError: it cannot be read."""
+        return Space.of_texts([f"{name}={values}" for name, values in self.options.params.items()], self.constraint)
+
+    def sets(self, strategy: type[Strategy]) -> list[tuple[int, dict[str, object]]] | None:
+        """Every set with its number, complete; None where results decide what is tried. Raises ParameterError."""
+        if self.method == "tpe":
+            TpeSearch(self.space(), self.samples)  # what it cannot is said before rows are read
+            parameters_of(strategy, self.space().at([0] * len(self.space().dimensions)))
+            return None
+        values: dict[str, object] = dict(self.options.params)
+        seed = self.options.seed
+        check = Check({}, space=values, method=self.method, samples=self.samples, constraint=self.constraint, seed=seed)
+        return list(enumerate(sets_of(check, strategy)))
+
+    def by_search(self, pool: Pool, counted: Counted) -> list[Result]:
+        """Sets that are chosen by the results of those before."""
+        search, results = TpeSearch(self.space(), self.samples, self.options.seed), list[Result]()
+        strategy = load_strategy(self.options.strategy, Path.cwd())
+        while chosen := search.ask(_AT_ONCE):
+            whole = [parameters_of(strategy, values).model_dump(mode="json") for values in chosen]
+            numbered = [(len(results) + place, each) for place, each in enumerate(whole)]
+            found = sorted(counted.through(pool.runs(numbered)), key=lambda each: int(str(each["number"])))
+            for values, each in zip(chosen, found, strict=True):
+                search.tell(values, value_of(each, self.objective) if _is_done(each) else None)
+            results += found
+        return results
+
+    def verdict(self, strategy: type[Strategy], results: Sequence[Result], folder: Path, asked: Asked) -> Result:
+        """What is said of a sweep: first how far its best can be trusted. Writes down that these were tried."""
+        done = [each for each in results if _is_done(each)]
+        values = [value_of(each, self.objective) for each in done]
+        best = best_of(values)
+        name = f"{strategy.__module__}:{strategy.__qualname__}"
+        digest = digest_of([[each.get("run_id"), each.get("outcome")] for each in results])
+        before = trials_before(folder, name, digest)
+        remember(folder, Tried(name, digest, len(results)))
+        capital = float(self.options.capital)
+        verdict = verdict_of(returns_of(done, capital), best, before)
+        return {
+            "trials": verdict.trials,
+            "deflated_sharpe": verdict.deflated,
+            "pbo": verdict.pbo,
+            "overfitting": {
+                **verdict._asdict(),
+                "trials_before": before,
+                "plateau": self._plateau(done, values, best),
+                "net_at_double_costs": self._dearer(strategy, done[best], asked),
+            },
+            "objective": self.objective,
+            "method": self.method,
+            "runs": len(results),
+            "failed": len(results) - len(done),
+            "digest": digest,
+            "best": _short(done[best], values[best]),
+            "results": [
+                _short(done[at], values[at])
+                for at in sorted(range(len(done)), key=lambda at: (values[at] is None, -(values[at] or 0.0), at))[
+                    :_SHOWN
+                ]
+            ],
+        }
+
+    def _plateau(self, done: Sequence[Result], values: Sequence[float | None], best: int) -> float | None:
+        """Share of the sets next to the best that reach 70 % of it; None where none was tried."""
+        space = self.space()
+        by_params = {self._texts(each): value for each, value in zip(done, values, strict=True)}
+        mine = values[best]
+        if mine is None:
+            return None
+        here = dict(self._texts(done[best]))
+        near = [by_params.get(tuple(each.items())) for each in space.neighbours(here)]
+        return plateau(mine, [each for each in near if each is not None])
+
+    def _texts(self, result: Result) -> tuple[tuple[str, str], ...]:
+        """Parameters of a run as the texts of the space."""
+        params = result["params"]
+        assert isinstance(params, dict)  # noqa: S101 (a summary has them)
+        found = []
+        for each in self.space().dimensions:
+            value = params[each.name]
+            text = next((text for text in each.values if text == str(value) or _equal(text, value)), each.values[0])
+            found.append((each.name, text))
+        return tuple(found)
+
+    def _dearer(self, strategy: type[Strategy], best: Result, asked: Asked) -> Decimal | None:
+        """Net of the best with fees twice as high and fills a tick worse; None where it fails."""
+        params = best["params"]
+        assert isinstance(params, dict)  # noqa: S101 (a summary has them)
+        instruments = tuple(
+            replace(
+                data,
+                instrument=replace(
+                    data.instrument, taker=_twice(data.instrument.taker), maker=_twice(data.instrument.maker)
+                ),
+            )
+            for data in asked.selection.instruments
+        )
+        settings = settings_of(self.options.plain())
+        if settings.slippage.rule == "none":
+            settings = replace(settings, slippage=Slippage("ticks", Decimal(1)))
+        spec = RunSpec(strategy, parameters_of(strategy, params), settings, self.options.strategy)
+        result = run_backtest(replace(asked.selection, instruments=instruments), asked.calendar, spec)
+        return None if result.failed is not None else result.net
+
+
+def _twice(rule: FeeRule) -> FeeRule:
+    return FeeRule(*(FeeRate(2 * each.by_money, 2 * each.by_volume) for each in rule))
+
+
+def _equal(text: str, value: object) -> bool:
+    try:
+        return Decimal(text) == Decimal(str(value))
+    except ArithmeticError:
+        return False
+
+
+def _is_done(result: Result) -> bool:
+    return result.get("state") in ("done", "stopped")
+
+
+def _error(results: Sequence[Result]) -> str:
+    error = next((each.get("error") for each in results if each.get("error")), None)
+    return str(error.get("text")) if isinstance(error, dict) else "no run"
+
+
+def _short(result: Result, value: float | None) -> Result:
+    names = ("number", "params", "net", "gross", "fees", "orders", "lots", "gap_exposure", "run_id", "outcome")
+    return {"value": value, **{name: result.get(name) for name in names}}
+
+
+def _rows(results: Sequence[Result], objective: str) -> Iterator[Result]:
+    for each in results:
+        params = each.get("params")
+        statistics = each.get("statistics")
+        yield {
+            "number": each["number"],
+            "state": each.get("state"),
+            "value": value_of(each, objective),
+            **({f"param_{name}": str(value) for name, value in params.items()} if isinstance(params, dict) else {}),
+            **{name: None if each.get(name) is None else str(each[name]) for name in ("net", "gross", "fees", "lots")},
+            "orders": each.get("orders"),
+            **(statistics if isinstance(statistics, dict) else {}),
+            "run_id": each.get("run_id"),
+        }
+
+
+def _write(folder: Path, results: Sequence[Result], objective: str) -> None:
+    rows = list(_rows(results, objective))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, folder / "sweep.parquet")
+    except OSError as error:
+        raise BacktestError(f"out: expected a folder that can be written, {folder}: {error.strerror}") from error
+
+
+__all__ = ["Condition", "Method", "Objective", "Question", "Samples", "Workers", "sweep"]
