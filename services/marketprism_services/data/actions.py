@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from marketprism_application.contracts.data_jobs import (
     CheckRequest,
     DailyRequest,
     DataJob,
+    DataRequest,
     DownloadRequest,
     ExportRequest,
     ImportRequest,
@@ -43,7 +44,7 @@ from marketprism_domain.integrity.expectation import GRACE_NS
 from marketprism_domain.integrity.report import IntegrityReport
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.trading_days import day_text
-from marketprism_services.data.files import FileActions
+from marketprism_services.data.files import FileActions, data_of_file
 from marketprism_services.data.stored import Stored
 from marketprism_services.data.venues import VenueHistories
 
@@ -118,7 +119,11 @@ class Actions:
         venue = MARKETS[task.venue].make("", "").name
         dataset = Dataset(task.kind, venue, task.symbol, task.interval, task.ts_from, task.ts_to)
         sink = StoreSink(
-            self._stored.reader, self._stored.log(), self._stored.ledger, self._ranges, replaces=request.mode == "all"
+            self._stored.reader,
+            self._stored.log(*self._rows_of(task.venue, request.source)),
+            self._stored.ledger,
+            self._ranges,
+            replaces=request.mode == "all",
         )
 
         def changed(done: Progress) -> None:
@@ -158,15 +163,34 @@ class Actions:
         data = await self._documents.get(f"recheck.{check}.{number}")
         return None if data is None else msgspec.msgpack.decode(data, type=tuple[str, Recheck])
 
-    async def _witnesses(self, venue: str, symbol: str) -> list[Witness]:
-        """The stored ones, and the market of the venue that lists the instrument."""
+    def _rows_of(self, market: str, source: str) -> tuple[str, str]:
+        """Whether rows of a market are real or simulated, and what they are called where they are refused."""
+        return self._venues.data_of(market, source), f"rows of {market}"
+
+    async def refuse_other(self, request: DataRequest, markets: Iterable[str]) -> None:
+        """Raises MixedData where a download from these markets, or an import, has rows that the store does not take."""
+        if isinstance(request, DownloadRequest):
+            for market in sorted(set(markets)):
+                await self._stored.refuse_other(*self._rows_of(market, request.source))
+        elif isinstance(request, ImportRequest):
+            await self._stored.refuse_other(data_of_file(request), request.path)
+
+    async def _witnesses(self, venue: str, symbol: str, held: str) -> tuple[list[Witness], str]:
+        """The stored ones, and the market of the venue that lists the instrument, as far as its rows are of the kind
+        that the store holds; with the kind of all of them."""
         found: list[Witness] = [TradesWitness(self._stored.ask, self._stored.calendar), TicksWitness(self._stored.ask)]
         market = await self._market_of(venue, symbol)
-        if market:
-            found.append(HistoryWitness("kline", await self._venues.history(market), venue, page=1_000))
-            if self._venues.has_archive(market):
-                found.append(HistoryWitness("archive", await self._venues.history(market, "archive"), venue))
-        return found
+        for name, source in (("kline", "rest"), ("archive", "archive")) if market else ():
+            if source == "archive" and not self._venues.has_archive(market):
+                continue
+            data = self._venues.data_of(market, source)
+            held = held or data
+            if data != held:
+                log.warning("data.witness_left_out", market=market, witness=name, rows=data, store=held)
+                continue
+            page = 1_000 if source == "rest" else 0
+            found.append(HistoryWitness(name, await self._venues.history(market, source), venue, page=page))
+        return found, held
 
     async def _market_of(self, venue: str, symbol: str) -> str:
         """The market of a venue that lists an instrument, empty for none. One that cannot be asked is passed over where
@@ -190,11 +214,12 @@ class Actions:
 
     async def _repairs(self, venue: str, symbol: str) -> SeriesRepairs:
         stored = self._stored
+        witnesses, data = await self._witnesses(venue, symbol, await stored.held())
         return SeriesRepairs(
             stored.ask,
             stored.calendar,
-            await self._witnesses(venue, symbol),
-            stored.log(),
+            witnesses,
+            stored.log(data, f"{venue} {symbol}"),
             stored.ledger,
             reader=stored.reader,
         )

@@ -28,6 +28,7 @@ from marketprism_application.ports.imports import FileHints
 from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_sdk.errors import RemoteError
 from marketprism_services.data.stored import Stored
+from marketprism_services.wiring.pipeline_contents import REAL, SIMULATED
 
 Progress = Callable[[TaskProgress, float], None]
 
@@ -103,7 +104,7 @@ class FileActions:
         def show(result: ImportResult) -> None:
             progress(TaskProgress(1, 0, result.rows), 0.0)
 
-        log = None if request.dry_run else self._stored.log()
+        log = None if request.dry_run else self._stored.log(data_of_file(request), request.path)
         importer = Importer(self._stored.reader, log, show)
         parts = rows_of(found.file, found.series, found.target, self._stored.calendar, replace(asked, confirmed=True))
         can_replace = request.replace and found.target.what.has_revisions
@@ -123,6 +124,11 @@ class FileActions:
             "first_files": [str(each.relative_to(folder)) for each in done.files[:10]],
             "remarks": list(done.remarks),
         }
+
+
+def data_of_file(request: ImportRequest) -> str:
+    """What the rows of a file are: real, unless whoever imports it says otherwise."""
+    return SIMULATED if request.simulated else REAL
 
 
 def _facts(found: FoundSeries) -> dict[str, object]:
@@ -177,4 +183,4 @@ def _bad(error: ApplicationError) -> RemoteError:
     return RemoteError(error.code, str(error), dict(error.details))
 
 
-__all__ = ["FileActions", "FilePlaces"]
+__all__ = ["FileActions", "FilePlaces", "data_of_file"]

@@ -70,7 +70,7 @@ class DataService(SingleActiveService):
         bucket = await data_jobs_bucket(self.connection, replicas)
         await self._queue.open(replicas)
         self._store = NatsDataJobStore(bucket)
-        stored = Stored(self.connection, self.calls, self._calendar())
+        stored = Stored(self.connection, self.calls, self._calendar(), replicas)
         actions = Actions(
             stored,
             self._venues,

@@ -84,21 +84,30 @@ class DataSide:
 
 
 def data_service(
-    connection: NatsConnection, rest_url: str, workers: int = 2, places: FilePlaces | None = None
+    connection: NatsConnection,
+    rest_url: str,
+    workers: int = 2,
+    places: FilePlaces | None = None,
+    *,
+    is_simulated: bool | None = False,
 ) -> DataService:
-    """A service whose venues are the simulated one; what its budgets allow is not waited for."""
+    """A service whose venues are the simulated one, which counts as a real one beside files unless it
+    `is_simulated`; what its budgets allow is not waited for."""
 
     def budget(market: str) -> SharedBudget:
         quick = dict.fromkeys(budgets_of_market(market), (1_000_000.0, 1_000_000.0))
         return SharedBudget(connection, "test", market, quick)
 
-    venues = VenueHistories({"binance": rest_url}, "", budget)
+    venues = VenueHistories({"binance": rest_url}, "", budget, simulated=is_simulated)
     return DataService(connection, lambda: CALENDAR, venues, workers=workers, places=places)
 
 
 @asynccontextmanager
-async def data_side_of(folder: Path, services: int = 1, **venue: Any) -> AsyncIterator[DataSide]:
-    """NATS, storage, read side, venue, and so many data services of this process."""
+async def data_side_of(
+    folder: Path, services: int = 1, is_simulated: bool | None = False, **venue: Any
+) -> AsyncIterator[DataSide]:
+    """NATS, storage, read side, venue, and so many data services of this process, whose venue `is_simulated` or counts
+    as a real one."""
     async with AsyncExitStack() as stack:
         side = await stack.enter_async_context(side_of(folder))
         places = FilePlaces(folder / "in", folder / "out")
@@ -109,7 +118,7 @@ async def data_side_of(folder: Path, services: int = 1, **venue: Any) -> AsyncIt
             made = (
                 QueryService(connection, ReadRules(CALENDAR, ("1m", "5m", "1d")))
                 if name == "query"
-                else data_service(connection, simulation.rest_url, places=places)
+                else data_service(connection, simulation.rest_url, places=places, is_simulated=is_simulated)
             )
             await stack.enter_async_context(running(made))
         yield DataSide(side, simulation)
