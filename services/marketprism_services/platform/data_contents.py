@@ -20,10 +20,10 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.private_files import write_private
 from marketprism_sdk.urls import Url
-from marketprism_services.wiring.addresses import is_loopback, may_be_one_server
 from marketprism_services.platform.data_dir_lock import simulated_below
 from marketprism_services.settings.sections import LOCAL_SERVER, NO_SOURCE
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.addresses import is_loopback, may_be_one_server
 from marketprism_services.wiring.pipeline_contents import BUCKET, KEY, REAL, SIM, SIMULATED, claim
 from marketprism_services.wiring.sources import COUNTERS
 
