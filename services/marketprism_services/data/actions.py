@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -64,8 +65,17 @@ class Doing(NamedTuple):
     worker: str
 
 
+class Unproved(QueryError):
+    """A repair whose proof failed; `facts` are what it did."""
+
+    def __init__(self, message: str, facts: dict[str, object]) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
 class Actions:
-    """Does tasks. `do` raises ApplicationError and SdkError: retryable ones pass, the others are the task's end."""
+    """Does tasks. `on_rows` is called with the action, the kind, and how many rows of it were stored. `do` raises
+    ApplicationError and SdkError: retryable ones pass, the others are the task's end."""
 
     def __init__(
         self,
@@ -75,7 +85,9 @@ class Actions:
         journal: NatsDownloadJournal,
         ranges: NatsDownloadedRanges,
         files: FileActions,
+        on_rows: Callable[[str, str, int], None] = lambda *_: None,
     ) -> None:
+        self._on_rows = on_rows
         self._stored, self._venues, self._documents = stored, venues, documents
         self._journal, self._ranges, self._files = journal, ranges, files
 
@@ -93,10 +105,14 @@ class Actions:
         if isinstance(request, DailyRequest):
             return await self._daily(doing, request)
         if isinstance(request, ImportRequest):
-            return await self._files.imported(request, doing.progress)
+            return await self._files.imported(request, doing.progress, partial(self._count, doing))
         if isinstance(request, ExportRequest):
             return await self._files.exported(doing.task, request)
         raise QueryError(f"action: expected one that is done here, was {type(request).__name__}")
+
+    def _count(self, doing: Doing, kind: str, rows: int) -> None:
+        if rows > 0:
+            self._on_rows(str(doing.job.request.__struct_config__.tag), kind, rows)
 
     async def _check(self, task: TaskRecord, request: CheckRequest) -> dict[str, object]:
         series = StoredSeries(task.kind, task.venue, task.symbol, task.interval)
@@ -126,7 +142,13 @@ class Actions:
             replaces=request.mode == "all",
         )
 
+        counted = 0
+
         def changed(done: Progress) -> None:
+            nonlocal counted
+            stored = sink.totals.new + sink.totals.instead
+            self._count(doing, task.kind, stored - counted)
+            counted = stored
             doing.progress(
                 TaskProgress(done.parts, done.done, done.rows, done.requests, done.repeated),
                 history.budget(task.kind).waits_s,
@@ -245,9 +267,12 @@ class Actions:
         else:
             shown |= _state_before(await self.report(check, task.number))
         await self._documents.put(f"repair.{task.id}", msgspec.msgpack.encode(shown))
+        names = ("revisions", "inserted", "undone", "requests", "after")
+        facts: dict[str, object] = {name: shown[name] for name in names if name in shown}
+        self._count(doing, task.kind, sum(int(str(facts.get(name) or 0)) for name in ("revisions", "inserted")))
         if shown.get("error"):
-            raise QueryError(str(shown["error"]))
-        return {name: shown[name] for name in ("revisions", "inserted", "undone", "requests", "after") if name in shown}
+            raise Unproved(str(shown["error"]), facts)
+        return facts
 
     def _keep_page(self, task: TaskRecord) -> Callable[[RawPage], Awaitable[None]]:
         async def keep(page: RawPage) -> None:
@@ -324,4 +349,4 @@ def _state_before(report: IntegrityReport) -> dict[str, object]:
     return {"before": before, "after": None, "revisions": 0, "inserted": 0, "changes": [], "changes_total": 0}
 
 
-__all__ = ["Actions", "Doing", "facts_of_report", "last_whole_day"]
+__all__ = ["Actions", "Doing", "Unproved", "facts_of_report", "last_whole_day"]

@@ -31,6 +31,7 @@ from marketprism_services.data.stored import Stored
 from marketprism_services.wiring.pipeline_contents import REAL, SIMULATED
 
 Progress = Callable[[TaskProgress, float], None]
+Count = Callable[[str, int], None]
 
 
 class FilePlaces:
@@ -73,8 +74,9 @@ class FileActions:
     def __init__(self, stored: Stored, places: FilePlaces) -> None:
         self._stored, self._places = stored, places
 
-    async def imported(self, request: ImportRequest, progress: Progress) -> dict[str, object]:
-        """Store the rows of a file, or say what would be: by series, with the columns as they were read."""
+    async def imported(self, request: ImportRequest, progress: Progress, count: Count) -> dict[str, object]:
+        """Store the rows of a file, or say what would be: by series, with the columns as they were read. `count` is
+        called with the kind of rows, and how many were stored."""
         path = await self._places.file(request)
         size = _size(request)
         hints = FileHints(request.venue, request.symbol, request.interval, "", dict(request.mapping))
@@ -91,7 +93,7 @@ class FileActions:
         for each in found:
             each.refuse_faults()
             if not each.refused:
-                await self._one(each, asked, request, progress)
+                await self._one(each, asked, request, progress, count)
         return {
             "guessed": guessed,
             "columns": plain_facts(found[0].file.facts)["columns"] if found else {},
@@ -100,8 +102,16 @@ class FileActions:
             "rows": sum(each.result.stored + each.result.replaced for each in found if each.result is not None),
         }
 
-    async def _one(self, found: FoundSeries, asked: CheckAsked, request: ImportRequest, progress: Progress) -> None:
+    async def _one(
+        self, found: FoundSeries, asked: CheckAsked, request: ImportRequest, progress: Progress, count: Count
+    ) -> None:
+        counted = 0
+
         def show(result: ImportResult) -> None:
+            nonlocal counted
+            stored = 0 if request.dry_run else result.stored + result.replaced
+            count(found.target.kind.name, stored - counted)
+            counted = stored
             progress(TaskProgress(1, 0, result.rows), 0.0)
 
         log = None if request.dry_run else self._stored.log(data_of_file(request), request.path)

@@ -80,6 +80,7 @@ class DataService(SingleActiveService):
             NatsDownloadJournal(bucket),
             NatsDownloadedRanges(bucket),
             FileActions(stored, self._places),
+            lambda action, kind, rows: self.metrics.count("data_rows_total", rows, job=action, kind=kind),
         )
         markets = {name: row.make("", "").name for name, row in MARKETS.items()}
         planner = Planner(

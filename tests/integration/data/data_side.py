@@ -14,14 +14,18 @@ import msgspec
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.downloads.histories import budgets_of_market
 from marketprism_adapters.nats.shared_budget import SharedBudget
+from marketprism_adapters.nats.streams import EVENTS
 from marketprism_adapters.venues.simulator.history_server import SimulatedHistoryServer
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.data_jobs import JobShown
+from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_sdk.election import LEASES
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.data.files import FilePlaces
 from marketprism_services.data.service import DataService
 from marketprism_services.data.venues import VenueHistories
@@ -60,6 +64,18 @@ class DataSide:
         entry = await leaders.get("data.default")
         found = re.search(rb"-(\d+)-", entry.value) if entry is not None else None
         return int(found[1]) if found is not None else 0
+
+    async def told(self, job_id: str) -> dict[str, dict[str, Any]]:
+        """What was told of a job, each event once, by its name; how it ended is the last."""
+        async with asyncio.timeout(30):
+            while True:
+                messages = await read_stream(self.side.market.connection, EVENTS, ["market.event.>"])
+                records = [decode(EVENT, message.data) for message in messages]
+                mine = [record for record in records if record.data.get("job") == job_id]
+                if mine and mine[-1].name == "DataJobEnded":
+                    assert len({record.name for record in mine}) == len(mine)
+                    return {record.name: record.data for record in mine}
+                await asyncio.sleep(0.05)
 
     async def begun(self, name: str, **values: object) -> JobShown:
         """A job that was made."""
