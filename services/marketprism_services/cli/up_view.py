@@ -37,7 +37,8 @@ from marketprism_services.platform.launcher import Launcher
 from marketprism_services.settings.secret_files import warn_of_open_files
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.pipeline_contents import SIMULATED
-from marketprism_services.wiring.sources import LIVE, group_of
+from marketprism_services.wiring.source_names import LIVE
+from marketprism_services.wiring.sources import group_of
 
 _FEW_BARS = 5
 _FIRST_LOOK_S = 0.1

@@ -25,7 +25,7 @@ from marketprism_services.settings.sections import LOCAL_SERVER, NO_SOURCE
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.addresses import is_loopback, may_be_one_server
 from marketprism_services.wiring.pipeline_contents import BUCKET, KEY, REAL, SIM, SIMULATED, claim
-from marketprism_services.wiring.sources import COUNTERS
+from marketprism_services.wiring.source_names import COUNTERS
 
 log = structlog.get_logger()
 

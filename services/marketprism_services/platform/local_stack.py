@@ -42,7 +42,8 @@ from marketprism_services.settings.sections import LOCAL_SERVER, NO_SOURCE
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.addresses import is_loopback
 from marketprism_services.wiring.packages import check_packages
-from marketprism_services.wiring.sources import LIVE, group_of, source_of
+from marketprism_services.wiring.source_names import LIVE
+from marketprism_services.wiring.sources import group_of, source_of
 
 if TYPE_CHECKING:
     from marketprism_adapters.clickhouse.local_server import LocalClickHouse

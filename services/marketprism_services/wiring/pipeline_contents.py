@@ -13,7 +13,7 @@ from marketprism_application.errors import MixedData
 from marketprism_sdk.errors import KeyExists, RevisionConflict
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.wiring.sources import LIVE
+from marketprism_services.wiring.source_names import LIVE
 
 log = structlog.get_logger()
 
