@@ -78,6 +78,12 @@ async def test_what_is_missing_is_judged_ours_and_repaired(side: DataSide) -> No
     begun = await side.begun("checks", venue="binance", symbols=[symbol], kind="kline", interval="1m", **SPAN)
     check = await side.ended(begun.id)
     assert check.series[0].result["missing"] == 200
+    asked = {"symbol": symbol, "venue": "binance", "kind": "kline", "from": SPAN["ts_from"], "to": SPAN["ts_to"]}
+    covered = await side.ask("coverage", **asked)
+    assert covered["ranges"] == [
+        {"ts_from": LISTED + first * MINUTE, "ts_to": LISTED + last * MINUTE, "bars": last - first}
+        for first, last in halves
+    ]
     rechecked = await side.ended((await side.begun("recheck", id=check.id)).id)
     assert (rechecked.stage, rechecked.error) == (JobStage.DONE, "")
     verdicts = await side.ask("verdicts", id=check.id)
