@@ -21,6 +21,7 @@ ApplicationError
 │   ├── NotificationRefused      it says no: sending the same again is of no use
 │   └── NotificationUnavailable  it is away or too busy: later
 ├── ImportTaken      somebody else imports rows of the same series
+├── MixedData        simulated rows for a store of real ones, or the reverse
 ├── StorageSilent    the storage takes no rows of the past
 ├── DefinitionError  a job or another thing that somebody defined cannot be (the caller's mistake)
 ├── OrderError       an order that cannot be calculated, or may not be (the caller's mistake)
@@ -165,6 +166,12 @@ class ImportTaken(ApplicationError):
     """Two imports of one series at a time would each take what the other has sent for missing."""
 
     code = Code.CONFLICT
+
+
+class MixedData(ApplicationError):
+    """A store holds real or simulated rows, never both: nothing of these was stored. The text says which it holds."""
+
+    code = Code.MIXED_DATA
 
 
 class StorageSilent(ApplicationError):

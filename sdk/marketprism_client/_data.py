@@ -177,8 +177,10 @@ class Data:
         contract_size: str = "",
         replace: bool = False,
         dry_run: bool = False,
+        simulated: bool = False,
     ) -> DataJob:
-        """Store the rows of a file on the service's own machine, below its `data.import_folder`."""
+        """Store the rows of a file on the service's own machine, below its `data.import_folder`. A store of real rows
+        takes none that are `simulated` (MIXED_DATA), and the reverse."""
         fields = {
             "path": path,
             "venue": venue,
@@ -189,6 +191,7 @@ class Data:
             "contract_size": contract_size,
             "replace": replace,
             "dry_run": dry_run,
+            "simulated": simulated,
         }
         return await self._begun("imports", fields)
 

@@ -212,8 +212,10 @@ class SyncData:
         contract_size: str = "",
         replace: bool = False,
         dry_run: bool = False,
+        simulated: bool = False,
     ) -> SyncDataJob:
-        """Store the rows of a file on the service's own machine, below its `data.import_folder`."""
+        """Store the rows of a file on the service's own machine, below its `data.import_folder`. A store of real rows
+        takes none that are `simulated` (MIXED_DATA), and the reverse."""
         return self._job(
             self._loop.run(
                 self._data.imports(
@@ -226,6 +228,7 @@ class SyncData:
                     contract_size=contract_size,
                     replace=replace,
                     dry_run=dry_run,
+                    simulated=simulated,
                 )
             )
         )

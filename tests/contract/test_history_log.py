@@ -22,6 +22,7 @@ from marketprism_sdk.nats.jetstream import publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.pull import read_stream
 from tests.contract.test_codec import SAMPLES
+from tests.support.store_downloads import any_rows
 
 RECORD = SAMPLES["bar"]
 SERIES = SeriesKey("bar", RECORD.venue, RECORD.symbol, RECORD.interval)
@@ -47,7 +48,7 @@ async def test_it_joins_behind_what_is_published_and_settles_when_all_is_stored(
     connection: NatsConnection, ranges: NatsKeyValue
 ) -> None:
     await publish_ack(connection, subject_of(BAR, RECORD), encode(BAR, RECORD))
-    log: HistoryLog = NatsHistoryLog(connection, patience_s=0.2)
+    log: HistoryLog = NatsHistoryLog(connection, any_rows, patience_s=0.2)
     with pytest.raises(StorageSilent, match="took nothing of MARKET_BARS for 0"):
         await log.join(SERIES)
     await stored(ranges, streams.BARS, connection)
@@ -70,7 +71,7 @@ async def test_of_two_that_write_one_series_the_second_is_refused(
 ) -> None:
     for stream in (streams.BARS, streams.HISTORY):
         await stored(ranges, stream, connection)
-    first, second = NatsHistoryLog(connection), NatsHistoryLog(connection)
+    first, second = NatsHistoryLog(connection, any_rows), NatsHistoryLog(connection, any_rows)
     await first.join(SERIES)
     await second.join(SERIES)
     await first.publish(BLOCK)
@@ -86,7 +87,7 @@ async def test_more_than_the_stream_may_hold_waits_for_the_storage(
 ) -> None:
     for stream in (streams.BARS, streams.HISTORY):
         await stored(ranges, stream, connection)
-    log = NatsHistoryLog(connection, patience_s=0.3)
+    log = NatsHistoryLog(connection, any_rows, patience_s=0.3)
     await log.join(SERIES)
     large = BLOCK + bytes(log.block_bytes - len(BLOCK))
 

@@ -26,6 +26,10 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 BUCKET = "data_jobs"
 
 
+async def any_rows() -> None:
+    """A pipeline that takes rows of every kind."""
+
+
 class StoreDoor(NamedTuple):
     """What a worker has of a store: who answers, where it writes, and what it writes down."""
 
@@ -42,7 +46,7 @@ async def door_of(connection: NatsConnection, *, replaces: bool = False) -> Stor
     reader = RemoteReader(partial(leader.call_raw, "arrow", timeout_s=30.0, idempotent=True))
     sink = StoreSink(
         reader,
-        NatsHistoryLog(connection),
+        NatsHistoryLog(connection, any_rows),
         NatsGapLedger(connection),
         NatsDownloadedRanges(bucket),
         replaces=replaces,

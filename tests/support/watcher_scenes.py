@@ -7,20 +7,26 @@ from pathlib import Path
 import msgspec
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.downloads.histories import budgets_of_market
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.backtest_store import BacktestStore
+from marketprism_adapters.nats.data_jobs import NatsDataJobStore, data_jobs_bucket
 from marketprism_adapters.nats.schedule_log import ScheduleLog, ensure_schedule
 from marketprism_adapters.nats.service_settings import MarketServiceSettings
+from marketprism_adapters.nats.shared_budget import SharedBudget
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_adapters.trading_tables.files import FileTables
 from marketprism_application.backtesting.options import DEFAULTS
 from marketprism_application.contracts.backtests import BacktestRecord, Kind, RunQuestion, RunState
+from marketprism_application.contracts.data_jobs import DailyRequest, DataJob, JobStage, TaskRecord
 from marketprism_application.contracts.schedule_records import JobDocument, JobState
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.resilience import retry
 from marketprism_sdk.streams import Checkpoint
 from marketprism_services.backtest.service import BacktestService
+from marketprism_services.data.service import DataService
+from marketprism_services.data.venues import VenueHistories
 from marketprism_services.monitor.service import MonitorService, ResourceLimits
 from marketprism_services.scheduler.service import SchedulerService
 from marketprism_services.settings.backtest import BacktestSettings
@@ -108,6 +114,18 @@ async def a_backtest_of_rows_that_nobody_has(scene: EventScene, folder: Path) ->
             created_at=1,
         )
     )
+
+
+@raises("DataJobEnded", "DefectsFound", "BarsReplaced")
+async def a_daily_check_that_has_repaired(scene: EventScene, _: Path) -> None:
+    await streams.ensure_streams(scene.connection)
+    store = NatsDataJobStore(await data_jobs_bucket(scene.connection))
+    result: dict[str, object] = {"defects": 3, "revisions": 1, "inserted": 2, "after": {"defects": 1}}
+    await store.write_task(TaskRecord(job="daily-1", number=0, stage=JobStage.DONE, ended_at=1, result=result), 0)
+    await store.write_job(DataJob(id="daily-1", request=DailyRequest(), created_at=1, tasks=1), 0)
+    connection = await scene.connect()
+    venues = VenueHistories({}, "", lambda market: SharedBudget(connection, "scene", market, budgets_of_market(market)))
+    scene.run(DataService(connection, chinese_calendar_of_markets, venues))
 
 
 @raises("ConfigurationChanged")

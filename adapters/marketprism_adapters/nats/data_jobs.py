@@ -14,7 +14,7 @@ import msgspec
 
 from marketprism_application.contracts.data_jobs import DataJob, TaskRecord
 from marketprism_application.errors import StoreError
-from marketprism_application.ports.data_jobs import DataJobConflict
+from marketprism_application.ports.data_jobs import DataJobConflict, RecordChange
 from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -101,14 +101,35 @@ class NatsDataJobStore:
                 await _asked(lambda key=entry.key: self._bucket.delete(key))  # type: ignore[misc]
         await _asked(lambda: self._bucket.delete(f"{_JOB}{job_id}"))
 
-    async def watch(self, on_change: Callable[[], None]) -> Stop:
-        """Call when a job or a task was written; a hint, looking is what counts."""
+    async def watch(self, receive: Callable[[RecordChange], None], on_change: Callable[[], None]) -> Stop:
+        """Each record of a job or a task that is written from now on, then `on_change`. While NATS is away none comes:
+        who needs all of them reads them again now and then."""
 
-        def receive(entry: KvEntry) -> None:
-            if entry.key.startswith((_JOB, _TASK)):
+        def received(entry: KvEntry) -> None:
+            change = _change_of(entry)
+            if change is not None:
+                receive(change)
                 on_change()
 
-        return await _asked(lambda: self._bucket.watch("", receive))
+        stops = [await _asked(lambda prefix=prefix: self._bucket.watch(prefix, received)) for prefix in (_JOB, _TASK)]  # type: ignore[misc]
+
+        async def stop() -> None:
+            for each in stops:
+                await each()
+
+        return stop
+
+
+def _change_of(entry: KvEntry) -> RecordChange | None:
+    of_job = entry.key.startswith(_JOB)
+    job, _, number = entry.key.partition(".")[2].partition(".")
+    if not of_job and not number.isdecimal():
+        return None
+    at = None if of_job else int(number)
+    if entry.deleted:
+        return RecordChange(job, at, None, entry.revision)
+    record = decode_or_none(entry, DataJob) if of_job else decode_or_none(entry, TaskRecord)
+    return None if record is None else RecordChange(job, at, record, entry.revision)
 
 
 class _Head(msgspec.Struct, frozen=True):

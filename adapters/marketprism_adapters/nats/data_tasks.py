@@ -15,7 +15,8 @@ from marketprism_application.contracts.data_jobs import TaskRecord
 from marketprism_application.contracts.subjects import escape
 from marketprism_sdk.errors import StreamError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import api, direct_get_last, ensure_stream, publish_ack
+from marketprism_sdk.nats.direct import last_of_each
+from marketprism_sdk.nats.jetstream import api, ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
 
 DATA_TASKS = "DATA_TASKS"
@@ -78,9 +79,14 @@ class DataTaskQueue:
         headers = {"Nats-Msg-Id": f"{task.id}.{task.attempts}"}
         await publish_ack(self._connection, self._subject(task), data, headers)
 
-    async def holds(self, task: TaskRecord) -> bool:
-        """Whether a task is on the queue, or with a worker that has not taken it off."""
-        return await direct_get_last(self._connection, self._name, self._subject(task)) is not None
+    async def held(self) -> set[str]:
+        """Ids of the tasks that are on the queue, or with a worker that has not taken them off.
+
+        Raises:
+            StreamError, DeadlineExceeded, NotConnected: nobody knows.
+        """
+        subjects = await last_of_each(self._connection, self._name, [f"{self._prefix}.>"])
+        return {subject.split(".", 2)[2] for subject in subjects}
 
     def _subject(self, task: TaskRecord) -> str:
         return f"{self._prefix}.{escape(task.venue) or 'none'}.{task.id}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.history import history_subject
@@ -30,12 +31,15 @@ class NatsHistoryLog:
     """Fulfils `HistoryLog`.
 
     Each message expects the one before it to be the last of its subject: two that import one series would both have
-    compared their rows with a store that lacks the other's. `patience_s` is how long the storage may take nothing.
+    compared their rows with a store that lacks the other's. `admit` raises where the pipeline does not take such rows:
+    it is asked before anything is written. `patience_s` is how long the storage may take nothing.
     """
 
-    def __init__(self, connection: NatsConnection, patience_s: float = 60.0) -> None:
+    def __init__(
+        self, connection: NatsConnection, admit: Callable[[], Awaitable[object]], patience_s: float = 60.0
+    ) -> None:
         self._connection = connection
-        self._patience_s = patience_s
+        self._admit, self._patience_s = admit, patience_s
         self._ranges = NatsKeyValue.existing(connection, streams.STORE_RANGES)
         self._subject = ""
         self._last = 0
@@ -53,8 +57,9 @@ class NatsHistoryLog:
         """Wait for what was published of the series, and know the last block of it.
 
         Raises:
-            StreamMissing: the pipeline has no such stream, as one of an older version.
+            StreamMissing: the pipeline has no such stream, as one of an older version. What `admit` raises.
         """
+        await self._admit()
         limit = int((await stream_info(self._connection, streams.HISTORY))["config"]["max_bytes"])
         self._room = min(_MOST_IN_FLIGHT, limit // 4)
         self._block = min(_MOST_BLOCK, limit // 8, int(self._connection.max_payload * _OF_PAYLOAD))

@@ -74,7 +74,8 @@ class RepairRequest(Request, frozen=True, tag="repair"):
 
 
 class ImportRequest(Request, frozen=True, tag="import"):
-    """Store the rows of a file that lies on the service's own machine, below `data.import_folder`."""
+    """Store the rows of a file that lies on the service's own machine, below `data.import_folder`. They are real, or
+    `simulated`, which a store of real rows does not take."""
 
     path: str
     venue: str = ""
@@ -85,6 +86,7 @@ class ImportRequest(Request, frozen=True, tag="import"):
     contract_size: str = ""
     replace: bool = False
     dry_run: bool = False
+    simulated: bool = False
 
 
 class ExportRequest(Series, frozen=True, kw_only=True, tag="export"):

@@ -35,6 +35,7 @@ class Code(StrEnum):
     CONFLICT = "CONFLICT"  # it is there already, or somebody else changed it, or it is the last of its kind
     CHANGED = "CHANGED"  # somebody else has changed it meanwhile: the details have it as it is now
     UNEXPECTED_CHANGE = "UNEXPECTED_CHANGE"  # a repair would change bars that have no defect: the details have them
+    MIXED_DATA = "MIXED_DATA"  # simulated rows for a store of real ones, or the reverse
     COMMAND_REFUSED = "COMMAND_REFUSED"  # a service does not do it, or could not: the text has its reason
     OFF_TICK = "OFF_TICK"  # an order's price or quantity is between two steps, and is not to be rounded
     LEVERAGE_TOO_HIGH = "LEVERAGE_TOO_HIGH"  # more than the tier of the order's size allows: the text names it
@@ -107,6 +108,7 @@ CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
         Code.CONFLICT: Consequence(409, _FAILED),
         Code.CHANGED: Consequence(412, _FAILED),
         Code.UNEXPECTED_CHANGE: Consequence(409, _FAILED),
+        Code.MIXED_DATA: Consequence(409, _INPUT),
         Code.COMMAND_REFUSED: Consequence(422, _FAILED),
         Code.OFF_TICK: Consequence(400, _USAGE),
         Code.LEVERAGE_TOO_HIGH: Consequence(400, _USAGE),

@@ -31,6 +31,7 @@ from marketprism_application.integrity.event_check import check_trades
 from marketprism_application.integrity.file_check import Bounds, CheckAsked, bounds_of
 from marketprism_application.integrity.inputs import DayLimits, Inputs, TermPeriod
 from marketprism_application.integrity.known_terms import listing_of, terms_of
+from marketprism_application.integrity.session_changes import overruled
 from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
 from marketprism_application.ports.history import VENUE_MISSING
@@ -97,6 +98,7 @@ class StoredCheck:
         exact: Dataset | None = None,
     ) -> None:
         self._ask, self._series, self._asked = ask, series, asked
+        self._calendar = calendar
         self._schedule: Schedule = calendar.schedule(series.venue, series.symbol)
         self._witnesses = frozenset(witnesses)
         self._part_rows, self._exact = part_rows, exact
@@ -107,6 +109,9 @@ class StoredCheck:
         series = self._series
         if not KINDS[series.kind].has_interval:
             return await self._trades()
+        begin = self._asked.ts_from if self._exact is None else self._exact.ts_from
+        calendar = await overruled(self._ask, self._calendar, series.venue, series.symbol, begin or 0)
+        self._schedule = calendar.schedule(series.venue, series.symbol)
         bounds = await self._bounds()
         dataset = Dataset(series.kind, series.venue, series.symbol, series.interval, bounds.ts_from, bounds.ts_to)
         asked = self._asked

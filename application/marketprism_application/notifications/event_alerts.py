@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from marketprism_application.contracts.alert_records import Alert, Severity
+from marketprism_domain.events.data_jobs import DefectsFound
 from marketprism_domain.events.gateway import (
     ConnectionRetryExhausted,
     GatewayAuthenticationFailed,
@@ -56,6 +57,7 @@ RULES: Mapping[type, EventRule] = {
     HolidaysNotAnnounced: EventRule(Severity.TICKET, ("known_to",), "days"),
     JobRunFailed: EventRule(Severity.TICKET, ("job",), "attempts"),
     JobRunsMissed: EventRule(Severity.TICKET, ("job",), "runs"),
+    DefectsFound: EventRule(Severity.INFO, ("job",), "left"),
     DataQualityDegraded: EventRule(Severity.INFO, ("venue", "symbol"), "score", "threshold"),
     DisasterRecoveryActivated: EventRule(Severity.INFO, ("service",)),
 }

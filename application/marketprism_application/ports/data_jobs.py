@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from marketprism_application.contracts.data_jobs import DataJob, TaskRecord
 
 
 class DataJobConflict(Exception):
     """Somebody else wrote the record in the meantime."""
+
+
+class RecordChange(NamedTuple):
+    """A record of a job that was written, or of one of its tasks, by `number`; None for one that was taken out."""
+
+    job: str
+    number: int | None
+    record: DataJob | TaskRecord | None
+    revision: int
 
 
 class DataJobStore(Protocol):
@@ -61,4 +70,4 @@ class DocumentStore(Protocol):
         ...
 
 
-__all__ = ["DataJobConflict", "DataJobStore", "DocumentStore"]
+__all__ = ["DataJobConflict", "DataJobStore", "DocumentStore", "RecordChange"]

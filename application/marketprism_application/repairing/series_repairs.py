@@ -11,6 +11,7 @@ from marketprism_application.contracts.repairs import LedgerEntry, Recheck, Repa
 from marketprism_application.errors import QueryError
 from marketprism_application.integrity.expected_grid import Grid
 from marketprism_application.integrity.file_check import CheckAsked
+from marketprism_application.integrity.session_changes import overruled
 from marketprism_application.integrity.stored_check import Ask
 from marketprism_application.ports.gap_ledger import GapLedger
 from marketprism_application.ports.history import VENUE_MISSING, RawPage
@@ -60,6 +61,7 @@ class SeriesRepairs:
         self._ask, self._calendar, self._witnesses = ask, calendar, tuple(witnesses)
         self._log, self._ledger, self._reader = log, ledger, reader
         self._now_ns, self._pause_s, self._asked = now_ns, pause_s, asked
+        self._schedules: dict[tuple[str, str, int], Schedule] = {}
 
     async def recheck(self, report: IntegrityReport, names: Sequence[str] = ()) -> Recheck:
         """Each defect of a report with its verdict, by witnesses of these names, all without any. Holes that are the
@@ -107,7 +109,7 @@ class SeriesRepairs:
         for each, rest in gone:
             found += _vanished(each, rest, ground)
         gaps = await gaps_of(self._reader, dataset) if is_of_ours(dataset.kind) else ()
-        maker = RowMaker(dataset, self._schedule(dataset), gaps, "", self._now_ns())
+        maker = RowMaker(dataset, await self._schedule(dataset), gaps, "", self._now_ns())
         judging = Judging(dataset, ground, checks, maker, dense=dense, now_ns=self._now_ns())
         cases = [Case(each, ground.keys_of(each)) for each in there]
         chosen = in_order(self._witnesses, names, of_ours=is_of_ours(dataset.kind))
@@ -140,7 +142,7 @@ class SeriesRepairs:
         dataset = recheck.dataset
         mending = Mending(
             dataset,
-            self._schedule(dataset),
+            await self._schedule(dataset),
             self._checks(dataset, recheck.dense, recheck.against),
             self._reader,
             self._log,
@@ -154,8 +156,13 @@ class SeriesRepairs:
 
         return await mending.repair(recheck, plan, ground, job, keep)
 
-    def _schedule(self, dataset: Dataset) -> Schedule:
-        return self._calendar.schedule(dataset.venue, dataset.symbol)
+    async def _schedule(self, dataset: Dataset) -> Schedule:
+        """The sections of the instrument, as the venue overruled them."""
+        key = dataset.venue, dataset.symbol, dataset.ts_from
+        if key not in self._schedules:
+            calendar = await overruled(self._ask, self._calendar, *key)
+            self._schedules[key] = calendar.schedule(dataset.venue, dataset.symbol)
+        return self._schedules[key]
 
     def _checks(self, dataset: Dataset, dense: bool, against: tuple[str, ...]) -> SeriesChecks:
         asked = self._asked or CheckAsked(0)
@@ -168,7 +175,8 @@ class SeriesRepairs:
         alignment = (self._asked.alignment if self._asked else None) or "session"
         halts = tuple(self._asked.halts) if self._asked else ()
         rules = ExpectationRules(dense, self._now_ns(), alignment, halts=halts)
-        grid = await asyncio.to_thread(lambda: Grid.of(expectation_of(dataset, self._schedule(dataset), rules)))
+        schedule = await self._schedule(dataset)
+        grid = await asyncio.to_thread(lambda: Grid.of(expectation_of(dataset, schedule, rules)))
         stored: Rows = {}
         for ts_from, ts_to in Ranges(ranges, _NEAR_BARS * length):
             table = await stored_bars(self._reader, replace(dataset, ts_from=ts_from, ts_to=ts_to))

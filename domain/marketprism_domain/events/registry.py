@@ -11,6 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from marketprism_domain.events.configuration import ConfigurationChanged
+from marketprism_domain.events.data_jobs import BarsReplaced, DataJobEnded, DefectsFound
 from marketprism_domain.events.gateway import (
     AllInstrumentsSubscribed,
     ConnectionRetryExhausted,
@@ -160,6 +161,9 @@ EVENTS: dict[str, type[Any]] = {
         JobRunFailed,
         JobRunsMissed,
         ConfigurationChanged,
+        DataJobEnded,
+        DefectsFound,
+        BarsReplaced,
     )
 }
 

@@ -46,6 +46,7 @@ from marketprism_services.cli.options import (
     storage_leader,
 )
 from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.wiring.pipeline_contents import REAL, SIMULATED, admit, held, refuse_other
 
 _ANSWER_S = 60.0
 _OF_BARS = (BAR.name, KLINE.name)
@@ -96,6 +97,9 @@ def import_files(
     accept_defects: Annotated[
         bool, typer.Option("--accept-defects", help="Import a file although rows of it are wrong.")
     ] = False,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="The rows are simulated: a store of real ones does not take them.")
+    ] = False,
     confirm: Annotated[bool, typer.Option(help="A range of more than ten years of minutes is meant.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     data_dir: DataDir = None,
@@ -128,7 +132,8 @@ def import_files(
         if chosen and not dry_run:
             _confirm(chosen, yes=yes)
         if chosen:
-            work = partial(_import_all, chosen, calendar, asked, tz, replaces=replace_stored, dry=dry_run)
+            data = SIMULATED if simulated else REAL
+            work = partial(_import_all, chosen, calendar, asked, tz, data=data, replaces=replace_stored, dry=dry_run)
             connected(nats_of(data_dir, nats_url), work)
     _show(batch, as_json=as_json, dry_run=dry_run, tz=tz)
     _exit_of(batch)
@@ -193,14 +198,16 @@ async def _import_all(
     tz: str | None,
     connection: NatsConnection,
     *,
+    data: str,
     replaces: bool,
     dry: bool,
 ) -> None:
+    refuse_other(await held(connection), data, "data import", connection)
     leader = storage_leader(connection)
     reader = RemoteReader(partial(leader.call_raw, "arrow", timeout_s=_ANSWER_S, idempotent=True))
     with ImportProgress() as progress:
         for each in chosen:
-            log = None if dry else NatsHistoryLog(connection)
+            log = None if dry else NatsHistoryLog(connection, partial(admit, connection, data, each.name))
             asked: CheckAsked = options.of(zone_of(each.series.venue, tz))
             parts = rows_of(each.file, each.series, each.target, calendar, replace(asked, confirmed=True))
             importer = Importer(reader, log, partial(progress.show, Path(each.name).name))

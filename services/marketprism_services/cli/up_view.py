@@ -31,12 +31,14 @@ from marketprism_services.cli.tables import Look, show_bars
 from marketprism_services.cli.up_problems import show_problems
 from marketprism_services.cli.up_stored import Counts, StoredLine, show_stored, symbols_of
 from marketprism_services.platform import local_stack, run_verdict
-from marketprism_services.platform.data_contents import SIMULATED, data_of
+from marketprism_services.platform.data_contents import data_of
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.launcher import Launcher
 from marketprism_services.settings.secret_files import warn_of_open_files
 from marketprism_services.settings.settings import Settings
-from marketprism_services.wiring.sources import LIVE, group_of
+from marketprism_services.wiring.pipeline_contents import SIMULATED
+from marketprism_services.wiring.source_names import LIVE
+from marketprism_services.wiring.sources import group_of
 
 _FEW_BARS = 5
 _FIRST_LOOK_S = 0.1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from marketprism_application.contracts.data_jobs import (
     CheckRequest,
     DailyRequest,
     DataJob,
+    DataRequest,
     DownloadRequest,
     ExportRequest,
     ImportRequest,
@@ -43,7 +45,7 @@ from marketprism_domain.integrity.expectation import GRACE_NS
 from marketprism_domain.integrity.report import IntegrityReport
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.trading_days import day_text
-from marketprism_services.data.files import FileActions
+from marketprism_services.data.files import FileActions, data_of_file
 from marketprism_services.data.stored import Stored
 from marketprism_services.data.venues import VenueHistories
 
@@ -63,8 +65,17 @@ class Doing(NamedTuple):
     worker: str
 
 
+class Unproved(QueryError):
+    """A repair whose proof failed; `facts` are what it did."""
+
+    def __init__(self, message: str, facts: dict[str, object]) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
 class Actions:
-    """Does tasks. `do` raises ApplicationError and SdkError: retryable ones pass, the others are the task's end."""
+    """Does tasks. `on_rows` is called with the action, the kind, and how many rows of it were stored. `do` raises
+    ApplicationError and SdkError: retryable ones pass, the others are the task's end."""
 
     def __init__(
         self,
@@ -74,7 +85,9 @@ class Actions:
         journal: NatsDownloadJournal,
         ranges: NatsDownloadedRanges,
         files: FileActions,
+        on_rows: Callable[[str, str, int], None] = lambda *_: None,
     ) -> None:
+        self._on_rows = on_rows
         self._stored, self._venues, self._documents = stored, venues, documents
         self._journal, self._ranges, self._files = journal, ranges, files
 
@@ -92,10 +105,14 @@ class Actions:
         if isinstance(request, DailyRequest):
             return await self._daily(doing, request)
         if isinstance(request, ImportRequest):
-            return await self._files.imported(request, doing.progress)
+            return await self._files.imported(request, doing.progress, partial(self._count, doing))
         if isinstance(request, ExportRequest):
             return await self._files.exported(doing.task, request)
         raise QueryError(f"action: expected one that is done here, was {type(request).__name__}")
+
+    def _count(self, doing: Doing, kind: str, rows: int) -> None:
+        if rows > 0:
+            self._on_rows(str(doing.job.request.__struct_config__.tag), kind, rows)
 
     async def _check(self, task: TaskRecord, request: CheckRequest) -> dict[str, object]:
         series = StoredSeries(task.kind, task.venue, task.symbol, task.interval)
@@ -118,10 +135,20 @@ class Actions:
         venue = MARKETS[task.venue].make("", "").name
         dataset = Dataset(task.kind, venue, task.symbol, task.interval, task.ts_from, task.ts_to)
         sink = StoreSink(
-            self._stored.reader, self._stored.log(), self._stored.ledger, self._ranges, replaces=request.mode == "all"
+            self._stored.reader,
+            self._stored.log(*self._rows_of(task.venue, request.source)),
+            self._stored.ledger,
+            self._ranges,
+            replaces=request.mode == "all",
         )
 
+        counted = 0
+
         def changed(done: Progress) -> None:
+            nonlocal counted
+            stored = sink.totals.new + sink.totals.instead
+            self._count(doing, task.kind, stored - counted)
+            counted = stored
             doing.progress(
                 TaskProgress(done.parts, done.done, done.rows, done.requests, done.repeated),
                 history.budget(task.kind).waits_s,
@@ -158,15 +185,34 @@ class Actions:
         data = await self._documents.get(f"recheck.{check}.{number}")
         return None if data is None else msgspec.msgpack.decode(data, type=tuple[str, Recheck])
 
-    async def _witnesses(self, venue: str, symbol: str) -> list[Witness]:
-        """The stored ones, and the market of the venue that lists the instrument."""
+    def _rows_of(self, market: str, source: str) -> tuple[str, str]:
+        """Whether rows of a market are real or simulated, and what they are called where they are refused."""
+        return self._venues.data_of(market, source), f"rows of {market}"
+
+    async def refuse_other(self, request: DataRequest, markets: Iterable[str]) -> None:
+        """Raises MixedData where a download from these markets, or an import, has rows that the store does not take."""
+        if isinstance(request, DownloadRequest):
+            for market in sorted(set(markets)):
+                await self._stored.refuse_other(*self._rows_of(market, request.source))
+        elif isinstance(request, ImportRequest):
+            await self._stored.refuse_other(data_of_file(request), request.path)
+
+    async def _witnesses(self, venue: str, symbol: str, held: str) -> tuple[list[Witness], str]:
+        """The stored ones, and the market of the venue that lists the instrument, as far as its rows are of the kind
+        that the store holds; with the kind of all of them."""
         found: list[Witness] = [TradesWitness(self._stored.ask, self._stored.calendar), TicksWitness(self._stored.ask)]
         market = await self._market_of(venue, symbol)
-        if market:
-            found.append(HistoryWitness("kline", await self._venues.history(market), venue, page=1_000))
-            if self._venues.has_archive(market):
-                found.append(HistoryWitness("archive", await self._venues.history(market, "archive"), venue))
-        return found
+        for name, source in (("kline", "rest"), ("archive", "archive")) if market else ():
+            if source == "archive" and not self._venues.has_archive(market):
+                continue
+            data = self._venues.data_of(market, source)
+            held = held or data
+            if data != held:
+                log.warning("data.witness_left_out", market=market, witness=name, rows=data, store=held)
+                continue
+            page = 1_000 if source == "rest" else 0
+            found.append(HistoryWitness(name, await self._venues.history(market, source), venue, page=page))
+        return found, held
 
     async def _market_of(self, venue: str, symbol: str) -> str:
         """The market of a venue that lists an instrument, empty for none. One that cannot be asked is passed over where
@@ -190,11 +236,12 @@ class Actions:
 
     async def _repairs(self, venue: str, symbol: str) -> SeriesRepairs:
         stored = self._stored
+        witnesses, data = await self._witnesses(venue, symbol, await stored.held())
         return SeriesRepairs(
             stored.ask,
             stored.calendar,
-            await self._witnesses(venue, symbol),
-            stored.log(),
+            witnesses,
+            stored.log(data, f"{venue} {symbol}"),
             stored.ledger,
             reader=stored.reader,
         )
@@ -220,9 +267,12 @@ class Actions:
         else:
             shown |= _state_before(await self.report(check, task.number))
         await self._documents.put(f"repair.{task.id}", msgspec.msgpack.encode(shown))
+        names = ("revisions", "inserted", "undone", "requests", "after")
+        facts: dict[str, object] = {name: shown[name] for name in names if name in shown}
+        self._count(doing, task.kind, sum(int(str(facts.get(name) or 0)) for name in ("revisions", "inserted")))
         if shown.get("error"):
-            raise QueryError(str(shown["error"]))
-        return {name: shown[name] for name in ("revisions", "inserted", "undone", "requests", "after") if name in shown}
+            raise Unproved(str(shown["error"]), facts)
+        return facts
 
     def _keep_page(self, task: TaskRecord) -> Callable[[RawPage], Awaitable[None]]:
         async def keep(page: RawPage) -> None:
@@ -299,4 +349,4 @@ def _state_before(report: IntegrityReport) -> dict[str, object]:
     return {"before": before, "after": None, "revisions": 0, "inserted": 0, "changes": [], "changes_total": 0}
 
 
-__all__ = ["Actions", "Doing", "facts_of_report", "last_whole_day"]
+__all__ = ["Actions", "Doing", "Unproved", "facts_of_report", "last_whole_day"]

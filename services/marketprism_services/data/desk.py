@@ -50,6 +50,7 @@ class DataDesk:
         """A job of a request. One that has the same `key` (of a command that comes again) is made once."""
         try:
             cut = await self._cut(request)
+            await self._actions.refuse_other(request, [task.venue for task in cut.tasks])
         except ApplicationError as error:
             raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
         if seen is not None:

@@ -28,8 +28,10 @@ from marketprism_application.ports.imports import FileHints
 from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_sdk.errors import RemoteError
 from marketprism_services.data.stored import Stored
+from marketprism_services.wiring.pipeline_contents import REAL, SIMULATED
 
 Progress = Callable[[TaskProgress, float], None]
+Count = Callable[[str, int], None]
 
 
 class FilePlaces:
@@ -72,8 +74,9 @@ class FileActions:
     def __init__(self, stored: Stored, places: FilePlaces) -> None:
         self._stored, self._places = stored, places
 
-    async def imported(self, request: ImportRequest, progress: Progress) -> dict[str, object]:
-        """Store the rows of a file, or say what would be: by series, with the columns as they were read."""
+    async def imported(self, request: ImportRequest, progress: Progress, count: Count) -> dict[str, object]:
+        """Store the rows of a file, or say what would be: by series, with the columns as they were read. `count` is
+        called with the kind of rows, and how many were stored."""
         path = await self._places.file(request)
         size = _size(request)
         hints = FileHints(request.venue, request.symbol, request.interval, "", dict(request.mapping))
@@ -90,7 +93,7 @@ class FileActions:
         for each in found:
             each.refuse_faults()
             if not each.refused:
-                await self._one(each, asked, request, progress)
+                await self._one(each, asked, request, progress, count)
         return {
             "guessed": guessed,
             "columns": plain_facts(found[0].file.facts)["columns"] if found else {},
@@ -99,11 +102,19 @@ class FileActions:
             "rows": sum(each.result.stored + each.result.replaced for each in found if each.result is not None),
         }
 
-    async def _one(self, found: FoundSeries, asked: CheckAsked, request: ImportRequest, progress: Progress) -> None:
+    async def _one(
+        self, found: FoundSeries, asked: CheckAsked, request: ImportRequest, progress: Progress, count: Count
+    ) -> None:
+        counted = 0
+
         def show(result: ImportResult) -> None:
+            nonlocal counted
+            stored = 0 if request.dry_run else result.stored + result.replaced
+            count(found.target.kind.name, stored - counted)
+            counted = stored
             progress(TaskProgress(1, 0, result.rows), 0.0)
 
-        log = None if request.dry_run else self._stored.log()
+        log = None if request.dry_run else self._stored.log(data_of_file(request), request.path)
         importer = Importer(self._stored.reader, log, show)
         parts = rows_of(found.file, found.series, found.target, self._stored.calendar, replace(asked, confirmed=True))
         can_replace = request.replace and found.target.what.has_revisions
@@ -123,6 +134,11 @@ class FileActions:
             "first_files": [str(each.relative_to(folder)) for each in done.files[:10]],
             "remarks": list(done.remarks),
         }
+
+
+def data_of_file(request: ImportRequest) -> str:
+    """What the rows of a file are: real, unless whoever imports it says otherwise."""
+    return SIMULATED if request.simulated else REAL
 
 
 def _facts(found: FoundSeries) -> dict[str, object]:
@@ -177,4 +193,4 @@ def _bad(error: ApplicationError) -> RemoteError:
     return RemoteError(error.code, str(error), dict(error.details))
 
 
-__all__ = ["FileActions", "FilePlaces"]
+__all__ = ["FileActions", "FilePlaces", "data_of_file"]

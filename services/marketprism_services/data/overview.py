@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 import msgspec
+import numpy as np
 
 from marketprism_application.contracts.kinds import BAR, KINDS
+from marketprism_application.contracts.questions import MAX_LIMIT, Records
 from marketprism_application.data_jobs.planning import BadRequest
 from marketprism_application.errors import ApplicationError, UnknownSymbolError
 from marketprism_application.integrity.file_check import CheckAsked
 from marketprism_application.integrity.rendering import plain_report
 from marketprism_application.integrity.stored_check import StoredCheck, StoredSeries
+from marketprism_application.queries.paging import all_pages
 from marketprism_domain.instruments.written_names import venue_named
+from marketprism_domain.integrity.dataset import Dataset
 from marketprism_sdk.errors import RemoteError
 from marketprism_services.data.stored import Stored
 from marketprism_services.wiring.seen import Seen
@@ -77,16 +82,41 @@ class Overview:
             raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
         plain = plain_report(report)
         holes = sorted((d.ts_from, d.ts_to) for d in report.defects if d.code in ("missing_bar", "missing_range"))
-        ranges, begin = [], report.dataset.ts_from
+        spans, begin = list[tuple[int, int]](), report.dataset.ts_from
         for ts_begin, ts_end in [*holes, (report.dataset.ts_to, report.dataset.ts_to)]:
             if ts_begin > begin:
-                ranges.append({"ts_from": begin, "ts_to": ts_begin, "bars": None})
+                spans.append((begin, ts_begin))
             begin = max(begin, ts_end)
+        try:
+            counts = await self._counts(report.dataset, spans)
+        except ApplicationError as error:
+            raise RemoteError(error.code, str(error), dict(error.details), retryable=error.retryable) from error
+        ranges = [
+            {"ts_from": ts_begin, "ts_to": ts_end, "bars": bars}
+            for (ts_begin, ts_end), bars in zip(spans, counts, strict=True)
+        ]
         return {
             **{name: plain[name] for name in ("dataset", "expected", "present", "missing")},
             "days": [{**day._asdict(), "state": day.state} for day in report.coverage],
             "ranges": ranges,
         }
+
+    async def _counts(self, dataset: Dataset, spans: Sequence[tuple[int, int]]) -> list[int]:
+        """How many bars each range has, of ranges in order."""
+        kind = KINDS[dataset.kind]
+        fields = tuple(dict.fromkeys((*kind.page_key, *(name for name in ("closed",) if name in kind.fields))))
+        question = Records(
+            *(dataset.kind, dataset.symbol, dataset.venue, dataset.ts_from, dataset.ts_to, dataset.interval),
+            limit=MAX_LIMIT,
+            fields=fields,
+        )
+        begins, ends = (np.array([span[at] for span in spans], dtype=np.int64) for at in (0, 1))
+        counts = np.zeros(len(spans), dtype=np.int64)
+        async for page in all_pages(self._stored.ask, question):
+            ended = page.filter(page.column("closed")) if "closed" in page.column_names else page
+            times = ended.column("ts_open").to_numpy()
+            counts += np.searchsorted(times, ends) - np.searchsorted(times, begins)
+        return [int(each) for each in counts]
 
     async def series(self, asked: SeriesAsked, seen: Seen) -> list[dict[str, object]]:
         """Stored series of bars and klines, by their key."""

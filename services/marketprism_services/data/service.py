@@ -11,6 +11,7 @@ from marketprism_adapters.nats.data_jobs import NatsDataJobStore, NatsDocumentSt
 from marketprism_adapters.nats.data_tasks import DataTaskQueue
 from marketprism_adapters.nats.download_journal import NatsDownloadJournal
 from marketprism_adapters.nats.downloaded_ranges import NatsDownloadedRanges
+from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.data_jobs.planning import Planner
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -58,6 +59,7 @@ class DataService(SingleActiveService):
         self._places = places or FilePlaces(None, None)
         self._slots, self._keep_ns = workers, keep_days * _DAY_NS
         self._queue = DataTaskQueue(connection)
+        self._events = EventPublisher(connection, "data")
         self._store: NatsDataJobStore
         self._workers: Workers
         self._working: Work | None = None
@@ -70,7 +72,7 @@ class DataService(SingleActiveService):
         bucket = await data_jobs_bucket(self.connection, replicas)
         await self._queue.open(replicas)
         self._store = NatsDataJobStore(bucket)
-        stored = Stored(self.connection, self.calls, self._calendar())
+        stored = Stored(self.connection, self.calls, self._calendar(), replicas)
         actions = Actions(
             stored,
             self._venues,
@@ -78,6 +80,7 @@ class DataService(SingleActiveService):
             NatsDownloadJournal(bucket),
             NatsDownloadedRanges(bucket),
             FileActions(stored, self._places),
+            lambda action, kind, rows: self.metrics.count("data_rows_total", rows, job=action, kind=kind),
         )
         markets = {name: row.make("", "").name for name, row in MARKETS.items()}
         planner = Planner(
@@ -93,19 +96,15 @@ class DataService(SingleActiveService):
         self.mount(DataOperations(desk, Overview(stored)))
         self.mount(FileOperations(desk, self._places))
         self.mount(LookupOperations(stored))
-        self._workers = Workers(
-            self._store,
-            self._queue,
-            actions,
-            self.instance,
-            replicas,
-            lambda action, result: self.metrics.count("data_tasks_total", job=action, result=result),
-        )
+        self._workers = Workers(self._store, self._queue, actions, self.instance, replicas, self._count_task)
         self.metrics.watch("data_tasks_running", lambda: float(self._workers.running))
         self.metrics.watch("data_jobs_open", lambda: float(self._leader.open) if self._leader is not None else 0.0)
         self.http.status(self._status)
         self._working = self.spawn(self._workers.run(self._slots), "tasks")
         await super().on_start()
+
+    def _count_task(self, action: str, result: str) -> None:
+        self.metrics.count("data_tasks_total", job=action, result=result)
 
     def _status(self) -> dict[str, object]:
         return {
@@ -115,7 +114,7 @@ class DataService(SingleActiveService):
 
     async def on_activate(self, epoch: int) -> None:  # noqa: ARG002 (records are compared and swapped)
         """Follow jobs from what is written down."""
-        self._leader = DataLeader(self._store, self._queue, self._keep_ns)
+        self._leader = DataLeader(self._store, self._queue, self._keep_ns, self._events.publish_once, self._count_task)
         self._leading = self.spawn(self._leader.run(), "jobs")
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)

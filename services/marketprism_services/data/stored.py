@@ -29,6 +29,7 @@ from marketprism_application.queries.symbol_names import NameIndex, StoredName
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.messaging import LeaderClient, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.wiring.pipeline_contents import admit, held, refuse_other
 
 _ASK_S = 30.0
 
@@ -48,16 +49,32 @@ class SeriesRow(NamedTuple):
 class Stored:
     """The read side and the storage, asked over NATS."""
 
-    def __init__(self, connection: NatsConnection, calls: RpcClient, calendar: MarketCalendar) -> None:
-        self.calendar = calendar
+    def __init__(
+        self, connection: NatsConnection, calls: RpcClient, calendar: MarketCalendar, replicas: int = 1
+    ) -> None:
+        self.calendar, self._replicas = calendar, replicas
         self._connection, self._calls = connection, calls
         leader = LeaderClient(calls, "storage")
         self.reader: StoreReader = RemoteReader(partial(leader.call_raw, "arrow", timeout_s=_ASK_S, idempotent=True))
         self.ledger: GapLedger = NatsGapLedger(connection, calendar)
 
-    def log(self) -> HistoryLog:
-        """A log for the rows of one series."""
-        return NatsHistoryLog(self._connection)
+    def log(self, data: str, what: str) -> HistoryLog:
+        """A log for the rows of one series, which are `real` or `simulated`, empty for as whatever is stored; what it
+        does not take of the other kind is named `what`, in MixedData."""
+
+        async def accept() -> None:
+            if data:
+                await admit(self._connection, data, what, self._replicas)
+
+        return NatsHistoryLog(self._connection, accept)
+
+    async def held(self) -> str:
+        """`real` or `simulated`, as rows of the pipeline are; empty where nobody knows yet. Raises SdkError."""
+        return await held(self._connection)
+
+    async def refuse_other(self, data: str, what: str) -> None:
+        """Raises MixedData where the pipeline holds rows of the other kind, and SdkError; nothing is remembered."""
+        refuse_other(await self.held(), data, what, self._connection)
 
     async def ask(self, question: Question) -> pa.Table:
         """The answer of the read side; records of an instrument that it does not know are an answer without rows, for

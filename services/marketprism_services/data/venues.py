@@ -15,16 +15,27 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.history import History
 from marketprism_application.ports.request_budget import RequestBudget
+from marketprism_services.wiring.addresses import is_loopback
+from marketprism_services.wiring.pipeline_contents import REAL, SIMULATED
 
 _LISTED_S = 600.0
 
 
 class VenueHistories:
     """The pasts that tasks ask for. `rest_urls` has another host for a market, `archive` a URL or a folder, empty for
-    none; `budget` makes the shared budget of a market."""
+    none; `budget` makes the shared budget of a market. `simulated` decides what rows of such a host or archive are,
+    which else are simulated where it is on this machine; those of a venue's own host are real."""
 
-    def __init__(self, rest_urls: Mapping[str, str], archive: str, budget: Callable[[str], RequestBudget]) -> None:
+    def __init__(
+        self,
+        rest_urls: Mapping[str, str],
+        archive: str,
+        budget: Callable[[str], RequestBudget],
+        *,
+        simulated: bool | None = None,
+    ) -> None:
         self._rest_urls, self._archive, self._budget = rest_urls, archive, budget
+        self._simulated = simulated
         self._stack = AsyncExitStack()
         self._open: dict[tuple[str, str], History] = {}
         self._listed: dict[str, tuple[float, Sequence[str]]] = {}
@@ -36,8 +47,7 @@ class VenueHistories:
         Raises:
             QueryError: no such market, or no archive is set up. SourceError: the archive is not there.
         """
-        if source == "auto":
-            source = "archive" if self.has_archive(market) else "rest"
+        source = self._chosen(market, source)
         if source == "archive" and not self._archive:
             raise QueryError("source: expected rest, data.archive is empty, was 'archive'")
         async with self._opening:
@@ -52,6 +62,21 @@ class VenueHistories:
                     context = rest_history(market, url, raw=True, shared=self._budget(market))
                 found = self._open[market, source] = await self._stack.enter_async_context(context)
             return found
+
+    def _chosen(self, market: str, source: str) -> str:
+        if source == "auto":
+            return "archive" if self.has_archive(market) else "rest"
+        return source
+
+    def data_of(self, market: str, source: str = "rest") -> str:
+        """`real` or `simulated`, as the rows of a market from there are."""
+        other = self._archive if self._chosen(market, source) == "archive" else self._rest_urls.get(market, "")
+        if not other:
+            return REAL
+        simulated = self._simulated
+        if simulated is None:
+            simulated = "//" in other and is_loopback(other)  # a folder holds what somebody has put there
+        return SIMULATED if simulated else REAL
 
     def has_archive(self, market: str) -> bool:
         """Whether archive files of a market can be asked for."""

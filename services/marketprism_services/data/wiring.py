@@ -27,7 +27,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Dat
     return DataService(
         connection,
         shared.calendar,
-        VenueHistories(data.rest_urls, data.archive, budget),
+        VenueHistories(data.rest_urls, data.archive, budget, simulated=settings.source.simulated),
         places=FilePlaces(data.import_folder, data.export_folder),
         workers=data.workers,
         keep_days=data.keep_days,

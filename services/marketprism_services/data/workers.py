@@ -18,7 +18,7 @@ from marketprism_application.data_jobs.states import MOST_ATTEMPTS, may_begin
 from marketprism_application.errors import ApplicationError, SourceError
 from marketprism_application.ports.data_jobs import DataJobConflict
 from marketprism_sdk.errors import SdkError, reason_of
-from marketprism_services.data.actions import Actions, Doing
+from marketprism_services.data.actions import Actions, Doing, Unproved
 
 log = structlog.get_logger()
 
@@ -148,6 +148,7 @@ class Workers:
             stage = JobStage.CANCELLED
         elif error is not None:
             stage, text = JobStage.FAILED, f"{reason_of(error)}"[:500]
+            result = error.facts if isinstance(error, Unproved) else result
             if not isinstance(error, ApplicationError | SdkError):
                 log.error("data.task_broken", task=held.task.id, exc_info=error)
         else:

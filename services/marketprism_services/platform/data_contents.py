@@ -9,33 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
-from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.source_positions import positions_in
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import DataDirError, SourceError
-from marketprism_sdk.errors import KeyExists, RevisionConflict, reason_of
+from marketprism_sdk.errors import reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.private_files import write_private
 from marketprism_sdk.urls import Url
-from marketprism_services.platform.addresses import is_loopback, may_be_one_server
 from marketprism_services.platform.data_dir_lock import simulated_below
 from marketprism_services.settings.sections import LOCAL_SERVER, NO_SOURCE
 from marketprism_services.settings.settings import Settings
-from marketprism_services.wiring.sources import COUNTERS, LIVE
+from marketprism_services.wiring.addresses import is_loopback, may_be_one_server
+from marketprism_services.wiring.pipeline_contents import BUCKET, KEY, REAL, SIM, SIMULATED, claim
+from marketprism_services.wiring.source_names import COUNTERS
 
 log = structlog.get_logger()
 
-REAL, SIMULATED = "real", "simulated"
-BUCKET, KEY = "pipeline_contents", "data"
 _FILE = "contents.json"
 UNFINISHED = "restoring"  # a file that a restore leaves there until it has ended
-_SIM = "sim"
 _CAPTURE = "capture"
 _CHDB = "chdb"
 
@@ -56,7 +51,7 @@ def data_of(settings: Settings) -> str | None:
     name, _, arguments = settings.source.spec.partition(":")
     if name == NO_SOURCE:
         return None
-    if name == _SIM or (name in COUNTERS and _has_simulated_fronts(settings, name)) or _is_simulated_capture(settings):
+    if name == SIM or (name in COUNTERS and _has_simulated_fronts(settings, name)) or _is_simulated_capture(settings):
         if settings.source.simulated is False:
             raise SourceError(f"source.simulated: expected true for {name}, which is simulated here, was false")
         return SIMULATED
@@ -221,9 +216,6 @@ def _other_engine(folder: Path, there: str, asked: str) -> str:
 async def claim_pipeline(connection: NatsConnection, settings: Settings) -> str | None:
     """Remember in NATS what kind of data this pipeline holds, and return it; None for settings without a source.
 
-    Where nothing is remembered its sources say which; where they cannot, who comes first decides. What is refused has
-    written nothing.
-
     Raises:
         SourceError: it holds data of the other kind.
         SdkError: NATS does not take it.
@@ -231,45 +223,11 @@ async def claim_pipeline(connection: NatsConnection, settings: Settings) -> str 
     data = data_of(settings)
     if data is None:
         return None
-    while True:
-        entry = await NatsKeyValue.existing(connection, BUCKET).get(KEY)
-        remembered = entry.value.decode(errors="replace") if entry is not None else ""
-        known = remembered in (REAL, SIMULATED)  # another value is somebody else's: what the sources say holds
-        sources = [] if known else await _sources(connection)
-        there = remembered if known else _kind_of(sources)
-        if there not in ("", data):
-            name = settings.source.spec.partition(":")[0]
-            raise SourceError(
-                f"source {name}: expected {there} data, as the pipeline at {connection.url} holds, was {data}; "
-                f"give it a NATS and a store of its own"
-            )
-        if known:
-            return data
-        bucket = await NatsKeyValue.open(connection, BUCKET, replicas=settings.nats.replicas)
-        try:
-            if entry is None:
-                await bucket.create(KEY, data.encode())
-            else:
-                await bucket.update(KEY, data.encode(), entry.revision)
-        except (KeyExists, RevisionConflict):  # another gateway starts at the same moment: look what it wrote
-            continue
-        if sources and not there:
-            log.warning("contents.assumed", where=f"pipeline at {connection.url}", data=data)
-        return data
-
-
-async def _sources(connection: NatsConnection) -> list[str]:
-    """The names of the sources that a pipeline has read."""
-    entries = await NatsKeyValue(connection, streams.SOURCE_POSITIONS).entries_if_there()
-    return [position.source for position in positions_in(entries) if not position.group]
-
-
-def _kind_of(names: Sequence[str]) -> str:
-    """What kind of data sources of these names gave: empty for none, and where a name does not tell.
-
-    A counter and a venue are called the same whether it is the real one or a simulation.
-    """
-    kinds = {name.partition(":")[0] for name in names}
-    if kinds - {_SIM} - set(LIVE):
-        return REAL
-    return SIMULATED if kinds == {_SIM} else ""
+    there = await claim(connection, data, settings.nats.replicas)
+    if there != data:
+        name = settings.source.spec.partition(":")[0]
+        raise SourceError(
+            f"source {name}: expected {there} data, as the pipeline at {connection.url} holds, was {data}; "
+            f"give it a NATS and a store of its own"
+        )
+    return data

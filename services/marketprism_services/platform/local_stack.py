@@ -31,7 +31,6 @@ from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.urls import Url
 from marketprism_services.platform import catalogue, data_contents, nats_users, run_files
-from marketprism_services.platform.addresses import is_loopback
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.launcher import Launcher
@@ -41,8 +40,10 @@ from marketprism_services.platform.supervisor import Supervisor
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.sections import LOCAL_SERVER, NO_SOURCE
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.addresses import is_loopback
 from marketprism_services.wiring.packages import check_packages
-from marketprism_services.wiring.sources import LIVE, group_of, source_of
+from marketprism_services.wiring.source_names import LIVE
+from marketprism_services.wiring.sources import group_of, source_of
 
 if TYPE_CHECKING:
     from marketprism_adapters.clickhouse.local_server import LocalClickHouse

@@ -22,12 +22,12 @@ from marketprism_sdk.errors import InvalidSetting
 from marketprism_sdk.messaging import DEAD_LETTERS, DONE, INSPECT, JOB_CLAIMS, JOBS, REGISTRY
 from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.access import PUBLIC_INBOX, SERVICE_INBOX
-from marketprism_services.platform.data_contents import BUCKET as CONTENTS
 from marketprism_services.platform.local_servers import PROBE_STREAM, PROBE_SUBJECT
 from marketprism_services.platform.nats_place import OPERATOR
 from marketprism_services.platform.runtime import READER, STORER
 from marketprism_services.replay.listeners import TAKEN
 from marketprism_services.settings.services import SERVICES, ServiceRow
+from marketprism_services.wiring.pipeline_contents import BUCKET as CONTENTS
 
 SUPERVISOR = "up"
 LISTENER = "reader"  # who shows no credentials to the server of `up`

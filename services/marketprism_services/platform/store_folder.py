@@ -21,9 +21,9 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.private_files import private_folder
 from marketprism_sdk.values import decode_or_none
-from marketprism_services.platform.data_contents import BUCKET
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.pipeline_contents import BUCKET
 
 FOLDER_KEY = "chdb_folder"
 _FILE = "folder_id"

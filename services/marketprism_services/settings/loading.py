@@ -10,7 +10,7 @@ from typing import Any
 
 from marketprism_services.settings import secret_files
 from marketprism_services.settings.errors import SettingsError
-from marketprism_services.settings.shape import is_list, type_at
+from marketprism_services.settings.shape import is_list, is_table, type_at
 from marketprism_services.settings.variables import PREFIX, is_setting, variable
 
 
@@ -33,13 +33,15 @@ def from_file(path: Path) -> dict[str, Any]:
 def from_environment(settings: type) -> dict[str, Any]:
     """Values of the variables with our prefix; `MARKETPRISM_CTP__OTHERS__0__PASSWORD` is of the first of a list.
 
-    A text is split at its commas where the class of the settings has a list. A variable of a secret with `_FILE` names
-    the file that holds it.
+    A text is split at its commas where the class of the settings has a list, and is JSON where it has a table, whose
+    names need not be those that a variable may have. A variable of a secret with `_FILE` names the file that holds it.
 
     Raises:
-        SettingsError: a variable gives a value to what another one gives a value or members, or a file cannot be read.
+        SettingsError: a variable gives a value to what another one gives a value or members, one of a table is no JSON,
+            or a file cannot be read.
     """
     values: dict[str, Any] = {}
+    tables: set[int] = set()
     for name, given in sorted(os.environ.items()):
         if not is_setting(name):
             continue
@@ -52,13 +54,28 @@ def from_environment(settings: type) -> dict[str, Any]:
         target = values
         for part in path[:-1]:
             target = target.setdefault(part, {})
-            if not isinstance(target, dict):
+            if not isinstance(target, dict) or id(target) in tables:
                 raise SettingsError(
                     f"{name}: expected either one variable for {part!r} or variables for its parts, found both"
                 )
-        # pydantic converts all other text to what the setting is.
-        target[path[-1]] = [part.strip() for part in text.split(",")] if is_list(type_at(settings, path)) else text
+        kind = type_at(settings, path)
+        if is_table(kind):
+            value: object = _table(name, text)
+            tables.add(id(value))
+        else:  # pydantic converts all other text to what the setting is
+            value = [part.strip() for part in text.split(",")] if is_list(kind) else text
+        target[path[-1]] = value
     return values
+
+
+def _table(name: str, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"{name}: expected JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise SettingsError(f"{name}: expected a JSON object, was {text[:80]!r}")
+    return found
 
 
 def merge(base: dict[str, Any], extra: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("backtests_ended_total", "Runs, sweeps and walk-forwards that have ended, by what and how.", ("kind", "result")),
     ("order_tables_refused_total", "Records of imported tables that are none and were left out.", ()),
     # data
+    ("data_rows_total", "Rows that data jobs have stored, by what the job does and the kind of data.", ("job", "kind")),
     ("data_tasks_total", "Tasks of data jobs that have ended here, by what they did and how.", ("job", "result")),
     # gateway
     ("messages_received_total", "Messages of the source that went into the raw log.", ()),

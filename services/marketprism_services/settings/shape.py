@@ -45,6 +45,12 @@ def is_list(kind: Any) -> bool:
     return get_origin(kind) is tuple and not fields_of(get_args(kind)[0])
 
 
+def is_table(kind: Any) -> bool:
+    """Whether a type is a table whose keys nobody declares, which a text can hold as JSON."""
+    origin = get_origin(kind)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
 def _plain(kind: Any) -> Any:
     """Without `| None`."""
     if get_origin(kind) in (Union, types.UnionType):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from marketprism_adapters.counters.live.settings import Counter
 from marketprism_adapters.sources.registry import BudgetOf, make_source, parse_source
-from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.ports.sources import FrameTap, MarketSource
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.instruments.names import product_of
@@ -13,9 +12,8 @@ from marketprism_domain.sessions.connection_hours import ConnectionHours
 from marketprism_domain.sessions.exchange_hours import PRODUCTS, venue_of
 from marketprism_services.settings.sections import CounterSection, parse_speed
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.source_names import COUNTERS, LIVE
 
-COUNTERS = ("ctp", "sopt")
-LIVE = (*COUNTERS, *MARKETS)  # sources that connect somewhere: nothing of them can be read through before
 _STOCK_OPTIONS = (("sse", ""), ("szse", ""))
 
 

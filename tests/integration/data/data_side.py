@@ -14,14 +14,18 @@ import msgspec
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.downloads.histories import budgets_of_market
 from marketprism_adapters.nats.shared_budget import SharedBudget
+from marketprism_adapters.nats.streams import EVENTS
 from marketprism_adapters.venues.simulator.history_server import SimulatedHistoryServer
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.data_jobs import JobShown
+from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_sdk.election import LEASES
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.data.files import FilePlaces
 from marketprism_services.data.service import DataService
 from marketprism_services.data.venues import VenueHistories
@@ -61,6 +65,18 @@ class DataSide:
         found = re.search(rb"-(\d+)-", entry.value) if entry is not None else None
         return int(found[1]) if found is not None else 0
 
+    async def told(self, job_id: str) -> dict[str, dict[str, Any]]:
+        """What was told of a job, each event once, by its name; how it ended is the last."""
+        async with asyncio.timeout(30):
+            while True:
+                messages = await read_stream(self.side.market.connection, EVENTS, ["market.event.>"])
+                records = [decode(EVENT, message.data) for message in messages]
+                mine = [record for record in records if record.data.get("job") == job_id]
+                if mine and mine[-1].name == "DataJobEnded":
+                    assert len({record.name for record in mine}) == len(mine)
+                    return {record.name: record.data for record in mine}
+                await asyncio.sleep(0.05)
+
     async def begun(self, name: str, **values: object) -> JobShown:
         """A job that was made."""
         return msgspec.convert(await self.ask(name, **values), JobShown)
@@ -84,21 +100,30 @@ class DataSide:
 
 
 def data_service(
-    connection: NatsConnection, rest_url: str, workers: int = 2, places: FilePlaces | None = None
+    connection: NatsConnection,
+    rest_url: str,
+    workers: int = 2,
+    places: FilePlaces | None = None,
+    *,
+    is_simulated: bool | None = False,
 ) -> DataService:
-    """A service whose venues are the simulated one; what its budgets allow is not waited for."""
+    """A service whose venues are the simulated one, which counts as a real one beside files unless it
+    `is_simulated`; what its budgets allow is not waited for."""
 
     def budget(market: str) -> SharedBudget:
         quick = dict.fromkeys(budgets_of_market(market), (1_000_000.0, 1_000_000.0))
         return SharedBudget(connection, "test", market, quick)
 
-    venues = VenueHistories({"binance": rest_url}, "", budget)
+    venues = VenueHistories({"binance": rest_url}, "", budget, simulated=is_simulated)
     return DataService(connection, lambda: CALENDAR, venues, workers=workers, places=places)
 
 
 @asynccontextmanager
-async def data_side_of(folder: Path, services: int = 1, **venue: Any) -> AsyncIterator[DataSide]:
-    """NATS, storage, read side, venue, and so many data services of this process."""
+async def data_side_of(
+    folder: Path, services: int = 1, is_simulated: bool | None = False, **venue: Any
+) -> AsyncIterator[DataSide]:
+    """NATS, storage, read side, venue, and so many data services of this process, whose venue `is_simulated` or counts
+    as a real one."""
     async with AsyncExitStack() as stack:
         side = await stack.enter_async_context(side_of(folder))
         places = FilePlaces(folder / "in", folder / "out")
@@ -109,7 +134,7 @@ async def data_side_of(folder: Path, services: int = 1, **venue: Any) -> AsyncIt
             made = (
                 QueryService(connection, ReadRules(CALENDAR, ("1m", "5m", "1d")))
                 if name == "query"
-                else data_service(connection, simulation.rest_url, places=places)
+                else data_service(connection, simulation.rest_url, places=places, is_simulated=is_simulated)
             )
             await stack.enter_async_context(running(made))
         yield DataSide(side, simulation)

@@ -78,6 +78,12 @@ async def test_what_is_missing_is_judged_ours_and_repaired(side: DataSide) -> No
     begun = await side.begun("checks", venue="binance", symbols=[symbol], kind="kline", interval="1m", **SPAN)
     check = await side.ended(begun.id)
     assert check.series[0].result["missing"] == 200
+    asked = {"symbol": symbol, "venue": "binance", "kind": "kline", "from": SPAN["ts_from"], "to": SPAN["ts_to"]}
+    covered = await side.ask("coverage", **asked)
+    assert covered["ranges"] == [
+        {"ts_from": LISTED + first * MINUTE, "ts_to": LISTED + last * MINUTE, "bars": last - first}
+        for first, last in halves
+    ]
     rechecked = await side.ended((await side.begun("recheck", id=check.id)).id)
     assert (rechecked.stage, rechecked.error) == (JobStage.DONE, "")
     verdicts = await side.ask("verdicts", id=check.id)
@@ -91,6 +97,17 @@ async def test_what_is_missing_is_judged_ours_and_repaired(side: DataSide) -> No
     assert repaired.stage is JobStage.DONE
     (done,) = (await side.ask("repaired", id=repaired.id))["series"]
     assert (done["inserted"], done["after"]["missing"], done["undone"]) == (200, 0, False)
+    series = f"binance {symbol} kline 1m"
+    counts = {"series": 1, "defects": check.series[0].result["defects"], "left": check.series[0].result["defects"]}
+    of_check = await side.told(check.id)
+    assert of_check["DefectsFound"] == {"job": check.id, "action": "check", **counts, "first": series}
+    assert list(of_check) == ["DefectsFound", "DataJobEnded"]
+    assert list(await side.told(dry.id)) == ["DataJobEnded"]
+    of_repair = await side.told(repaired.id)
+    replaced = {"series": 1, "revisions": 0, "inserted": 200, "undone": 0, "first": series}
+    assert of_repair["BarsReplaced"] == {"job": repaired.id, "action": "repair", **replaced}
+    ended = of_repair["DataJobEnded"]
+    assert (ended["state"], ended["tasks"], ended["failed"], ended["error"]) == ("done", 1, 0, "")
     assert await side.side.count("klines") == MINUTES
 
 

@@ -48,7 +48,7 @@ class Side:
             ask, ("data", "import", *command, "--json", "--nats-url", self.url), dict(os.environ), 120
         )
         assert done.returncode == code, (done.stdout, done.stderr)
-        found: dict[str, Any] = json.loads(done.stdout)
+        found: dict[str, Any] = json.loads(done.stdout or "{}")  # what is refused prints nothing
         return found
 
 

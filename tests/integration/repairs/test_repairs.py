@@ -45,6 +45,7 @@ from tests.support.backtests import CU
 from tests.support.bar_series import CALENDAR
 from tests.support.downloads import LISTED, MINUTE
 from tests.support.repairs import NOW, damaged, klines_of, spoiled_values
+from tests.support.store_downloads import any_rows
 from tests.unit.application.repairing.test_mending import longer_of
 
 pytestmark = pytest.mark.timeout(180)
@@ -87,7 +88,7 @@ class Place:
 
     def __init__(self, side: Side, dataset: Dataset) -> None:
         self.side, self.dataset = side, dataset
-        self.log, self.ledger = NatsHistoryLog(side.market.connection), Ledger(side)
+        self.log, self.ledger = NatsHistoryLog(side.market.connection, any_rows), Ledger(side)
         self.pages: list[RawPage] = []
 
     async def ask(self, question: Question) -> pa.Table:

@@ -194,7 +194,8 @@ def settings_page() -> str:
         "cannot be set centrally. An unknown name or a value out of range stops the program with a text that names it.\n"
         "[deploy/config/marketprism.toml](../deploy/config/marketprism.toml) is a file with all of them.\n\n"
         "A list in a variable has commas between its members (`MARKETPRISM_BARS__INTERVALS=1m,5m`); a member of a table has its name\n"
-        "behind two more underscores (`MARKETPRISM_STORE__KEEP_DAYS__MARKET_TICKS=365`), one of a list its number\n"
+        "behind two more underscores (`MARKETPRISM_STORE__KEEP_DAYS__MARKET_TICKS=365`), or the table is JSON\n"
+        '(`MARKETPRISM_DATA__REST_URLS={"binance-usdm": "http://127.0.0.1:9000"}`); one of a list has its number\n'
         "(`MARKETPRISM_CTP__OTHERS__0__PASSWORD`). A variable whose default is empty here is not set by default. No secret is ever\n"
         "written to a file, a log or an error text.\n\n"
         "A secret text or a URL may lie in a file, as Docker and Kubernetes mount secrets: the variable with `_FILE` behind its name\n"

@@ -23,7 +23,7 @@ const WARNING = new Set([
   'DuplicateDataDetected', 'DataQualityDegraded', 'StreamFillingUp', 'FrameRefused', 'StoreReplaced', 'WatermarkRebuilt',
   'StreamReplaced', 'MessagesOutOfChain', 'SessionJoined', 'ClockOff', 'StorageRetryScheduled', 'NetworkLatencyExceeded',
   'MemoryThresholdExceeded', 'ProcessingBacklogDetected', 'DisasterRecoveryActivated', 'LeaseRenewed',
-  'JobRunFailed', 'JobRunsMissed',
+  'JobRunFailed', 'JobRunsMissed', 'DefectsFound',
 ]);
 
 /** @param {string} name @returns {'bad' | 'warn' | ''} */

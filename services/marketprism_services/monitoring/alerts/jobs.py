@@ -1,4 +1,4 @@
-"""Alerts about jobs: runs that failed, were missed, begin late or find no room."""
+"""Alerts about jobs: runs that failed, were missed, begin late or find no room; tasks of data jobs that failed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from marketprism_services.monitoring.alert import Alert, Runbook, Scene, Severit
 
 _TICKET = Severity.TICKET
 _RUNS = "marketprism_schedule_runs_total"
+_TASKS = "marketprism_data_tasks_total"
 _LATE = "marketprism_schedule_lateness_seconds"
 _WHO = 'service="scheduler",instance="scheduler-1"'
 _WAITING = f"marketprism_schedule_waiting{{{_WHO}}}"
@@ -87,6 +88,28 @@ JOBS = (
             ),
         ),
         (Scene({_WAITING: "0x4 30x80"}, "14m"), Scene({_WAITING: "0x4 20x80"}, "14m", 0)),
+        "jobs",
+    ),
+    Alert(
+        "DataTaskFailed",
+        _TICKET,
+        risen(f'{_TASKS}{{result="failed"}}', "15m", "job"),
+        "0s",
+        "A task of a data job has failed ({{ $labels.job }})",
+        Runbook(
+            "A series of a download, check, recheck, repair, import, export or daily check could not be done: its rows "
+            "are not stored, not checked or not repaired. What had been done of it stays.",
+            (
+                "`marketprism data jobs --state failed`, then `marketprism data jobs <id>`: each series and its reason.",
+                "The log of the data service: `data.task_ended` with `stage` failed, `data.task_broken`.",
+            ),
+            (
+                "The venue or its archive is away, or refuses: begin the same download later, it goes on where it ended.",
+                "A repair whose proof failed has put the former values back: check the series again.",
+                "`MIXED_DATA`, real rows for simulated ones or the reverse: they belong into a pipeline of their own.",
+            ),
+        ),
+        rising(_TASKS, 'service="data",instance="data-1",job="download",result="failed"'),
         "jobs",
     ),
 )

@@ -192,6 +192,24 @@ ELECTIONS = Dashboard(
             "cps",
             ((rate("marketprism_schedule_runs_total", "result"), "{{result}}"),),
         ),
+        Panel(
+            "Data jobs",
+            "Jobs of the data service that have not ended, and tasks of theirs that are being done.",
+            "short",
+            (("sum(marketprism_data_jobs_open)", "jobs"), ("sum(marketprism_data_tasks_running)", "tasks")),
+        ),
+        Panel(
+            "Ends of data tasks",
+            "How tasks of data jobs ended, a second.",
+            "cps",
+            ((rate("marketprism_data_tasks_total", "job, result"), "{{job}} {{result}}"),),
+        ),
+        Panel(
+            "Rows of data jobs",
+            "Rows that downloads, imports and repairs have stored, a second.",
+            "cps",
+            ((rate("marketprism_data_rows_total", "job, kind"), "{{job}} {{kind}}"),),
+        ),
     ),
 )
 

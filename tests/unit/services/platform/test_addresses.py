@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marketprism_services.platform.addresses import is_loopback, may_be_one_server
+from marketprism_services.wiring.addresses import is_loopback, may_be_one_server
 
 
 @pytest.mark.parametrize(

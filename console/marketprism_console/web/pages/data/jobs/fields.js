@@ -49,6 +49,7 @@ export const FORMS = {
     { name: 'mapping', kind: 'pairs', like: 'open=o', isRare: true },
     { name: 'contract_size', kind: 'text', like: '0.01', isRare: true },
     { name: 'replace', kind: 'flag', isRare: true },
+    { name: 'simulated', kind: 'flag', isRare: true },
   ],
 };
 
