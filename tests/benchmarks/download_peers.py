@@ -36,7 +36,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
         "vnpy_sqlite==1.1.3",
     ),
 }
-PLAIN = Range(43_200, ("BTC", "ETH", "SOL"))
+PLAIN = Range(20_160, ("BTC", "ETH", "SOL"))
 SHORT = Range(10, ("BTC", "ETH", "SOL"))  # what starting and ending alone take
 FAULTY = Range(20_000, ("BTC",))
 HOLED = Range(20_000, ("BTC",), (7_300, 7_420))
@@ -48,6 +48,7 @@ FAULTS: Mapping[str, tuple[Range, tuple[str, ...]]] = {
     "a hole of 120 minutes": (HOLED, ()),
 }
 _LONGEST_S = 900.0
+_RUNS = 3
 _LATENCY_S = 0.02
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d+ (?:-|\|) ")
 _WRONG = re.compile(r"fail|error\b|missing|retrying|warning|rate_limited|no .*data|downloaded|stored:", re.IGNORECASE)
@@ -78,8 +79,8 @@ def measure_peers() -> dict[str, Any]:
     """Seconds, processor seconds and rows of each program without faults, and what is missing, double or wrong with
     each fault; `says` is the last of what it wrote about it. Peers that cannot be had say why."""
     programs, absent = _programs()
-    plain = {name: _measured(program, PLAIN) for name, program in programs.items()}
-    start = {name: _measured(program, SHORT) for name, program in programs.items()}
+    plain = {name: _quickest(program, PLAIN) for name, program in programs.items()}
+    start = {name: _quickest(program, SHORT) for name, program in programs.items()}
     for name, found in plain.items():
         found |= {"start_s": start[name]["wall_s"], "start_cpu_s": start[name]["cpu_s"]}
     faults = {
@@ -127,6 +128,13 @@ def _install(name: str, packages: Sequence[str]) -> str:
             return f"{packages[0]} cannot be installed: {ran.stderr.strip().splitlines()[-1:]}"
     done.write_text("\n".join(packages), encoding="utf-8")
     return ""
+
+
+def _quickest(program: Program, wanted: Range) -> dict[str, Any]:
+    """The least seconds of some runs, for others use the machine too, and the worst of what came."""
+    runs = [_measured(program, wanted) for _ in range(_RUNS)]
+    quickest = {name: min(run[name] for run in runs) for name in ("wall_s", "cpu_s")}
+    return {**max(runs, key=lambda run: run["missing"] + run["double"] + run["wrong"]), **quickest}
 
 
 def _measured(program: Program, wanted: Range, faults: Sequence[str] = ()) -> dict[str, Any]:
