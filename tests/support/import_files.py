@@ -95,6 +95,13 @@ def tardis_trades(folder: Path) -> Path:
     return path
 
 
+def book_ticker(folder: Path, rows: list[str] | None = None) -> Path:
+    head = "update_id,best_bid_price,best_bid_qty,best_ask_price,best_ask_qty,transaction_time,event_time"
+    usual = [f"{700 + 3 * n},42000.{n},2.5,42001.{n},1.5,{T0 + n},{T0 + n + 4}" for n in range(3)]
+    text = "\n".join([head, *(usual if rows is None else rows)]) + "\n"
+    return zipped(folder / "q.zip", "BTCUSDT-bookTicker-2024-01-01.csv", text)
+
+
 def tardis_quotes(folder: Path) -> Path:
     head = "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount\n"
     rows = [f"okex-swap,BTC-USDT-SWAP,{(T0 + n) * 1000},{(T0 + n) * 1000 + 9},1,42001,42000,2" for n in range(3)]

@@ -120,6 +120,7 @@ def _quotes(sample: Sample, names: dict[str, int]) -> Layout | None:
         "bid_quantity": "best_bid_qty",
         "ask_price": "best_ask_price",
         "ask_quantity": "best_ask_qty",
+        "number": "update_id",
     }
     return Layout(archive.NAME, "book_top", sample.names, fields)
 

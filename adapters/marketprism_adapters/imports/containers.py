@@ -31,7 +31,7 @@ _MAGIC = {
     b"DBN": "dbn",
 }
 HEAD_BYTES = 1 << 18
-_BUFFER = 1 << 20
+_BUFFER = 1 << 18
 
 
 class Packed(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -14,14 +14,14 @@ import pyarrow.csv as arrow_csv
 from marketprism_adapters.imports.containers import Packed, head_of, opened
 from marketprism_adapters.imports.layout import Layout, Sample
 from marketprism_application.errors import SourceError
-from marketprism_application.ports.imports import TIME_OF
+from marketprism_application.ports.imports import ROWS, TIME_OF
 from marketprism_sdk.errors import reason_of
 
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _NULLS = ["", "N/A", "NA", "nan", "NaN", "NAN", "null", "NULL", "None", "none", "-"]
 _SAMPLE_ROWS = 2_000
-_BLOCK = 1 << 22
+_BLOCK, _SMALL_BLOCK = 1 << 22, 1 << 17
 _CELLS = re.compile(
     r"(?:Row #(?P<row>\d+): )?Expected (?P<expected>\d+) columns, got (?P<was>\d+)(?:: (?P<text>.*))?", re.DOTALL
 )
@@ -51,39 +51,69 @@ class TextTable(NamedTuple):
         names = () if any(_is_number(cell) for cell in rows[0]) else _distinct(rows[0])
         return cls(file, delimiter, Sample(names, tuple(rows[1:] if names else rows), file.member), head.encoding)
 
-    def batches(self, layout: Layout, wanted: set[str]) -> Iterator[pa.RecordBatch]:
-        """Columns of the table, block by block: numbers of times as integers, all others as text.
+    def batches(self, layout: Layout, wanted: set[str], *, few: bool = False) -> Iterator[pa.RecordBatch]:
+        """Columns of the table, block by block: numbers of times as integers, numbers as their kind has them, all
+        others as text.
+
+        From the first block on in which one is no such number, they are text, for whoever reads what people write
+        instead: more digits, signs between thousands.
 
         Raises:
             SourceError: a row of another number of cells, a time that is no number, damaged text.
         """
-        time = layout.fields[TIME_OF[layout.kind]]
-        names = list(layout.columns)
-        types: dict[str, pa.DataType] = {name: pa.string() for name in wanted}
-        if not layout.second_time and all(_is_whole(cell) for cell in self.sample.column(names.index(time))[:50]):
-            types[time] = pa.string() if _is_day(self, names.index(time)) else pa.int64()
-        with opened(self.file) as stream:
-            try:
-                reader = arrow_csv.open_csv(
-                    stream,
-                    arrow_csv.ReadOptions(
-                        use_threads=False,
-                        block_size=_BLOCK,
-                        column_names=names,
-                        skip_rows=1 if layout.header else 0,
-                        encoding=self.encoding,
-                    ),
-                    arrow_csv.ParseOptions(delimiter=self.delimiter),
-                    arrow_csv.ConvertOptions(
-                        column_types=types,
-                        include_columns=[name for name in names if name in wanted],
-                        null_values=_NULLS,
-                        strings_can_be_null=True,
-                    ),
-                )
-                yield from reader
-            except pa.ArrowInvalid as error:
+        types = self._types(layout, wanted)
+        exact = {**types, **_numbers_of(layout, wanted - types.keys())}
+        block = _SMALL_BLOCK if few else _BLOCK
+        done = 0
+        try:
+            for batch in self._read(layout, wanted, exact, block):
+                done += batch.num_rows
+                yield batch
+        except pa.ArrowInvalid as error:
+            if exact == types:
                 raise self._error(error, layout) from error
+        else:
+            return
+        try:
+            for batch in self._read(layout, wanted, types, block):
+                known = min(done, batch.num_rows)
+                done -= known
+                if known < batch.num_rows:
+                    yield batch.slice(known)
+        except pa.ArrowInvalid as error:
+            raise self._error(error, layout) from error
+
+    def _types(self, layout: Layout, wanted: set[str]) -> dict[str, pa.DataType]:
+        """Of times that are numbers."""
+        time = layout.fields[TIME_OF[layout.kind]]
+        at = layout.columns.index(time)
+        if layout.second_time or time not in wanted or _is_day(self, at):
+            return {}
+        return {time: pa.int64()} if all(_is_whole(cell) for cell in self.sample.column(at)[:50]) else {}
+
+    def _read(
+        self, layout: Layout, wanted: set[str], types: Mapping[str, pa.DataType], block: int
+    ) -> Iterator[pa.RecordBatch]:
+        names = list(layout.columns)
+        options = arrow_csv.ConvertOptions(
+            column_types={name: types.get(name, pa.string()) for name in wanted},
+            include_columns=[name for name in names if name in wanted],
+            null_values=_NULLS,
+            strings_can_be_null=True,
+        )
+        with opened(self.file) as stream:
+            yield from arrow_csv.open_csv(
+                stream,
+                arrow_csv.ReadOptions(
+                    use_threads=False,
+                    block_size=block,
+                    column_names=names,
+                    skip_rows=1 if layout.header else 0,
+                    encoding=self.encoding,
+                ),
+                arrow_csv.ParseOptions(delimiter=self.delimiter),
+                options,
+            )
 
     def _error(self, error: pa.ArrowInvalid, layout: Layout) -> SourceError:
         """What Arrow says of a row or a cell, with the field's name."""
@@ -98,6 +128,16 @@ class TextTable(NamedTuple):
         was = re.search(r"invalid value '(.*)'", text, re.DOTALL)
         shown = repr(was[1][:80]) if was else text[:200]
         return SourceError(f"file {self.file.path}: {name}: expected a number of its unit, was {shown}")
+
+
+def _numbers_of(layout: Layout, wanted: set[str]) -> dict[str, pa.DataType]:
+    """The types of columns that are read as one field, which is a number."""
+    schema = ROWS[layout.kind]
+    fields: dict[str, list[str]] = {}
+    for field, column in layout.fields.items():
+        fields.setdefault(column, []).append(field)
+    types = {column: schema.field(of[0]).type for column, of in fields.items() if column in wanted and len(of) == 1}
+    return {column: each for column, each in types.items() if pa.types.is_decimal(each) or pa.types.is_integer(each)}
 
 
 def _is_day(table: TextTable, at: int) -> bool:

@@ -54,7 +54,13 @@ class DbnTable(NamedTuple):
             return cls(file, sample, reader.schema, reader.dataset)
         raise SourceError(f"file {file.path}: expected rows, it has none")
 
-    def batches(self, layout: Layout, wanted: set[str]) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self,
+        layout: Layout,
+        wanted: set[str],
+        *,
+        few: bool = False,  # noqa: ARG002 (its blocks are small)
+    ) -> Iterator[pa.RecordBatch]:
         """Columns of the table, block by block."""
         names = [name for name in layout.columns if name in wanted]
         for batch in _Reader(self.file).batches():

@@ -48,7 +48,9 @@ class Table(Protocol):
     @property
     def sample(self) -> Sample: ...
 
-    def batches(self, layout: Layout, wanted: set[str]) -> Iterator[pa.RecordBatch]: ...
+    def batches(self, layout: Layout, wanted: set[str], *, few: bool = False) -> Iterator[pa.RecordBatch]:
+        """Block by block; `few`: only the first rows are looked at, so that small blocks are enough."""
+        ...
 
 
 class TableFile:
@@ -110,12 +112,12 @@ class TableFile:
         if published != found:
             yield FileFault("checksum", f"SHA-256 is {found}, {beside.name} has {published or 'none'}")
 
-    def _read(self, key: tuple[str, ...], zone: str) -> Iterator[pa.RecordBatch]:
+    def _read(self, key: tuple[str, ...], zone: str, *, few: bool = False) -> Iterator[pa.RecordBatch]:
         layout = self._layout
         series_columns = [name for name in (layout.symbols, layout.venues, layout.intervals) if name]
         wanted = {*layout.fields.values(), *series_columns, layout.second_time, layout.maker_flag} - {""}
         row = 2 if layout.header else 1
-        for batch in self._table.batches(layout, wanted):
+        for batch in self._table.batches(layout, wanted, few=few):
             try:
                 rows = canonical(batch, layout, row, zone)
             except BadCell as error:
@@ -200,9 +202,9 @@ class TableFile:
         """
         if series.interval and not self._hints.interval:
             return series.interval
-        for rows in self._read(key, self._zone(series.venue)):
+        for rows in self._read(key, self._zone(series.venue), few=True):
             sample = rows.column(TIME_OF[self._layout.kind]).slice(0, _SAMPLE_ROWS).to_numpy()
-            times = sorted({int(ts) for ts in sample})  # rows may run backwards, or in no order
+            times = np.unique(sample).tolist()  # rows may run backwards, or in no order
             if len(times) > 1:
                 found = usual_interval(times) or ""
                 if series.interval and found and contradicts(series.interval, times):

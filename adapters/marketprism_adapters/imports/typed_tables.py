@@ -44,7 +44,13 @@ class ArrowTable(NamedTuple):
                 return cls(file, Sample(tuple(head.schema.names), tuple(zip(*cells, strict=True)), file.member))
         raise SourceError(f"file {file.path}: expected rows, it has none")
 
-    def batches(self, layout: Layout, wanted: set[str]) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self,
+        layout: Layout,
+        wanted: set[str],
+        *,
+        few: bool = False,  # noqa: ARG002 (its blocks are small)
+    ) -> Iterator[pa.RecordBatch]:
         """Columns of the table, block by block."""
         yield from _batches(self.file, [name for name in layout.columns if name in wanted])
 
@@ -94,7 +100,13 @@ class SqlTable(NamedTuple):
             rows = tuple(tuple("" if cell is None else str(cell) for cell in row) for row in first)
             return cls(file, table, Sample(columns, rows, file.member))
 
-    def batches(self, layout: Layout, wanted: set[str]) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self,
+        layout: Layout,
+        wanted: set[str],
+        *,
+        few: bool = False,  # noqa: ARG002 (its blocks are small)
+    ) -> Iterator[pa.RecordBatch]:
         """Columns of the table, block by block, in the order of their times."""
         names = [name for name in layout.columns if name in wanted]
         chosen = ", ".join(f'"{name}"' for name in names)

@@ -14,6 +14,7 @@ from marketprism_application.contracts.questions import MAX_LIMIT, Records
 from marketprism_application.errors import QueryError
 from marketprism_application.history.file_rows import FileRows
 from marketprism_application.history.kinds import HISTORY_KINDS
+from marketprism_application.history.quote_rows import best_differs
 from marketprism_application.integrity.exact_numbers import ArrowArray, Flags
 from marketprism_application.ports.history_log import SeriesKey
 from marketprism_application.ports.reading import StoreReader
@@ -96,8 +97,8 @@ def compared(part: FileRows, stored: pa.Table | None, series: SeriesKey, *, repl
     for name in what.compared:
         if name not in part.given:
             continue
-        wrong = pc.not_equal(part.table.column(name).combine_chunks(), stored.column(name).combine_chunks().take(place))
-        flags = wrong.fill_null(False).to_numpy(zero_copy_only=False) & there & ~forming
+        flags = _unlike(part.table.column(name).combine_chunks(), stored.column(name).combine_chunks().take(place))
+        flags &= there & ~forming
         which[flags & ~differs] = name
         differs |= flags
     instead = forming | differs if replace else forming
@@ -111,6 +112,14 @@ def compared(part: FileRows, stored: pa.Table | None, series: SeriesKey, *, repl
             for row in np.flatnonzero(differs)[:_SAMPLE]
         ),
     )
+
+
+def _unlike(ours: ArrowArray, theirs: ArrowArray) -> Flags:
+    """Where two columns have values that are not the same; of levels of books the best ones."""
+    if pa.types.is_list(ours.type):
+        return best_differs(ours, theirs)
+    found: Flags = pc.not_equal(ours, theirs).fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
+    return found
 
 
 def _revised(rows: pa.Table, stored: pa.Table, chosen: Flags, place: ArrowArray) -> pa.Table:
@@ -154,6 +163,8 @@ def _conflict(
 
 
 def _text(value: object) -> str:
+    if isinstance(value, list):  # levels of a book, of which the best is compared
+        return f"{_text(value[0]['quantity'])} at {_text(value[0]['price'])}" if value else "none"
     text = format(value, "f") if hasattr(value, "as_tuple") else str(value)
     return text.rstrip("0").rstrip(".") if "." in text else text
 

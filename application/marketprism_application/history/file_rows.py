@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marketprism_application.contracts.kinds import BOOK_TOP
 from marketprism_application.errors import QueryError, SourceError
+from marketprism_application.history.quote_rows import AMOUNTS, SIDES, QuoteNumbers, sides_of
 from marketprism_application.history.targets import ImportTarget
 from marketprism_application.integrity.bar_rows import BarRows
 from marketprism_application.integrity.exact_numbers import ArrowArray, ArrowColumn, Flags, Ints
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 BLOCK_ROWS = 32_768
 _MOST = 38 - DECIMAL.scale
 _OF_BARS = ("open", "high", "low", "close", "volume", "turnover", "open_interest", "trades", "taker_buy_volume")
-_AMOUNTS = ("quantity", "open_interest", "volume", "taker_buy_volume")
+_AMOUNTS = ("quantity", "open_interest", "volume", "taker_buy_volume", *AMOUNTS)
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,19 @@ def rows_of(
         return
     waiting: list[pa.RecordBatch] = []
     count = 0
+    quotes = QuoteNumbers()
     for batch in file.batches(series):
         for start in range(0, batch.num_rows, block_rows):
             waiting.append(batch.slice(start, block_rows))
             count += waiting[-1].num_rows
             if count >= block_rows:
-                yield _events(pa.Table.from_batches(waiting), target, asked)
+                yield _events(pa.Table.from_batches(waiting), target, asked, quotes)
                 waiting, count = [], 0
     if waiting:
-        yield _events(pa.Table.from_batches(waiting), target, asked)
+        yield _events(pa.Table.from_batches(waiting), target, asked, quotes)
 
 
-def _events(rows: pa.Table, target: ImportTarget, asked: CheckAsked) -> FileRows:
+def _events(rows: pa.Table, target: ImportTarget, asked: CheckAsked, quotes: QuoteNumbers) -> FileRows:
     time = TIME_OF[target.kind.name]
     ts = rows.column(time).to_numpy()
     keep = _inside(ts, asked)
@@ -94,7 +97,13 @@ def _events(rows: pa.Table, target: ImportTarget, asked: CheckAsked) -> FileRows
     if target.what.numbered:
         columns["seq"] = _numbers(rows)
         columns["first_id"], columns["last_id"] = rows.column("first_id"), rows.column("last_id")
+    of_quotes = target.kind is BOOK_TOP
+    if of_quotes:
+        columns |= {name: rows.column(name) for names in SIDES.values() for name in names}
     columns = _sized(columns, target)
+    if of_quotes:
+        columns |= {"seq": quotes.of(rows), **sides_of(columns)}
+        given |= SIDES.keys()
     table = _table(target, columns, ts, asked)
     number = rows.column("row").to_numpy()
     key = "seq" if target.what.numbered else target.what.key

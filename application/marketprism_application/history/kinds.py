@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from marketprism_application.contracts.kinds import BAR, FUNDING_RATE, KLINE, OPEN_INTEREST, TRADE, DataKind
+from marketprism_application.contracts.kinds import BAR, BOOK_TOP, FUNDING_RATE, KLINE, OPEN_INTEREST, TRADE, DataKind
 from marketprism_application.ports.imports import FileFacts
 
 _BAR = ("open", "high", "low", "close", "volume", "turnover")
@@ -51,6 +51,13 @@ _ROWS = (
     ),
     HistoryKind(FUNDING_RATE, "ts_event", ("rate",), same=("ts_funding",), constant={"settled": True}),
     HistoryKind(OPEN_INTEREST, "ts_event", ("open_interest",)),
+    HistoryKind(
+        BOOK_TOP,
+        "seq",
+        ("bids", "asks"),  # their best levels: what came live has more of them
+        beside_ns=10**9,
+        constant={"valid": True, "depth": 1},
+    ),
 )
 HISTORY_KINDS: dict[str, HistoryKind] = {row.kind.name: row for row in _ROWS}
 

@@ -39,6 +39,7 @@ INTEREST_ROWS = _schema(("ts_event", pa.int64()), ("open_interest", DECIMAL))
 QUOTE_ROWS = _schema(
     ("ts_event", pa.int64()),
     *((name, DECIMAL) for name in ("bid_price", "bid_quantity", "ask_price", "ask_quantity")),
+    ("number", pa.int64()),  # the venue's own of the change
 )
 BOOK_ROWS = _schema(
     ("ts_event", pa.int64()),

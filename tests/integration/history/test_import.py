@@ -17,6 +17,7 @@ from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.kline import Kline
 from marketprism_sdk.nats.jetstream import publish_ack
 from tests.integration.history.history_side import MINUTE, T0, Side, archive, kline, side_of
+from tests.support.import_files import book_ticker
 
 pytestmark = pytest.mark.timeout(180)
 NS = 10**6
@@ -129,6 +130,18 @@ async def test_trades_are_held_by_their_ids_against_those_that_came_live(side: S
     shown = await side.imported(str(other), code=3)
     assert "expected a file of aggregated trades, as those that are stored" in shown["files"][0]["refused"]
     assert await side.count("trades") == 100
+
+
+async def test_quotes_are_stored_once_beside_those_that_came_live(side: Side, tmp_path: Path) -> None:
+    path = book_ticker(tmp_path)
+    done = (await side.imported(str(path)))["files"][0]
+    assert done["series"]["kind"] == "book_top"
+    assert (done["result"]["stored"], done["result"]["present"]) == (3, 3)
+    again = (await side.imported(str(path)))["files"][0]["result"]
+    assert (again["stored"], again["same"], again["present"]) == (0, 3, 3)
+    (row,) = await side.rows("SELECT bids_price, bids_quantity, depth, valid FROM market.book_tops WHERE seq = 703")
+    assert (row["depth"], row["valid"]) == (1, True)
+    assert (row["bids_price"], row["bids_quantity"]) == ([Decimal("42000.1")], [Decimal("2.5")])
 
 
 async def test_wrong_rows_and_a_wrong_sum_refuse_a_file(side: Side, tmp_path: Path) -> None:

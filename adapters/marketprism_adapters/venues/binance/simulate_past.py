@@ -50,7 +50,7 @@ class BinancePast:
         rows: list[object]
         if name == "klines":
             opened, ends = span(query["interval"], 0)
-            rows = [kline(bar) for bar in past.bars(ends - opened, first, last)]
+            rows = [kline(bar) for bar in past.bars(ends - opened, first, last, limit)]
         elif name == "fundingRate":
             native = past.pair.native
             rows = [

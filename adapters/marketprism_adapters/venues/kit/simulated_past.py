@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from marketprism_adapters.venues.kit.dialect import Reply
@@ -41,17 +42,18 @@ class SimulatedPast:
     trade_every_ms: int = 20_000
     now_ms: Callable[[], int] = field(default=lambda: time.time_ns() // 1_000_000)
 
-    def bars(self, step_ms: int, first_ms: int, last_ms: int) -> list[PastBar]:
-        """Those that open from `first_ms` to `last_ms`, the running one included, oldest first."""
+    def bars(self, step_ms: int, first_ms: int, last_ms: int, most: int | None = None) -> list[PastBar]:
+        """Those that open from `first_ms` to `last_ms`, the running one included, oldest first, `most` at most."""
         offset = _FIRST_MONDAY_MS if step_ms == _WEEK_MS else 0
         first_ms = max(first_ms, self.listed_ms - step_ms + 1)
         begin = first_ms + (offset - first_ms) % step_ms
         end = min(last_ms, self.now_ms())
-        return [
-            self._bar(opened, step_ms)
+        there = (
+            opened
             for opened in range(begin, end + 1, step_ms)
             if not any(first <= opened < before for first, before in self.holes)
-        ]
+        )
+        return [self._bar(opened, step_ms) for opened in islice(there, most)]
 
     def _bar(self, opened_ms: int, step_ms: int) -> PastBar:
         noise = _mix(opened_ms ^ step_ms)

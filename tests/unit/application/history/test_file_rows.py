@@ -16,7 +16,7 @@ from marketprism_application.history.targets import ImportTarget, target_of
 from marketprism_application.integrity.file_check import CheckAsked
 from marketprism_application.ports.imports import FileHints
 from tests.support.bar_series import CALENDAR
-from tests.support.import_files import T0, aggregated, kline, rates, spot_klines, tardis_quotes, tardis_trades, zipped
+from tests.support.import_files import T0, aggregated, kline, rates, spot_klines, tardis_book, tardis_trades, zipped
 
 MINUTE = 60 * 10**9
 COPPER = FileHints("shfe", "cu1905")
@@ -112,8 +112,8 @@ def test_amounts_of_contracts_need_their_size(tmp_path: Path) -> None:
 
 
 def test_what_is_not_stored_from_files_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="to be stored, was book_top"):
-        parts_of(tardis_quotes(tmp_path))
+    with pytest.raises(QueryError, match="to be stored, was orderbook"):
+        parts_of(tardis_book(tmp_path))
     with pytest.raises(QueryError, match="kind: expected bar, for shfe sends no bars of its own, was kline"):
         parts_of(bars_file(tmp_path, ["2019-05-07 09:00"]), FileHints("shfe", "cu1905", "1m"), kind="kline")
     path = bars_file(tmp_path, ["2019-05-07 09:00", "2019-05-07 09:01"], volume="12345678901234567890")
