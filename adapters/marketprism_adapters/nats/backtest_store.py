@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from marketprism_adapters.nats.documents import Documents
-from marketprism_adapters.nats.work_queue import WorkQueue
+from marketprism_adapters.nats.work_queue import AGAIN_S, TaskMessage, WorkQueue
 from marketprism_application.contracts.backtests import BacktestRecord, TaskProgress, TaskRecord
 from marketprism_sdk.errors import KeyExists, RevisionConflict
 from marketprism_sdk.nats.connection import NatsConnection
@@ -24,7 +24,6 @@ from marketprism_sdk.values import decode_or_none
 
 BACKTESTS, RESULTS, PROGRESS = "backtests", "backtest_results", "backtest_progress"
 TASKS, TASKS_PREFIX = "BACKTEST_TASKS", "backtest_tasks"
-AGAIN_S = 30.0  # after which a task that nobody speaks of is another worker's
 PROGRESS_S = 86_400.0
 _RUN, _TASK, _CANCEL, _KEY, _DIGEST = "run.", "task.", "cancel.", "key.", "digest."
 
@@ -36,10 +35,17 @@ class Stored(NamedTuple):
     revision: int
 
 
+def _message_of(task: TaskRecord) -> TaskMessage:
+    name = f"{task.id}.{task.number}"
+    return TaskMessage(name, msgspec.msgpack.encode(task), name)
+
+
 class BacktestStore:
     """Records, tasks and documents. Methods raise what NATS raises."""
 
-    def __init__(self, bucket: NatsKeyValue, progress: NatsKeyValue, documents: Documents, queue: WorkQueue) -> None:
+    def __init__(
+        self, bucket: NatsKeyValue, progress: NatsKeyValue, documents: Documents, queue: WorkQueue[TaskRecord]
+    ) -> None:
         self._bucket, self._progress = bucket, progress
         self.documents, self.queue = documents, queue
 
@@ -49,7 +55,7 @@ class BacktestStore:
         bucket = await NatsKeyValue.open(connection, BACKTESTS, replicas=replicas)
         progress = await NatsKeyValue.open(connection, PROGRESS, ttl_s=PROGRESS_S, replicas=replicas)
         results = await NatsKeyValue.open(connection, RESULTS, replicas=replicas)
-        queue = WorkQueue(connection, TASKS, TASKS_PREFIX, again_s=AGAIN_S)
+        queue = WorkQueue(connection, TASKS, TASKS_PREFIX, _message_of)
         await queue.open(replicas)
         return cls(bucket, progress, Documents(results), queue)
 

@@ -213,7 +213,7 @@ class BacktestOperations:
         record = await self._records.one(asked.id, caller, Kind.RUN)
         document = await run_document_of(self._store, record)
         of = record.same_as or record.id
-        fills, orders = [await self._store.documents.get(of, name) for name in ("fills", "orders")]
+        fills, orders = [await self._store.documents.get(f"{of}.{name}") for name in ("fills", "orders")]
         try:
             rows = await self._executor.rows_folder(record)
         except BacktestError as error:

@@ -89,7 +89,7 @@ def progress_of(record: BacktestRecord, tasks: Iterable[TaskProgress]) -> Progre
 
 async def run_document_of(store: BacktestStore, record: BacktestRecord) -> dict[str, object]:
     """All that a run says of itself. Raises RemoteError: NOT_FOUND, it has no result."""
-    data = await store.documents.get(record.same_as or record.id, RUN)
+    data = await store.documents.get(f"{record.same_as or record.id}.{RUN}")
     if data is None:
         raise _no_result(record, "result")
     return msgspec.msgpack.decode(data, type=dict[str, object])
@@ -97,7 +97,7 @@ async def run_document_of(store: BacktestStore, record: BacktestRecord) -> dict[
 
 async def report_of(store: BacktestStore, record: BacktestRecord) -> HttpFile:
     """The page of a run. Raises RemoteError: NOT_FOUND."""
-    data = await store.documents.get(record.same_as or record.id, REPORT)
+    data = await store.documents.get(f"{record.same_as or record.id}.{REPORT}")
     if data is None:
         raise _no_result(record, "report")
     return HttpFile(HTML, data, f"backtest-{record.id}.html")
@@ -107,7 +107,7 @@ async def table_of(store: BacktestStore, record: BacktestRecord, name: str, aske
     """Rows of a table as JSON has them, or a file. Raises RemoteError: NOT_FOUND, or a format that is none."""
     if asked.format not in ("json", "csv", "arrow"):
         raise wrong("format", "expected json, csv or arrow", asked.format)
-    data = await store.documents.get(record.same_as or record.id, name)
+    data = await store.documents.get(f"{record.same_as or record.id}.{name}")
     if data is None and (name != "series" or not record.state.is_final):
         raise _no_result(record, name)
     if data is None:

@@ -273,7 +273,7 @@ class Submissions:
                 )
             # What it needs first, then the word that it is there.
             for name, data in documents.items():
-                await self._store.documents.put(record.id, name, data)
+                await self._store.documents.put(f"{record.id}.{name}", data)
             await self._store.create(record)
             if await self._store.claim(record.key, record.id, before):
                 break

@@ -105,7 +105,7 @@ class SweepOperations:
         return await shown(self._store, await self._records.one(asked.id, caller, Kind.WALK_FORWARD))
 
     async def _found(self, record: BacktestRecord) -> list[dict[str, object]]:
-        data = await self._store.documents.get(record.id, RESULTS)
+        data = await self._store.documents.get(f"{record.id}.{RESULTS}")
         if data is None:
             raise _not_ended(record)
         return msgspec.msgpack.decode(data, type=list[dict[str, object]])

@@ -43,7 +43,7 @@ class Conclusions:
         """What a record of many runs comes to. Raises what NATS raises."""
         results: list[Result] = []
         for number in range(record.tasks):
-            data = await self._store.documents.get(record.id, part_name(number))
+            data = await self._store.documents.get(f"{record.id}.{part_name(number)}")
             if data is None:
                 return Conclusion(code="RESULT_LOST", error=f"part {number}: expected its results, they are gone")
             results += msgspec.msgpack.decode(data, type=list[Result])
@@ -55,7 +55,7 @@ class Conclusions:
             return Conclusion(code="STRATEGY_FAILED", error=f"every run has failed, the first one: {text}")
         before = await self._trials_before(record)
         summary = await asyncio.to_thread(_summed_up, record, results, done, before)
-        await self._store.documents.put(record.id, RESULTS, msgspec.msgpack.encode(results))
+        await self._store.documents.put(f"{record.id}.{RESULTS}", msgspec.msgpack.encode(results))
         digest = await asyncio.to_thread(
             digest_of, [[each.get("run_id"), each.get("outcome"), each["number"]] for each in results]
         )

@@ -119,7 +119,7 @@ class Executor:
     async def _source_of(self, record: BacktestRecord) -> bytes | None:
         if not record.question.source:
             return None
-        found = await self._store.documents.get(record.id, SOURCE)
+        found = await self._store.documents.get(f"{record.id}.{SOURCE}")
         if found is None:
             raise BacktestError("source: expected the file that was uploaded, it is gone")
         return found
@@ -164,8 +164,8 @@ class Executor:
             except ChildDied as error:
                 return _ended(task, RunState.FAILED, code=error.code, error=str(error), digest=digest)
         for name, data in documents:
-            await self._store.documents.put(record.id, name, data)
-        await self._store.documents.put(record.id, RUN, msgspec.msgpack.encode(found))
+            await self._store.documents.put(f"{record.id}.{name}", data)
+        await self._store.documents.put(f"{record.id}.{RUN}", msgspec.msgpack.encode(found))
         failed = found.get("error")
         code, text = (str(failed.get("code")), str(failed.get("text"))) if isinstance(failed, dict) else ("", "")
         state = RunState.FAILED if found.get("state") == "failed" else RunState.DONE
@@ -187,7 +187,7 @@ class Executor:
     # Many runs, or windows
 
     async def _many(self, record: BacktestRecord, task: TaskRecord, rows: str, file: str) -> TaskRecord:
-        data = await self._store.documents.get(record.id, SETS)
+        data = await self._store.documents.get(f"{record.id}.{SETS}")
         if data is None:
             raise BacktestError("space: expected the sets of the sweep, they are gone")
         sets = msgspec.msgpack.decode(data)
@@ -218,7 +218,7 @@ class Executor:
                 if not left:
                     break
                 results.append(_refused(left.pop(0), sets, error.code, str(error)))
-        await self._store.documents.put(record.id, part_name(task.number), msgspec.msgpack.encode(results))
+        await self._store.documents.put(f"{record.id}.{part_name(task.number)}", msgspec.msgpack.encode(results))
         return _ended(
             task,
             RunState.DONE,
