@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,7 +23,7 @@ from marketprism_application.contracts.backtest_rows import (
 )
 
 _Key = tuple[str, int, int]
-_Row = Mapping[str, object]
+_Row = Mapping[str, Any]
 
 
 class MemoryBacktestResults:
@@ -68,13 +69,13 @@ class MemoryBacktestResults:
         found = sorted(mine, key=lambda row: _int(row["run"]))
         if asked.sort:
             values = {
-                each["run"]: each["value"]
+                _int(each["run"]): each["value"]
                 for each in self._of(STATS)
                 if each["record"] == asked.record and each["name"] == asked.sort
             }
 
             def rank(row: _Row) -> tuple[bool, float]:
-                value = values.get(row["run"])
+                value = values.get(_int(row["run"]))
                 return row["state"] == "failed" or value is None, -float(str(value or 0))
 
             found.sort(key=rank)

@@ -20,7 +20,7 @@ from marketprism_application.contracts.backtest_rows import (
     Type,
 )
 from marketprism_application.contracts.backtests import BacktestRecord
-from marketprism_application.integrity.exact_numbers import ArrowArray
+from marketprism_application.integrity.exact_numbers import ArrowArray, ArrowColumn
 
 MOST_BYTES = 2_000_000  # of one message, before it is compressed
 _PIECE = 1_000_000  # letters of a file in a row
@@ -43,7 +43,7 @@ def part_rows(name: str, table: pa.Table, record: str, run: int) -> Iterator[Row
     if not table.num_rows:
         return
     stored = PARTS[name]
-    columns: dict[str, ArrowArray] = {}
+    columns: dict[str, ArrowColumn] = {}
     more = {each: table.column(each) for each in table.column_names}
     for column in TABLES[stored]:
         given = more.get(column.name)
@@ -56,15 +56,17 @@ def part_rows(name: str, table: pa.Table, record: str, run: int) -> Iterator[Row
     yield from _messages(stored, columns, record, [run] * table.num_rows, range(table.num_rows))
 
 
-def _plain(values: pa.ChunkedArray, wanted: Type) -> ArrowArray:
-    return values.combine_chunks().cast(_ARROW[wanted])
+def _plain(values: ArrowColumn, wanted: Type) -> ArrowColumn:
+    found: ArrowColumn = values.cast(_ARROW[wanted])
+    return found
 
 
 def _none(table: pa.Table, wanted: Type) -> ArrowArray:
-    return pa.nulls(table.num_rows, _ARROW[wanted])
+    found: ArrowArray = pa.array([None] * table.num_rows, _ARROW[wanted])
+    return found
 
 
-def _more(left: Mapping[str, pa.ChunkedArray], rows: int) -> ArrowArray:
+def _more(left: Mapping[str, ArrowColumn], rows: int) -> ArrowArray:
     if not left:
         return pa.array([""] * rows, pa.string())
     lists = {name: values.to_pylist() for name, values in left.items()}
@@ -76,18 +78,20 @@ def run_rows(record: str, results: Sequence[tuple[int, Document, Mapping[str, in
     """What runs have come to, each by its number and how many rows its parts have: statistics, then the run itself,
     which says that the rest is there."""
     stats: list[tuple[int, int, str, str, float | None]] = []
-    for run, document, _ in results:
-        stats += [(run, row, *each) for row, each in enumerate(_statistics(document))]
+    rows: list[dict[str, object]] = []
+    for run, document, counts in results:
+        mine = list(enumerate(_statistics(document)))
+        stats += [(run, row, *each) for row, each in mine]
+        rows.append(_run_row(document, {**counts, "stats": len(mine)}))
     if stats:
         runs, places, names, said, values = zip(*stats, strict=True)
-        columns = {
+        columns: dict[str, ArrowColumn] = {
             "name": pa.array(names, pa.string()),
             "convention": pa.array(said, pa.string()),
             "value": pa.array(values, pa.float64()),
             MORE: pa.array([""] * len(stats), pa.string()),
         }
         yield from _messages(STATS, columns, record, runs, places)
-    rows = [_run_row(document, counts) for _, document, counts in results]
     yield from _messages(RUNS, _columns(RUNS, rows), record, [each[0] for each in results], [0] * len(rows))
 
 
@@ -160,8 +164,10 @@ def record_rows(record: BacktestRecord) -> Iterator[Rows]:
     yield from _messages(RECORDS, _columns(RECORDS, [row]), record.id, [0], [0])
 
 
-def _columns(table: str, rows: Sequence[Document]) -> dict[str, ArrowArray]:
-    found = {each.name: _array([row.get(each.name) for row in rows], each.type) for each in TABLES[table]}
+def _columns(table: str, rows: Sequence[Document]) -> dict[str, ArrowColumn]:
+    found: dict[str, ArrowColumn] = {
+        each.name: _array([row.get(each.name) for row in rows], each.type) for each in TABLES[table]
+    }
     return {**found, MORE: pa.array([""] * len(rows), pa.string())}
 
 
@@ -179,7 +185,7 @@ def _json(value: object) -> str:
 
 
 def _messages(
-    table: str, columns: Mapping[str, ArrowArray], record: str, runs: Sequence[int], rows: Sequence[int]
+    table: str, columns: Mapping[str, ArrowColumn], record: str, runs: Sequence[int], rows: Sequence[int]
 ) -> Iterator[Rows]:
     """Rows in messages of a size that a message may have, whole rows each."""
     whole = pa.table(
@@ -187,9 +193,10 @@ def _messages(
             "record": pa.array([record] * len(runs), pa.string()),
             "run": pa.array(list(runs), pa.int64()),
             "row": pa.array(list(rows), pa.int64()),
-            **columns,
         }
     )
+    for name, column in columns.items():
+        whole = whole.append_column(name, column)
     start, step = 0, min(_MOST_ROWS, max(1, len(runs)))
     while start < whole.num_rows:
         part = whole.slice(start, step)
@@ -222,10 +229,15 @@ def messages_of(rows: Iterable[Rows]) -> Iterator[tuple[Rows, ...]]:
         yield tuple(found)
 
 
+def rows_in(rows: Rows) -> int:
+    """How many rows a message has."""
+    return pa.ipc.open_stream(io.BytesIO(rows.data)).read_all().num_rows
+
+
 def part_of_rows(table: pa.Table) -> pa.Table:
     """Rows as they were before they were stored: without their places, with what `more` has of each."""
     plain = table.drop_columns([name for name in ("row", MORE) if name in table.column_names])
-    texts: list[str] = table.column(MORE).to_pylist() if MORE in table.column_names else []
+    texts = [str(each or "") for each in table.column(MORE).to_pylist()] if MORE in table.column_names else []
     if not any(texts):
         return plain
     found = [msgspec.json.decode(text) if text else {} for text in texts]
@@ -253,5 +265,6 @@ __all__ = [
     "part_rows",
     "record_of_row",
     "record_rows",
+    "rows_in",
     "run_rows",
 ]

@@ -98,7 +98,7 @@ class StoredResults:
         while len(found) < asked.limit:
             more = msgspec.structs.replace(asked, offset=asked.offset + len(found), limit=asked.limit - len(found))
             page = await self._once(lambda more=more: self._results.answer(more))  # type: ignore[misc]
-            found += page.column("document").to_pylist()
+            found += [str(each) for each in page.column("document").to_pylist()]
             if not page.num_rows or len(found) == len(asked.ids):
                 break
         return [record_of_row(each) for each in found]
@@ -135,8 +135,11 @@ class StoredResults:
         return part_of_rows(await self._rows(PARTS[part], record, offset, until))
 
     async def file(self, record: str, name: str) -> str | None:
-        """A text that belongs to a run."""
-        table = await self._rows(FILES, record, 0, _MOST)
+        """A text that belongs to a single run, None where there is none."""
+        run = await self.run(record)
+        if run is None or not (pieces_of_all := run.counts.get("files")):
+            return None
+        table = await self._rows(FILES, record, 0, pieces_of_all)
         pieces = [row["data"] for row in table.to_pylist() if row["name"] == name]
         return "".join(pieces) if pieces else None
 

@@ -113,8 +113,8 @@ BUCKETS = (
         BACKTESTS,
         "backtest",
         None,
-        "`run.<id>`, `task.<id>.<n>`, `cancel.<id>`, `key.<key>`, `digest.<digest>`",
-        "backtests, their tasks, and which has the result of what",
+        "`run.<id>`, `task.<id>.<n>`, `cancel.<id>`, `key.<key>`",
+        "backtests that are under way, and their tasks",
     ),
     Bucket(
         INPUTS,
