@@ -18,11 +18,13 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_adapters.sources.registry import replay_spec
 from marketprism_adapters.trading_tables.files import FileTables
+from marketprism_application.contracts.backtest_rows import TABLES
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.packed import Packed
 from marketprism_application.ports.storage import EncodedRows, StreamPlace, StreamRange
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.replay.rebuild import rebuild
+from marketprism_application.storage.writer import WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
@@ -32,6 +34,7 @@ from marketprism_services.backtest.service import BacktestService
 from marketprism_services.query.service import QueryService
 from marketprism_services.settings.backtest import BacktestSettings
 from marketprism_services.settings.settings import Settings
+from marketprism_services.storage.service import StorageService
 from marketprism_services.wiring.sources import source_of
 from marketprism_services.wiring.store import ServerEngines
 from tests.support.backtests import RU, calendar
@@ -165,15 +168,25 @@ class Place:
         return await self.ended((await self.submit(method, **changes))["run_id"])
 
 
+async def forget_results(url: str) -> None:
+    """Results of tests before."""
+    engine = await ClickHouseEngine.open(url)
+    for table in TABLES:
+        await engine.execute(f"TRUNCATE TABLE market.{table}")
+    await engine.close()
+
+
 @asynccontextmanager
 async def place(clickhouse_url: str, folder: Path, market: MarketCalendar) -> AsyncIterator[Place]:
     """A place where the query service answers; backtest services are the test's own."""
     server = await EmbeddedServer.start(EmbeddedOptions(folder / "nats", port=choose_port(0)))
     connection = await NatsConnection.open(server.url, name="backtest-test")
     await streams.ensure_streams(connection)
+    await forget_results(clickhouse_url)
     query = QueryService(connection, ReadRules(market, ("1m",)), ServerEngines(clickhouse_url, None))
+    storage = StorageService(connection, ServerEngines(clickhouse_url, None), WriterSettings())
     try:
-        async with running(query):
+        async with running(query), running(storage):
             yield Place(server.url, connection, folder)
     finally:
         await connection.close()

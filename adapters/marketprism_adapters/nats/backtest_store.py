@@ -1,20 +1,21 @@
-"""What the backtest service keeps: records in `backtests`, documents in `backtest_results`, how far tasks are in
-`backtest_progress`, and the queue of tasks.
+"""What the backtest service keeps of what is under way: records in `backtests`, what their tasks need in
+`backtest_inputs`, how far tasks are in `backtest_progress`, and the queue of tasks.
 
 Of a record (`run.<id>`) only the coordinator writes what follows its first state, of a task (`task.<id>.<n>`) the
-worker that has it. `cancel.<id>` is anybody's word that a record is to end, `key.<key>` the newest record of a
-question, `digest.<digest>` the record that has the results of a content.
+worker that has it. `cancel.<id>` is anybody's word that a record is to end, `key.<key>` the record of a question. What
+has ended is stored for good, and forgotten here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import msgspec
 
 from marketprism_adapters.nats.documents import Documents
-from marketprism_adapters.nats.work_queue import WorkQueue
+from marketprism_adapters.nats.work_queue import AGAIN_S, TaskMessage, WorkQueue
 from marketprism_application.contracts.backtests import BacktestRecord, TaskProgress, TaskRecord
 from marketprism_sdk.errors import KeyExists, RevisionConflict
 from marketprism_sdk.nats.connection import NatsConnection
@@ -22,11 +23,11 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry, Stop
 from marketprism_sdk.values import decode_or_none
 
-BACKTESTS, RESULTS, PROGRESS = "backtests", "backtest_results", "backtest_progress"
+BACKTESTS, INPUTS, PROGRESS = "backtests", "backtest_inputs", "backtest_progress"
 TASKS, TASKS_PREFIX = "BACKTEST_TASKS", "backtest_tasks"
-AGAIN_S = 30.0  # after which a task that nobody speaks of is another worker's
 PROGRESS_S = 86_400.0
-_RUN, _TASK, _CANCEL, _KEY, _DIGEST = "run.", "task.", "cancel.", "key.", "digest."
+_RUN, _TASK, _CANCEL, _KEY = "run.", "task.", "cancel.", "key."
+Ended = Callable[[str], Awaitable[BacktestRecord | None]]
 
 
 class Stored(NamedTuple):
@@ -36,22 +37,31 @@ class Stored(NamedTuple):
     revision: int
 
 
-class BacktestStore:
-    """Records, tasks and documents. Methods raise what NATS raises."""
+def _message_of(task: TaskRecord) -> TaskMessage:
+    name = f"{task.id}.{task.number}"
+    return TaskMessage(name, msgspec.msgpack.encode(task), name)
 
-    def __init__(self, bucket: NatsKeyValue, progress: NatsKeyValue, documents: Documents, queue: WorkQueue) -> None:
+
+class BacktestStore:
+    """Records, tasks and what they need. Methods raise what NATS raises. `ended` finds a record that is not here any
+    more, with what it raises."""
+
+    def __init__(
+        self, bucket: NatsKeyValue, progress: NatsKeyValue, documents: Documents, queue: WorkQueue[TaskRecord]
+    ) -> None:
         self._bucket, self._progress = bucket, progress
         self.documents, self.queue = documents, queue
+        self.ended: Ended | None = None
 
     @classmethod
     async def open(cls, connection: NatsConnection, replicas: int = 1) -> BacktestStore:
         """Buckets and queue, made where they are not there."""
         bucket = await NatsKeyValue.open(connection, BACKTESTS, replicas=replicas)
         progress = await NatsKeyValue.open(connection, PROGRESS, ttl_s=PROGRESS_S, replicas=replicas)
-        results = await NatsKeyValue.open(connection, RESULTS, replicas=replicas)
-        queue = WorkQueue(connection, TASKS, TASKS_PREFIX, again_s=AGAIN_S)
+        inputs = await NatsKeyValue.open(connection, INPUTS, replicas=replicas)
+        queue = WorkQueue(connection, TASKS, TASKS_PREFIX, _message_of)
         await queue.open(replicas)
-        return cls(bucket, progress, Documents(results), queue)
+        return cls(bucket, progress, Documents(inputs), queue)
 
     # Records
 
@@ -60,13 +70,16 @@ class BacktestStore:
         await self._bucket.create(f"{_RUN}{record.id}", msgspec.msgpack.encode(record))
 
     async def record(self, id_: str) -> Stored | None:
-        """A record by its name."""
+        """A record by its name; one that is stored for good has revision 0."""
         entry = await self._bucket.get(f"{_RUN}{id_}")
         found = decode_or_none(entry, BacktestRecord)
-        return Stored(found, entry.revision) if found is not None and entry is not None else None
+        if found is not None and entry is not None:
+            return Stored(found, entry.revision)
+        ended = await self.ended(id_) if self.ended is not None else None
+        return Stored(ended, 0) if ended is not None else None
 
     async def records(self) -> list[Stored]:
-        """Every record, in the order of names."""
+        """Every record that is not stored for good yet, in the order of names."""
         return [
             Stored(found, entry.revision)
             for entry in await self._bucket.entries(_RUN)
@@ -77,18 +90,23 @@ class BacktestStore:
         """Write a record. Raises RevisionConflict: another coordinator was there."""
         return await self._bucket.update(f"{_RUN}{record.id}", msgspec.msgpack.encode(record), revision)
 
-    async def forget(self, id_: str) -> None:
-        """Take a record out, with its tasks and documents."""
-        await self.documents.forget(id_)
-        for entry in await self._bucket.entries(f"{_TASK}{id_}."):
+    async def forget(self, record: BacktestRecord) -> None:
+        """Take a record out, with its tasks and documents; itself last: who is killed before does it again."""
+        await self.documents.forget(record.id)
+        for entry in await self._bucket.entries(f"{_TASK}{record.id}."):
             await self._bucket.delete(entry.key)
+        newest = await self._bucket.get(f"{_KEY}{record.key}")
+        if newest is not None and newest.value.decode() == record.id:
+            with contextlib.suppress(RevisionConflict):  # it is asked again, this moment
+                await self._bucket.delete(newest.key, newest.revision)
         for prefix in (_CANCEL, _RUN):
-            await self._bucket.delete(f"{prefix}{id_}")
+            if await self._bucket.get(f"{prefix}{record.id}") is not None:
+                await self._bucket.delete(f"{prefix}{record.id}")
 
-    # Which record has a question, or a content
+    # Which record has a question
 
     async def newest_of(self, key: str) -> str | None:
-        """The newest record of a question."""
+        """The record of a question that is under way, or ended a moment ago."""
         entry = await self._bucket.get(f"{_KEY}{key}")
         return entry.value.decode() if entry is not None else None
 
@@ -105,15 +123,6 @@ class BacktestStore:
         except (KeyExists, RevisionConflict):
             return False
         return True
-
-    async def result_of(self, digest: str) -> str | None:
-        """The record that has the result of a content."""
-        entry = await self._bucket.get(f"{_DIGEST}{digest}")
-        return entry.value.decode() if entry is not None else None
-
-    async def keep_result(self, digest: str, id_: str) -> None:
-        """A record has the result of a content."""
-        await self._bucket.put(f"{_DIGEST}{digest}", id_.encode())
 
     # Tasks
 
@@ -169,9 +178,9 @@ class BacktestStore:
 __all__ = [
     "AGAIN_S",
     "BACKTESTS",
+    "INPUTS",
     "PROGRESS",
     "PROGRESS_S",
-    "RESULTS",
     "TASKS",
     "TASKS_PREFIX",
     "BacktestStore",

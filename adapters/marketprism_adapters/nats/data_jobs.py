@@ -5,13 +5,12 @@ Keys are `job.<id>`, `task.<id>.<n>`, `document.<name>.head` and `document.<name
 
 from __future__ import annotations
 
-import secrets
-import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from marketprism_adapters.nats.documents import Documents
 from marketprism_application.contracts.data_jobs import DataJob, TaskRecord
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.data_jobs import DataJobConflict, RecordChange
@@ -24,8 +23,6 @@ from marketprism_sdk.values import decode_or_none
 DATA_JOBS = "data_jobs"
 DOCUMENTS = ("report", "recheck", "plan", "repair")  # of a task, as `<one of these>.<job>.<number>`
 _JOB, _TASK, _DOCUMENT = "job.", "task.", "document."
-_PIECE = 800_000  # a record is a message, whose limit is 1 MB where nobody has raised it
-_TRIES = 3  # a document that is written anew while it is read
 T = TypeVar("T")
 
 
@@ -95,10 +92,11 @@ class NatsDataJobStore:
 
     async def forget(self, job_id: str) -> None:
         """Take a job out, with its tasks and documents; the job last: who is killed before does it again."""
-        prefixes = [f"{_DOCUMENT}{what}.{job_id}." for what in DOCUMENTS]
-        for prefix in (*prefixes, f"{_TASK}{job_id}."):
-            for entry in await _asked(lambda prefix=prefix: self._bucket.entries(prefix)):  # type: ignore[misc]
-                await _asked(lambda key=entry.key: self._bucket.delete(key))  # type: ignore[misc]
+        documents = Documents(self._bucket, _DOCUMENT)
+        for what in DOCUMENTS:
+            await _asked(lambda what=what: documents.forget(f"{what}.{job_id}"))  # type: ignore[misc]
+        for entry in await _asked(lambda: self._bucket.entries(f"{_TASK}{job_id}.")):
+            await _asked(lambda key=entry.key: self._bucket.delete(key))  # type: ignore[misc]
         await _asked(lambda: self._bucket.delete(f"{_JOB}{job_id}"))
 
     async def watch(self, receive: Callable[[RecordChange], None], on_change: Callable[[], None]) -> Stop:
@@ -132,60 +130,19 @@ def _change_of(entry: KvEntry) -> RecordChange | None:
     return None if record is None else RecordChange(job, at, record, entry.revision)
 
 
-class _Head(msgspec.Struct, frozen=True):
-    """Where the pieces of a document are, and how many."""
-
-    token: str
-    pieces: int
-
-
 class NatsDocumentStore:
-    """Fulfils `DocumentStore`: pieces first, under a token of their own, then the head that names them."""
+    """Fulfils `DocumentStore` beside the jobs."""
 
     def __init__(self, bucket: NatsKeyValue) -> None:
-        self._bucket = bucket
+        self._documents = Documents(bucket, _DOCUMENT)
 
     async def put(self, name: str, data: bytes) -> None:
         """Write a document in the place of what has the name; readers see the one or the other, whole."""
-        packed = zlib.compress(data, 6)
-        token, prefix = secrets.token_hex(6), f"{_DOCUMENT}{name}."
-        starts = range(0, len(packed), _PIECE)
-        for number, start in enumerate(starts):
-            piece = packed[start : start + _PIECE]
-            await _asked(lambda number=number, piece=piece: self._bucket.put(f"{prefix}{token}.{number}", piece))  # type: ignore[misc]
-        head = msgspec.msgpack.encode(_Head(token, len(starts)))
-        before = await self._head(name)
-        await _asked(lambda: self._bucket.put(f"{prefix}head", head))
-        if before is not None:
-            for number in range(before.pieces):
-                await _asked(lambda number=number: self._bucket.delete(f"{prefix}{before.token}.{number}"))  # type: ignore[misc]
+        await _asked(lambda: self._documents.put(name, data))
 
     async def get(self, name: str) -> bytes | None:
         """A document, None where there is none."""
-        for _ in range(_TRIES):
-            head = await self._head(name)
-            if head is None:
-                return None
-            pieces = await self._pieces(name, head)
-            if pieces is not None:
-                return zlib.decompress(pieces)
-        raise StoreError(
-            f"document {name}: expected {head.pieces if head else 0} pieces, some are away", retryable=True
-        )
-
-    async def _head(self, name: str) -> _Head | None:
-        entry = await _asked(lambda: self._bucket.get(f"{_DOCUMENT}{name}.head"))
-        return None if entry is None else _decoded(entry, _Head)
-
-    async def _pieces(self, name: str, head: _Head) -> bytes | None:
-        found = []
-        for number in range(head.pieces):
-            key = f"{_DOCUMENT}{name}.{head.token}.{number}"
-            entry = await _asked(lambda key=key: self._bucket.get(key))  # type: ignore[misc]
-            if entry is None:
-                return None
-            found.append(entry.value)
-        return b"".join(found)
+        return await _asked(lambda: self._documents.get(name))
 
 
 __all__ = ["DATA_JOBS", "DOCUMENTS", "NatsDataJobStore", "NatsDocumentStore", "data_jobs_bucket"]

@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from marketprism_sdk.errors import StreamError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_get_last, ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
 
+AGAIN_S = 30.0  # after which a task that nobody speaks of is another worker's
 _EXPIRES_S = 5.0
+T = TypeVar("T")
+
+
+class TaskMessage(NamedTuple):
+    """A task as the queue has it: the words of its subject, its data, and what two messages of one attempt have in
+    common; a message with that `id` is taken once within two minutes."""
+
+    subject: str
+    data: bytes
+    id: str
 
 
 class _Message(Protocol):
@@ -38,14 +50,23 @@ class Taken:
     reply: str
 
 
-class WorkQueue:
-    """The stream `name` with subjects `<prefix>.<task>`, and the one consumer that all workers share. A task that
-    nobody speaks of for `again_s` is given to another worker."""
+class WorkQueue(Generic[T]):
+    """The stream `name` with subjects `<prefix>.<words of the task>`, and the one consumer that all workers share. A
+    task that nobody speaks of for `again_s` is given to another worker. `message_of` says how a task travels."""
 
-    def __init__(self, connection: NatsConnection, name: str, prefix: str, *, again_s: float = 30.0) -> None:
-        self._connection = connection
+    def __init__(
+        self,
+        connection: NatsConnection,
+        name: str,
+        prefix: str,
+        message_of: Callable[[T], TaskMessage],
+        *,
+        consumer: str = "",
+        again_s: float = AGAIN_S,
+    ) -> None:
+        self._connection, self._message_of = connection, message_of
         self._name, self._prefix, self._again_s = name, prefix, again_s
-        self._consumer = f"{name.lower()}_workers"
+        self._consumer = consumer or f"{name.lower()}_workers"
 
     @property
     def consumer(self) -> str:
@@ -78,17 +99,20 @@ class WorkQueue:
         body = {"stream_name": self._name, "config": config}
         await api(self._connection, f"CONSUMER.CREATE.{self._name}.{self._consumer}.{subjects}", body)
 
-    async def put(self, task: str, data: bytes) -> None:
-        """Put a task onto the queue; one that is there is not put there twice within two minutes.
+    async def put(self, task: T) -> None:
+        """Put a task onto the queue; the same attempt is not put there twice within two minutes.
 
         Raises:
             StreamMissing, StreamError, DeadlineExceeded, NotConnected: it is not known to be there.
         """
-        await publish_ack(self._connection, f"{self._prefix}.{task}", data, {"Nats-Msg-Id": task})
+        message = self._message_of(task)
+        headers = {"Nats-Msg-Id": message.id}
+        await publish_ack(self._connection, f"{self._prefix}.{message.subject}", message.data, headers)
 
-    async def holds(self, task: str) -> bool:
+    async def holds(self, task: T) -> bool:
         """Whether a task is on the queue, or with a worker that has not taken it off."""
-        return await direct_get_last(self._connection, self._name, f"{self._prefix}.{task}") is not None
+        subject = f"{self._prefix}.{self._message_of(task).subject}"
+        return await direct_get_last(self._connection, self._name, subject) is not None
 
     async def take(self) -> Taken | None:
         """The next task, None where none comes within some seconds.
@@ -133,4 +157,4 @@ class WorkQueue:
         await self._connection.publish(taken.reply, f"-NAK{more}".encode())
 
 
-__all__ = ["Taken", "WorkQueue"]
+__all__ = ["AGAIN_S", "Taken", "TaskMessage", "WorkQueue"]

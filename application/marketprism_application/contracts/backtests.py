@@ -188,22 +188,25 @@ class ById(msgspec.Struct):
 
 
 class TableOf(msgspec.Struct):
-    """A table of a run's result: rows from `offset` on, at most `limit` of JSON; csv and arrow are whole."""
+    """A table of a run's result: rows from `offset` on, at most `limit`; without one 10 000 of JSON, all of a file
+    (csv, arrow, parquet)."""
 
     id: str
     format: str = "json"
     offset: int = 0
-    limit: int = 10_000
+    limit: int | None = None
 
 
 class ListBacktests(msgspec.Struct):
-    """Which records: of a strategy, in a state, of a kind, of a user; those before `before`, the newest first."""
+    """Which records: of a strategy, in a state, of a kind, of a user; those that were asked for before `before` and
+    after `after` (nanoseconds UTC), the newest first."""
 
     strategy: str = ""
     state: str = ""
     kind: str = ""
     user: str = ""
     before: int = 0
+    after: int = 0
     limit: int = 100
 
 

@@ -201,7 +201,7 @@ class Coordinator:
                 tasks=record.tasks + 1,
                 parts=(*record.parts, (task.number, task.first, count)),
             )
-            await self._put(task)
+            await self._store.queue.put(task)
             under_way[record.user] += 1
 
     def _next_count(self, record: BacktestRecord, slots: int) -> int:
@@ -216,25 +216,21 @@ class Coordinator:
         cost_s = max(record.cpu_s / record.done, 1e-6)
         return min(left, MOST_RUNS_A_TASK, max(1, int(self._task_s / cost_s)), max(1, math.ceil(left / slots)))
 
-    async def _put(self, task: TaskRecord) -> None:
-        await self._store.queue.put(f"{task.id}.{task.number}", msgspec.msgpack.encode(task))
-
     async def _find_lost(self) -> None:
         """Tasks that are under way by their record and on no queue: whoever led before died between the two, or the
         queue was deleted."""
         for stored in list(self._open.values()):
             record = stored.record
             for number, first, count in record.parts:
-                if await self._store.queue.holds(f"{record.id}.{number}"):
+                queued = TaskRecord(id=record.id, number=number, first=first, count=count, state=RunState.QUEUED)
+                if await self._store.queue.holds(queued):
                     continue
                 task = await self._store.task(record.id, number)
                 if task is not None and task.state.is_final:
                     self._changed.set()
                     continue
                 log.warning("backtest.task_put_again", record=record.id, task=number)
-                await self._put(
-                    TaskRecord(id=record.id, number=number, first=first, count=count, state=RunState.QUEUED)
-                )
+                await self._store.queue.put(queued)
 
 
 __all__ = ["Coordinator"]

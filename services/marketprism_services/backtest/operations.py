@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Literal
 
@@ -11,6 +12,7 @@ from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.access.scopes import Scope
 from marketprism_application.backtesting.comparing import compared, differences
 from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.contracts.backtest_rows import RecordsAsked
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
     ById,
@@ -32,11 +34,22 @@ from marketprism_services.backtest.child_messages import Found, Listing, Refused
 from marketprism_services.backtest.child_process import ChildDied
 from marketprism_services.backtest.refusals import refused, wrong
 from marketprism_services.backtest.seeing import check_may_end, check_may_look, may_see, name_of
-from marketprism_services.backtest.showing import FILES, HTML, report_of, run_document_of, shown, table_of
+from marketprism_services.backtest.showing import (
+    FILES,
+    HTML,
+    arrow_of,
+    report_of,
+    run_document_of,
+    run_of,
+    shown,
+    table_of,
+)
+from marketprism_services.backtest.stored_results import StoredResults
 from marketprism_services.backtest.submitting import Submissions
 from marketprism_services.backtest.tasks import Executor
 
 _MOST_LISTED = 1_000
+_MOST_PAGES = 20  # of records, most of which the caller may not see
 _MOST_COMPARED = 50
 Part = Literal["fills", "orders", "positions", "decisions", "equity", "series", "stats", "gaps", "rerun"]
 
@@ -74,8 +87,8 @@ class Verified(msgspec.Struct, frozen=True):
 class Records:
     """Records by their names."""
 
-    def __init__(self, store: BacktestStore) -> None:
-        self._store = store
+    def __init__(self, store: BacktestStore, results: StoredResults) -> None:
+        self._store, self._results = store, results
 
     async def one(self, id_: str, caller: Caller | None, *kinds: Kind) -> BacktestRecord:
         """A record that the caller may see. Raises RemoteError: NOT_FOUND, NOT_ENTITLED."""
@@ -92,23 +105,42 @@ class Records:
             raise wrong("state", f"expected one of {', '.join(RunState)}", asked.state)
         if asked.kind and asked.kind not in list(Kind):
             raise wrong("kind", f"expected one of {', '.join(Kind)}", asked.kind)
-        every = [each.record for each in await self._store.records()]
-        found = [
-            each
-            for each in sorted(every, key=lambda record: record.created_at, reverse=True)
-            if _is_meant(asked, each)
-            and (not asked.before or each.created_at < asked.before)
-            and (each.user == name_of(caller) or may_see(caller, each.question))
-        ]
-        return [await shown(self._store, each, short=True) for each in found[: min(asked.limit, _MOST_LISTED)]]
+        limit = min(max(0, asked.limit), _MOST_LISTED)
+        found = {each.record.id: each.record for each in await self._store.records() if _is_meant(asked, each.record)}
+        before = asked.before
+        for _ in range(_MOST_PAGES):
+            page = await self._results.records(
+                RecordsAsked(
+                    strategy=asked.strategy,
+                    state=asked.state,
+                    kind=asked.kind,
+                    user=asked.user,
+                    before=before,
+                    after=asked.after,
+                    limit=limit + 1,
+                )
+            )
+            found |= {each.id: each for each in page if self._may_see(caller, each)}
+            if len(page) <= limit or len(found) >= limit:
+                break
+            before = page[-1].created_at
+        mine = [each for each in found.values() if self._may_see(caller, each)]
+        mine.sort(key=lambda record: (-record.created_at, record.id))
+        return [await shown(self._store, each, short=True) for each in mine[:limit]]
+
+    @staticmethod
+    def _may_see(caller: Caller | None, record: BacktestRecord) -> bool:
+        return record.user == name_of(caller) or may_see(caller, record.question)
 
 
 class BacktestOperations:
     """Answers of every instance."""
 
-    def __init__(self, store: BacktestStore, submissions: Submissions, executor: Executor) -> None:
-        self._store, self._submissions, self._executor = store, submissions, executor
-        self._records = Records(store)
+    def __init__(
+        self, store: BacktestStore, results: StoredResults, submissions: Submissions, executor: Executor
+    ) -> None:
+        self._store, self._results, self._submissions, self._executor = store, results, submissions, executor
+        self._records = Records(store, results)
         self._strategies: list[StrategyShown] | None = None
 
     @rpc("run")
@@ -136,21 +168,20 @@ class BacktestOperations:
         record = await self._records.one(asked.id, caller, Kind.RUN)
         if asked.part == "rerun":
             return await self._compared(record)
-        if asked.part in ("stats", "gaps"):
-            document = await run_document_of(self._store, record)
-            return _stats(document) if asked.part == "stats" else document.get("gaps")
-        return await table_of(self._store, record, asked.part, asked)
+        if asked.part == "gaps":
+            return (await run_document_of(self._results, record)).get("gaps")
+        return await table_of(self._results, record, asked.part, asked)
 
     @rpc("report")
     @http("GET", "/{id}/report.html", scope=Scope.BACKTEST, weight=2, content_types=(HTML,))
     async def report(self, asked: ById, caller: Caller | None = None) -> HttpFile:
         """The page of a run: equity, drawdown, trades on candles, months, costs, exposures."""
-        return await report_of(self._store, await self._records.one(asked.id, caller, Kind.RUN))
+        return await report_of(self._results, await self._records.one(asked.id, caller, Kind.RUN))
 
     @rpc("document")
     async def document(self, asked: ById, caller: Caller | None = None) -> dict[str, object]:
         """All that a run says of itself, but for its rows."""
-        return await run_document_of(self._store, await self._records.one(asked.id, caller, Kind.RUN))
+        return await run_document_of(self._results, await self._records.one(asked.id, caller, Kind.RUN))
 
     @rpc("cancel")
     @http("DELETE", "/{id}", scope=Scope.BACKTEST)
@@ -201,8 +232,8 @@ class BacktestOperations:
         first = await self._store.record(record.follow_of)
         if first is None or not record.state.is_final:
             return Rerun(record.follow_of, record.id, record.state)
-        before = await run_document_of(self._store, first.record)
-        now = await run_document_of(self._store, record)
+        before = await run_document_of(self._results, first.record)
+        now = await run_document_of(self._results, record)
         changed = tuple(differences(before, now))
         return Rerun(record.follow_of, record.id, record.state, not changed, changed)
 
@@ -211,21 +242,22 @@ class BacktestOperations:
     async def verify(self, asked: ById, caller: Caller | None = None) -> Verified:
         """Prove every fill of a run again by the rows."""
         record = await self._records.one(asked.id, caller, Kind.RUN)
-        document = await run_document_of(self._store, record)
+        run = await run_of(self._results, record, "result")
         of = record.same_as or record.id
-        fills, orders = [await self._store.documents.get(of, name) for name in ("fills", "orders")]
+        tables = [await self._results.rows(of, name, 0, run.counts.get(name, 0)) for name in ("fills", "orders")]
+        fills, orders = [await asyncio.to_thread(arrow_of, table) for table in tables]
         try:
             rows = await self._executor.rows_folder(record)
         except BacktestError as error:
             raise refused(str(error.code), str(error)) from error
-        work = Verify(rows, record.question.options, fills or b"", orders or b"")
+        work = Verify(rows, record.question.options, fills, orders)
         found = await self._of_child(work)
         unproved = found["unproved"]
         return Verified(
             int(str(found["fills"])),
             unproved if isinstance(unproved, list) else [],
             str(found["gross"]),
-            Decimal(str(found["gross"])) == Decimal(str(document.get("gross"))),
+            Decimal(str(found["gross"])) == Decimal(str(run.document.get("gross"))),
         )
 
     @rpc("compare")
@@ -236,7 +268,7 @@ class BacktestOperations:
         if not 2 <= len(names) <= _MOST_COMPARED:
             raise wrong("ids", f"expected 2 to {_MOST_COMPARED} runs with commas between", asked.ids)
         records = [await self._records.one(each, caller, Kind.RUN) for each in names]
-        return compared({each.id: await run_document_of(self._store, each) for each in records})
+        return compared({each.id: await run_document_of(self._results, each) for each in records})
 
     @rpc("strategies")
     @http("GET", "/strategies", scope=Scope.BACKTEST, weight=2, timeout_s=60.0)
@@ -263,18 +295,15 @@ class BacktestOperations:
 def _is_meant(asked: ListBacktests, record: BacktestRecord) -> bool:
     wanted = (asked.strategy, asked.state, asked.kind, asked.user)
     has = (record.question.strategy, record.state.value, record.kind.value, record.user)
-    return all(one in ("", other) for one, other in zip(wanted, has, strict=True))
+    return (
+        all(one in ("", other) for one, other in zip(wanted, has, strict=True))
+        and (not asked.before or record.created_at < asked.before)
+        and record.created_at > asked.after
+    )
 
 
 def _is_name(text: str) -> bool:
     return len(text) == 16 and all(each in "0123456789abcdef" for each in text)
-
-
-def _stats(document: dict[str, object]) -> list[dict[str, object]]:
-    values, said = document.get("statistics"), document.get("conventions")
-    if not isinstance(values, dict) or not isinstance(said, dict):
-        return []
-    return [{"name": name, "value": value, "convention": said.get(name, "")} for name, value in values.items()]
 
 
 __all__ = ["BacktestOperations", "Records"]

@@ -9,24 +9,29 @@ from pathlib import Path
 
 from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.remote.backtest_results import RemoteBacktestResults
 from marketprism_adapters.trading_tables.files import FileTables
 from marketprism_application.contracts.backtests import BacktestRecord, RunState
 from marketprism_domain.events.pipeline import BacktestEnded
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.election import LeaseSettings
-from marketprism_sdk.messaging import REGISTRY, Discovery
+from marketprism_sdk.messaging import REGISTRY, Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work
 from marketprism_services.backtest.coordinator import Coordinator
+from marketprism_services.backtest.ended_records import EndedRecords
 from marketprism_services.backtest.operations import BacktestOperations
 from marketprism_services.backtest.rows import RowFiles, asking
+from marketprism_services.backtest.stored_results import StoredResults
 from marketprism_services.backtest.submitting import Submissions
 from marketprism_services.backtest.sweep_operations import SweepOperations
 from marketprism_services.backtest.sweeps import Conclusions
 from marketprism_services.backtest.tasks import Executor
 from marketprism_services.backtest.workers import Workers
 from marketprism_services.settings.backtest import BacktestSettings
+
+_ASK_S = 20.0
 
 
 class BacktestService(SingleActiveService):
@@ -53,8 +58,11 @@ class BacktestService(SingleActiveService):
         self._events = EventPublisher(connection, "backtest")
         self._calendar = b""
         self._coordinator: Coordinator | None = None
-        self._leading: Work | None = None
+        self._leading: list[Work] = []
+        self._storage = LeaderClient(self.calls, "storage")
         self._store: BacktestStore
+        self._results: StoredResults
+        self._ended_records: EndedRecords
         self._workers: Workers
         self._rows: RowFiles
         self._conclusions: Conclusions
@@ -65,15 +73,20 @@ class BacktestService(SingleActiveService):
         await asyncio.to_thread(lambda: self._folder.mkdir(parents=True, exist_ok=True))
         replicas = self.settings.replicas
         self._store = await BacktestStore.open(self.connection, replicas)
+        self._results = StoredResults(RemoteBacktestResults(self._ask_storage))
+        self._store.ended = self._results.record
         self._discovery = Discovery(NatsKeyValue.existing(self.connection, REGISTRY))
         await self._discovery.start()
         ask = asking(self.calls)
         self._rows = RowFiles(self._folder / "rows", ask, self._tables, self._backtest.rows_mb)
-        executor = Executor(self._store, self._rows, self._backtest, self._pickled_calendar, self._folder)
-        submissions = Submissions(self._store, executor, ask, self._backtest)
-        self._conclusions = Conclusions(self._store)
-        self.mount(BacktestOperations(self._store, submissions, executor))
-        self.mount(SweepOperations(self._store, submissions))
+        executor = Executor(
+            self._store, self._results, self._rows, self._backtest, self._pickled_calendar, self._folder
+        )
+        submissions = Submissions(self._store, self._results, executor, ask, self._backtest)
+        self._conclusions = Conclusions(self._store, self._results)
+        self._ended_records = EndedRecords(self._store, self._results)
+        self.mount(BacktestOperations(self._store, self._results, submissions, executor))
+        self.mount(SweepOperations(self._store, self._results, submissions))
         self._workers = Workers(self._store, executor, self.instance, self.metrics, self._backtest.workers, replicas)
         self.metrics.watch("backtest_tasks_running", lambda: float(self._workers.doing))
         self.metrics.watch(
@@ -106,15 +119,20 @@ class BacktestService(SingleActiveService):
         self._coordinator = Coordinator(
             self._store, self._slots, self._backtest.task_s, self._conclusions.of, self._record_ended
         )
-        self._leading = self.spawn(self._coordinator.run(), f"backtests {epoch}")
+        works = ((self._coordinator.run(), "backtests"), (self._ended_records.run(), "ended-backtests"))
+        self._leading = [self.spawn(work, f"{name} {epoch}") for work, name in works]
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Hand out nothing more; workers go on."""
-        leading, self._leading, self._coordinator = self._leading, None, None
-        if leading is not None:
-            await leading.cancel()
+        leading, self._leading, self._coordinator = self._leading, [], None
+        await asyncio.gather(*(work.cancel() for work in leading))
+
+    async def _ask_storage(self, data: bytes) -> bytes:
+        """Only the leader has the store open; a change of the leader is waited for."""
+        return await self._storage.call_raw("results", data, timeout_s=_ASK_S, idempotent=True)
 
     async def _record_ended(self, record: BacktestRecord) -> None:
+        self._ended_records.add()
         self.metrics.count("backtests_ended_total", kind=record.kind.value, result=record.state.value)
         if record.state is not RunState.CANCELLED:
             event = BacktestEnded(

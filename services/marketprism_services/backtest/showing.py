@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import NamedTuple
 
-import msgspec
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
@@ -24,13 +25,14 @@ from marketprism_application.contracts.backtests import (
 from marketprism_application.contracts.failures import Code
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import HttpFile
-from marketprism_services.backtest.child_work import table_from
 from marketprism_services.backtest.refusals import wrong
-from marketprism_services.backtest.tasks import REPORT, RUN
+from marketprism_services.backtest.stored_results import StoredResults, StoredRun
+from marketprism_services.backtest.tasks import REPORT
 
 CSV, ARROW, HTML = "text/csv", "application/vnd.apache.arrow.stream", "text/html"
-FILES = (CSV, ARROW)
-_MOST_ROWS = 100_000
+PARQUET = "application/vnd.apache.parquet"
+FILES = (CSV, ARROW, PARQUET)
+_ROWS_OF_JSON, _MOST_ROWS = 10_000, 100_000
 _MOST_BYTES = 6_000_000  # of one answer over NATS
 
 
@@ -87,48 +89,89 @@ def progress_of(record: BacktestRecord, tasks: Iterable[TaskProgress]) -> Progre
     return Progress(done, record.runs, round(share, 4), eta_s, max((each.now for each in mine), default=0))
 
 
-async def run_document_of(store: BacktestStore, record: BacktestRecord) -> dict[str, object]:
+async def run_document_of(results: StoredResults, record: BacktestRecord) -> dict[str, object]:
     """All that a run says of itself. Raises RemoteError: NOT_FOUND, it has no result."""
-    data = await store.documents.get(record.same_as or record.id, RUN)
-    if data is None:
-        raise _no_result(record, "result")
-    return msgspec.msgpack.decode(data, type=dict[str, object])
+    return (await run_of(results, record, "result")).document
 
 
-async def report_of(store: BacktestStore, record: BacktestRecord) -> HttpFile:
+async def run_of(results: StoredResults, record: BacktestRecord, what: str) -> StoredRun:
+    """A run's result. Raises RemoteError: NOT_FOUND, it has none."""
+    found = await results.run(record.same_as or record.id) if record.state.is_final else None
+    if found is None:
+        raise _no_result(record, what)
+    return found
+
+
+async def report_of(results: StoredResults, record: BacktestRecord) -> HttpFile:
     """The page of a run. Raises RemoteError: NOT_FOUND."""
-    data = await store.documents.get(record.same_as or record.id, REPORT)
-    if data is None:
+    await run_of(results, record, "report")
+    text = await results.file(record.same_as or record.id, REPORT)
+    if text is None:
         raise _no_result(record, "report")
-    return HttpFile(HTML, data, f"backtest-{record.id}.html")
+    return HttpFile(HTML, text.encode(), f"backtest-{record.id}.html")
 
 
-async def table_of(store: BacktestStore, record: BacktestRecord, name: str, asked: TableOf) -> object:
+async def table_of(results: StoredResults, record: BacktestRecord, name: str, asked: TableOf) -> object:
     """Rows of a table as JSON has them, or a file. Raises RemoteError: NOT_FOUND, or a format that is none."""
-    if asked.format not in ("json", "csv", "arrow"):
-        raise wrong("format", "expected json, csv or arrow", asked.format)
-    data = await store.documents.get(record.same_as or record.id, name)
-    if data is None and (name != "series" or not record.state.is_final):
-        raise _no_result(record, name)
-    if data is None:
-        return []
-    if asked.format == "arrow":
-        return _file(ARROW, data, f"{record.id}-{name}.arrow")
-    table = table_from(data)
-    if asked.format == "csv":
-        sink = io.BytesIO()
-        pa_csv.write_csv(as_texts(table), sink)
-        return _file(CSV, sink.getvalue(), f"{record.id}-{name}.csv")
-    if table.column_names == ["ts"]:  # of no row
-        return []
-    part = table.slice(max(0, asked.offset), min(max(0, asked.limit), _MOST_ROWS))
-    return _plain_rows(part)
+    if asked.format not in FORMATS:
+        raise wrong("format", f"expected one of {', '.join(FORMATS)}", asked.format)
+    run = await run_of(results, record, name)
+    first, count = max(0, asked.offset), run.counts.get(name, 0)
+    limit = asked.limit if asked.limit is not None else _ROWS_OF_JSON if asked.format == "json" else count
+    until = min(count, first + min(max(0, limit), _MOST_ROWS))
+    table = await results.rows(record.same_as or record.id, name, first, max(first, until))
+    if asked.format == "json":
+        return await asyncio.to_thread(_plain_rows, table)
+    kind, suffix, write = FORMATS[asked.format]
+    return _file(kind, await asyncio.to_thread(write, table), f"{record.id}-{name}.{suffix}")
+
+
+def _csv(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pa_csv.write_csv(as_texts(table), sink)
+    return sink.getvalue()
+
+
+def arrow_of(table: pa.Table) -> bytes:
+    """A table as an Arrow stream."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _parquet(table: pa.Table) -> bytes:
+    import pyarrow.parquet as pq  # noqa: PLC0415 (loads much, few ask for it)
+
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+class _Format(NamedTuple):
+    """A kind of file: its content type, its name's end, and how a table becomes one."""
+
+    kind: str
+    suffix: str
+    write: Callable[[pa.Table], bytes]
+
+
+def _none(_: pa.Table) -> bytes:
+    return b""
+
+
+FORMATS: dict[str, _Format] = {
+    "json": _Format("application/json", "json", _none),
+    "csv": _Format(CSV, "csv", _csv),
+    "arrow": _Format(ARROW, "arrow", arrow_of),
+    "parquet": _Format(PARQUET, "parquet", _parquet),
+}
 
 
 def _file(kind: str, data: bytes, name: str) -> HttpFile:
     if len(data) > _MOST_BYTES:
-        text = f"format: expected at most {_MOST_BYTES} bytes, was {len(data)}; ask for json a page at a time"
-        raise RemoteError(Code.RESPONSE_TOO_LARGE, text)
+        text = f"limit: expected a file of at most {_MOST_BYTES} bytes, was {len(data)}: ask with offset and limit"
+        raise RemoteError(Code.RESPONSE_TOO_LARGE, text, {"field": "limit"})
     return HttpFile(kind, data, name)
 
 
@@ -148,4 +191,15 @@ def _no_result(record: BacktestRecord, what: str) -> RemoteError:
     return RemoteError(Code.NOT_FOUND, f"{text}: {record.error}" if record.error else text, {"field": "id"})
 
 
-__all__ = ["FILES", "HTML", "progress_of", "report_of", "run_document_of", "shown", "table_of"]
+__all__ = [
+    "FILES",
+    "FORMATS",
+    "HTML",
+    "arrow_of",
+    "progress_of",
+    "report_of",
+    "run_document_of",
+    "run_of",
+    "shown",
+    "table_of",
+]

@@ -10,11 +10,12 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from marketprism_adapters.nats.backtest_store import BacktestStore
+from marketprism_adapters.nats.backtest_store import BacktestStore, Stored
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.options import option_values, settings_of, terms_of
 from marketprism_application.backtesting.stored_rows import Ask
+from marketprism_application.contracts.backtest_rows import RecordsAsked
 from marketprism_application.contracts.backtests import (
     MOST_INSTRUMENTS,
     MOST_SOURCE,
@@ -44,6 +45,7 @@ from marketprism_services.backtest.refusals import refused, wrong
 from marketprism_services.backtest.row_files import read_rows
 from marketprism_services.backtest.seeing import check_may_run, name_of
 from marketprism_services.backtest.stored_places import StoredRows
+from marketprism_services.backtest.stored_results import StoredResults
 from marketprism_services.backtest.tasks import SETS, SOURCE, Executor
 from marketprism_services.settings.backtest import BacktestSettings
 
@@ -55,8 +57,10 @@ _TEN_YEARS = 10 * 366 * 86_400 * 10**9
 class Submissions:
     """Takes requests. Every instance does: the coordinator finds what was written."""
 
-    def __init__(self, store: BacktestStore, executor: Executor, ask: Ask, settings: BacktestSettings) -> None:
-        self._store, self._executor, self._settings = store, executor, settings
+    def __init__(
+        self, store: BacktestStore, results: StoredResults, executor: Executor, ask: Ask, settings: BacktestSettings
+    ) -> None:
+        self._store, self._results, self._executor, self._settings = store, results, executor, settings
         self._rows = StoredRows(ask)
 
     async def run(self, asked: SubmitBacktest, caller: Caller | None, *, follow_of: str = "") -> Submitted:
@@ -273,17 +277,23 @@ class Submissions:
                 )
             # What it needs first, then the word that it is there.
             for name, data in documents.items():
-                await self._store.documents.put(record.id, name, data)
+                await self._store.documents.put(f"{record.id}.{name}", data)
             await self._store.create(record)
             if await self._store.claim(record.key, record.id, before):
                 break
-            await self._store.forget(record.id)
-        known = stored is not None and stored.record.state is RunState.DONE and record.kind is Kind.RUN
-        if known and not asked.force and not record.follow_of:
+            await self._store.forget(record)
+        may_be_known = record.kind is Kind.RUN and not asked.force and not record.follow_of
+        if may_be_known and await self._was_done(stored, record.key):
             same = await self._same_as(record.id)
             if same:
                 return Submitted(same, RunState.DONE, cached=True, remarks=found.remarks)
         return Submitted(record.id, RunState.QUEUED, remarks=found.remarks)
+
+    async def _was_done(self, stored: Stored | None, key: str) -> bool:
+        """Whether a question has a result already, of the record that is named or one that is stored for good."""
+        if stored is not None and stored.record.state is RunState.DONE:
+            return True
+        return bool(await self._results.records(RecordsAsked(key=key, state=RunState.DONE, limit=1)))
 
     async def _same_as(self, id_: str) -> str:
         """The run whose result this one has, as soon as its rows are read; empty where that takes long or it has its

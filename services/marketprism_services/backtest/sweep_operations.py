@@ -11,6 +11,7 @@ from marketprism_application.contracts.backtests import (
     ById,
     Kind,
     ResultsOf,
+    RunState,
     Shown,
     SubmitSweep,
     Submitted,
@@ -20,12 +21,13 @@ from marketprism_application.contracts.failures import Code
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
-from marketprism_services.backtest.objectives import objectives, value_of
+from marketprism_services.backtest.objectives import objectives
 from marketprism_services.backtest.operations import Records
 from marketprism_services.backtest.refusals import wrong
 from marketprism_services.backtest.showing import shown
+from marketprism_services.backtest.stored_results import StoredResults
 from marketprism_services.backtest.submitting import Submissions
-from marketprism_services.backtest.sweeps import RESULTS
+from marketprism_services.backtest.sweeps import results_of
 
 _MOST_ROWS = 1_000
 
@@ -52,8 +54,9 @@ class SweepResults(msgspec.Struct, frozen=True):
 class SweepOperations:
     """Answers of every instance."""
 
-    def __init__(self, store: BacktestStore, submissions: Submissions) -> None:
-        self._store, self._submissions, self._records = store, submissions, Records(store)
+    def __init__(self, store: BacktestStore, results: StoredResults, submissions: Submissions) -> None:
+        self._store, self._results, self._submissions = store, results, submissions
+        self._records = Records(store, results)
 
     @rpc("sweep")
     @http("POST", "/sweeps", scope=Scope.BACKTEST, weight=20, timeout_s=60.0, status=202)
@@ -76,11 +79,11 @@ class SweepOperations:
         sort = asked.sort or record.sweep.objective
         if sort not in objectives() and sort != "number":
             raise wrong("sort", "expected number, net or a statistic as sharpe", sort)
-        found = await self._found(record)
-        if sort != "number":
-            found.sort(key=lambda each: _rank(each, sort))
-        part = found[max(0, asked.offset) :][: min(max(0, asked.limit), _MOST_ROWS)]
-        return SweepResults(_overfitting(record), sort, len(found), part)
+        if record.state is not RunState.DONE:
+            raise _not_ended(record)
+        by, limit = "" if sort == "number" else sort, min(max(0, asked.limit), _MOST_ROWS)
+        part = results_of(await self._results.runs(record.same_as or record.id, by, max(0, asked.offset), limit))
+        return SweepResults(_overfitting(record), sort, record.runs, part)
 
     @rpc("pbo")
     @http("GET", "/sweeps/{id}/pbo", scope=Scope.BACKTEST)
@@ -105,15 +108,9 @@ class SweepOperations:
         return await shown(self._store, await self._records.one(asked.id, caller, Kind.WALK_FORWARD))
 
     async def _found(self, record: BacktestRecord) -> list[dict[str, object]]:
-        data = await self._store.documents.get(record.id, RESULTS)
-        if data is None:
+        if record.state is not RunState.DONE:
             raise _not_ended(record)
-        return msgspec.msgpack.decode(data, type=list[dict[str, object]])
-
-
-def _rank(result: dict[str, object], sort: str) -> tuple[bool, float, int]:
-    value = value_of(result, sort) if result.get("state") != "failed" else None
-    return value is None, -(value or 0.0), int(str(result["number"]))
+        return results_of(await self._results.runs(record.id))
 
 
 def _overfitting(record: BacktestRecord) -> Overfitting | None:

@@ -1,4 +1,4 @@
-"""What a sweep or a walk-forward says at its end, made of the documents of its tasks."""
+"""What a sweep or a walk-forward says at its end, made of the results of its runs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.contracts.backtests import BacktestRecord, Kind
 from marketprism_application.sweeps.overfitting import verdict_of
 from marketprism_application.sweeps.run_returns import Result, best_of, chained, returns_of
 from marketprism_services.backtest.objectives import value_of
-from marketprism_services.backtest.tasks import part_name
-
-RESULTS = "results"
+from marketprism_services.backtest.stored_results import StoredResults, StoredRun
 
 
 @dataclass(frozen=True)
@@ -30,20 +26,17 @@ class Conclusion:
 
 
 class Conclusions:
-    """Makes these words, and writes the results of all tasks as one document."""
+    """Makes these words."""
 
-    def __init__(self, store: BacktestStore) -> None:
-        self._store = store
+    def __init__(self, store: BacktestStore, results: StoredResults) -> None:
+        self._store, self._results = store, results
 
     async def of(self, record: BacktestRecord) -> Conclusion:
-        """What a record of many runs comes to. Raises what NATS raises."""
-        results: list[Result] = []
-        for number in range(record.tasks):
-            data = await self._store.documents.get(record.id, part_name(number))
-            if data is None:
-                return Conclusion(code="RESULT_LOST", error=f"part {number}: expected its results, they are gone")
-            results += msgspec.msgpack.decode(data, type=list[Result])
-        results.sort(key=lambda each: int(str(each["number"])))
+        """What a record of many runs comes to. Raises what NATS raises, RemoteError where the storage is away."""
+        results = results_of(await self._results.runs(record.id))
+        if len(results) < record.runs:
+            text = f"results: expected those of {record.runs} runs, there are {len(results)}"
+            return Conclusion(code="RESULT_LOST", error=text)
         done = [each for each in results if each.get("state") in ("done", "stopped")]
         if not done:
             first = results[0].get("error") if results else None
@@ -51,7 +44,6 @@ class Conclusions:
             return Conclusion(code="STRATEGY_FAILED", error=f"every run has failed, the first one: {text}")
         before = await self._trials_before(record)
         summary = await asyncio.to_thread(_summed_up, record, results, done, before)
-        await self._store.documents.put(record.id, RESULTS, msgspec.msgpack.encode(results))
         digest = await asyncio.to_thread(
             digest_of, [[each.get("run_id"), each.get("outcome"), each["number"]] for each in results]
         )
@@ -59,7 +51,7 @@ class Conclusions:
 
     async def _trials_before(self, record: BacktestRecord) -> int:
         """Runs of this strategy over its whole history, without those of this record."""
-        return sum(
+        open_ones = sum(
             each.record.done
             for each in await self._store.records()
             if each.record.id != record.id
@@ -67,6 +59,12 @@ class Conclusions:
             and not each.record.same_as
             and each.record.created_at < record.created_at
         )
+        return open_ones + await self._results.trials(record.question.strategy, record.created_at, record.id)
+
+
+def results_of(runs: Sequence[StoredRun]) -> list[Result]:
+    """Runs as they are answered."""
+    return [{**each.document, "number": each.number} for each in runs]
 
 
 def _summed_up(record: BacktestRecord, results: Sequence[Result], done: Sequence[Result], before: int) -> Result:
@@ -98,4 +96,4 @@ def _short(result: Result, value: float | None) -> Result:
     return {**{name: each for name, each in result.items() if name not in left_out}, "value": value}
 
 
-__all__ = ["RESULTS", "Conclusion", "Conclusions"]
+__all__ = ["Conclusion", "Conclusions", "results_of"]

@@ -7,13 +7,15 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.backtesting.result_rows import file_rows, part_rows, rows_in, run_rows
+from marketprism_application.contracts.backtest_rows import PARTS, RecordsAsked, Rows
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
     Kind,
@@ -36,17 +38,13 @@ from marketprism_services.backtest.child_messages import (
     Work,
 )
 from marketprism_services.backtest.child_process import Child, ChildDied
+from marketprism_services.backtest.child_work import table_from
 from marketprism_services.backtest.rows import RowFiles
+from marketprism_services.backtest.stored_results import StoredResults
 from marketprism_services.settings.backtest import BacktestSettings
 
-SETS, SOURCE, RUN, REPORT = "sets", "source", "run", "report"
-TABLES = ("fills", "orders", "positions", "decisions", "equity", "series")
+SETS, SOURCE, REPORT = "sets", "source", "report"
 _TELL_S = 1.0
-
-
-def part_name(number: int) -> str:
-    """The document of a task of a sweep or a walk-forward."""
-    return f"part{number}"
 
 
 class Executor:
@@ -55,12 +53,13 @@ class Executor:
     def __init__(
         self,
         store: BacktestStore,
+        results: StoredResults,
         rows: RowFiles,
         settings: BacktestSettings,
         calendar: Callable[[], Awaitable[bytes]],
         folder: Path,
     ) -> None:
-        self._store, self._rows, self._settings = store, rows, settings
+        self._store, self._results, self._rows, self._settings = store, results, rows, settings
         self._calendar, self._folder = calendar, folder
 
     @property
@@ -104,12 +103,14 @@ class Executor:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def do(self, record: BacktestRecord, task: TaskRecord) -> TaskRecord:
-        """The task with what became of it; its documents are written. Raises what NATS raises."""
+        """The task with what became of it; its results are stored. Raises what NATS raises, and RemoteError: the
+        storage is away."""
         try:
             folder = await self._rows.folder_of(record.question)
-            async with self.strategy_file(record.question.strategy, await self._source_of(record)) as file:
+            source = await self._source_of(record)
+            async with self.strategy_file(record.question.strategy, source) as file:
                 if record.kind is Kind.RUN:
-                    return await self._run(record, task, str(folder), file)
+                    return await self._run(record, task, str(folder), file, source)
                 return await self._many(record, task, str(folder), file)
         except BacktestError as error:
             return _ended(task, RunState.FAILED, code=str(error.code), error=str(error))
@@ -119,10 +120,13 @@ class Executor:
     async def _source_of(self, record: BacktestRecord) -> bytes | None:
         if not record.question.source:
             return None
-        found = await self._store.documents.get(record.id, SOURCE)
-        if found is None:
+        found = await self._store.documents.get(f"{record.id}.{SOURCE}")
+        if found is not None:
+            return found
+        stored = await self._results.file(record.same_as or record.id, SOURCE)
+        if stored is None:
             raise BacktestError("source: expected the file that was uploaded, it is gone")
-        return found
+        return stored.encode()
 
     async def folder_of(self, question: RunQuestion) -> Path:
         """The folder of the rows of a question. Raises BacktestError."""
@@ -138,7 +142,9 @@ class Executor:
 
     # One run
 
-    async def _run(self, record: BacktestRecord, task: TaskRecord, rows: str, file: str) -> TaskRecord:
+    async def _run(
+        self, record: BacktestRecord, task: TaskRecord, rows: str, file: str, source: bytes | None
+    ) -> TaskRecord:
         question, told = record.question, _Telling(self._store, task)
         work = Runs(rows, await self._calendar(), question.options, ((0, question.params),), full=True)
         documents: list[tuple[str, bytes]] = []
@@ -163,14 +169,13 @@ class Executor:
                         cpu_s = frame.cpu_s
             except ChildDied as error:
                 return _ended(task, RunState.FAILED, code=error.code, error=str(error), digest=digest)
-        for name, data in documents:
-            await self._store.documents.put(record.id, name, data)
-        await self._store.documents.put(record.id, RUN, msgspec.msgpack.encode(found))
+        files = {name: data.decode() for name, data in documents if name not in PARTS}
+        files |= {SOURCE: source.decode()} if source is not None else {}
+        parts = {name: data for name, data in documents if name in PARTS}
+        await self._results.write(lambda: _rows_to_store(record.id, found, parts, files), task.begun_at)
         failed = found.get("error")
         code, text = (str(failed.get("code")), str(failed.get("text"))) if isinstance(failed, dict) else ("", "")
         state = RunState.FAILED if found.get("state") == "failed" else RunState.DONE
-        if state is RunState.DONE:
-            await self._store.keep_result(digest, record.id)
         summary = {name: value for name, value in found.items() if name not in _LONG}
         return _ended(
             task, state, digest=digest, code=code, error=text, cpu_s=cpu_s, rows=_rows_of(found), summary=summary
@@ -178,16 +183,17 @@ class Executor:
 
     async def _known(self, record: BacktestRecord, digest: str) -> str | None:
         """The record that has this content's result already."""
-        found = await self._store.result_of(digest)
-        if found is None or found == record.id:
-            return None
-        stored = await self._store.record(found)
-        return found if stored is not None and stored.record.state is RunState.DONE else None
+        ended = [each.record for each in await self._store.records() if each.record.state is RunState.DONE]
+        ended += await self._results.records(
+            RecordsAsked(digest=digest, own=True, state=RunState.DONE, kind=Kind.RUN, limit=1)
+        )
+        mine = (each.id for each in ended if each.digest == digest and not each.same_as and each.id != record.id)
+        return next(mine, None)
 
     # Many runs, or windows
 
     async def _many(self, record: BacktestRecord, task: TaskRecord, rows: str, file: str) -> TaskRecord:
-        data = await self._store.documents.get(record.id, SETS)
+        data = await self._store.documents.get(f"{record.id}.{SETS}")
         if data is None:
             raise BacktestError("space: expected the sets of the sweep, they are gone")
         sets = msgspec.msgpack.decode(data)
@@ -218,7 +224,8 @@ class Executor:
                 if not left:
                     break
                 results.append(_refused(left.pop(0), sets, error.code, str(error)))
-        await self._store.documents.put(record.id, part_name(task.number), msgspec.msgpack.encode(results))
+        runs = [(_number_of(each), each, dict[str, int]()) for each in results]
+        await self._results.write(lambda: run_rows(record.id, runs), task.begun_at)
         return _ended(
             task,
             RunState.DONE,
@@ -247,6 +254,25 @@ class Executor:
             tuple(window["test"]),
             record.sweep.objective,
         )
+
+
+def _rows_to_store(
+    record: str, document: dict[str, object], parts: Mapping[str, bytes], files: Mapping[str, str]
+) -> Iterator[Rows]:
+    """All rows of a run, the run itself last: it says how many the others are."""
+    counts = {}
+    for name, data in parts.items():
+        table = table_from(data)
+        counts[name] = table.num_rows
+        yield from part_rows(name, table, record, 0)
+    whole = list(file_rows(record, 0, files)) if files else []
+    counts["files"] = sum(rows_in(each) for each in whole)
+    yield from whole
+    yield from run_rows(record, [(0, document, counts)])
+
+
+def _number_of(result: Mapping[str, object]) -> int:
+    return int(str(result["number"]))
 
 
 _LONG = frozenset(("digests", "instruments", "settings", "conventions", "log"))
@@ -314,4 +340,4 @@ def _ended(
     )
 
 
-__all__ = ["REPORT", "RUN", "SETS", "SOURCE", "TABLES", "Executor", "part_name"]
+__all__ = ["REPORT", "SETS", "SOURCE", "Executor"]

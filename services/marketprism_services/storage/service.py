@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from marketprism_adapters.clickhouse.backtest_results import SqlBacktestResults
 from marketprism_adapters.clickhouse.dead_rows import SqlDeadRows
 from marketprism_adapters.clickhouse.ledger import SqlLedger
 from marketprism_adapters.clickhouse.reader import SqlReader
@@ -24,6 +25,7 @@ from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.stream_holes import HoleNamer
 from marketprism_adapters.nats.stream_keeper import keep_streams
 from marketprism_adapters.nats.stream_ranges import KvProgress, StreamRanges, set_back
+from marketprism_adapters.remote.backtest_results import answer_results
 from marketprism_adapters.remote.tally import TallyRequest, answer_tally
 from marketprism_application.contracts.questions import is_failure
 from marketprism_application.errors import SchemaError, StoreError
@@ -70,6 +72,7 @@ class OpenStore(NamedTuple):
     letters: Letters
     holes: HoleNamer
     identity: str
+    results: SqlBacktestResults
 
 
 class StorageService(SingleActiveService):
@@ -155,7 +158,7 @@ class StorageService(SingleActiveService):
         self._well(OPENING)
         letters = Letters(SqlDeadRows(engine), store, self.connection, epoch)
         holes = HoleNamer(self.connection, ledger)
-        self._open_store = OpenStore(store, ledger, reader, letters, holes, identity)
+        self._open_store = OpenStore(store, ledger, reader, letters, holes, identity, SqlBacktestResults(engine))
         log.info("store.opened", store=identity, epoch=epoch)
         self._open_backups(engine, identity, archive)
         self._write_all(self._open_store, epoch)
@@ -272,7 +275,15 @@ class StorageService(SingleActiveService):
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question from the store."""
         opened = self._opened()
-        answered = await answer(opened.reader, data)
+        return self._still(opened, await answer(opened.reader, data))
+
+    @rpc("results", raw=True)
+    async def results(self, data: bytes) -> bytes:
+        """Store results of backtests, or answer a question about them."""
+        opened = self._opened()
+        return self._still(opened, await answer_results(opened.results, data))
+
+    def _still(self, opened: OpenStore, answered: bytes) -> bytes:
         if self._open_store is not opened and is_failure(answered):
             raise NotActive(self.election.leader())  # the store was closed under the question: the next leader has it
         return answered

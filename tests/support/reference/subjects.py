@@ -9,7 +9,7 @@ from marketprism_adapters.nats.access_store import ACCESS, FAILURES, FAILURES_S,
 from marketprism_adapters.nats.alert_store import ALERTS, ALERTS_S, SENT, SENT_S
 from marketprism_adapters.nats.archive_log import ARCHIVE
 from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
-from marketprism_adapters.nats.backtest_store import BACKTESTS, PROGRESS, PROGRESS_S, RESULTS, TASKS
+from marketprism_adapters.nats.backtest_store import BACKTESTS, INPUTS, PROGRESS, PROGRESS_S, TASKS
 from marketprism_adapters.nats.config_log import CONFIG
 from marketprism_adapters.nats.data_jobs import DATA_JOBS
 from marketprism_adapters.nats.job_store import SCHEDULES
@@ -113,10 +113,16 @@ BUCKETS = (
         BACKTESTS,
         "backtest",
         None,
-        "`run.<id>`, `task.<id>.<n>`, `cancel.<id>`, `key.<key>`, `digest.<digest>`",
-        "backtests, their tasks, and which has the result of what",
+        "`run.<id>`, `task.<id>.<n>`, `cancel.<id>`, `key.<key>`",
+        "backtests that are under way, and their tasks",
     ),
-    Bucket(RESULTS, "backtest", None, "`<id>.<document>`, `<id>.<document>.<piece>`", "results of backtests"),
+    Bucket(
+        INPUTS,
+        "backtest",
+        None,
+        "`<id>.<document>.head`, `<id>.<document>.<token>.<n>`",
+        "what tasks of backtests need: sets of parameters, uploaded files",
+    ),
     Bucket(PROGRESS, "backtest", PROGRESS_S, "`<id>.<n>`", "how far tasks of backtests are"),
     Bucket(
         ORDER_TABLES, "order", None, "`<venue>.<list>.<day>`", "tables of orders that were imported, by whom and when"

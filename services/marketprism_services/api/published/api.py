@@ -30,6 +30,7 @@ Call = Callable[[Published, bytes], Awaitable[bytes]]
 _FILENAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _LONGEST = 1_048_576
+_LEAST, _MOST = -(2**63), 2**64 - 1  # of a whole number in MessagePack
 _SUMMARY = 300
 _CODES = (Code.NOT_FOUND, Code.CONFLICT, Code.NOT_ENTITLED, Code.CSRF, Code.ORIGIN, Code.UNAVAILABLE)
 _OF_THE_DOOR = frozenset(
@@ -234,8 +235,21 @@ async def values_of(request: web.Request, in_path: dict[str, str]) -> dict[str, 
     for name, value in given:
         if name in values:
             raise QueryError(f"{name[:80]}: expected once, was given in two places")
+        _check_numbers(name[:80], value)
         values[name] = value
     return values
+
+
+def _check_numbers(path: str, value: object) -> None:
+    """Whole numbers as they travel to a service. Raises QueryError: one has more than 64 bits."""
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+        raise QueryError(f"{path}: expected a whole number of 64 bits (or a text), was one of {value.bit_length()}")
+    if isinstance(value, dict):
+        for name, each in value.items():
+            _check_numbers(f"{path}.{str(name)[:80]}"[:300], each)
+    elif isinstance(value, list):
+        for each in value:
+            _check_numbers(path, each)
 
 
 def _caller(request: web.Request, who: Principal) -> Caller:

@@ -96,6 +96,7 @@ def test_a_setting_has_one_owner() -> None:
         "keep_days": ["DataSettings", "Topology"],  # finished jobs, and rows of tables
         "password": ["Account", "NatsAccess"],  # of a broker's account, and of a user of NATS
         "user": ["Account", "NatsAccess"],
+        "workers": ["BacktestSettings", "DataSettings"],  # what an instance of each does at once
     }
 
 
