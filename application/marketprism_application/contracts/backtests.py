@@ -172,13 +172,15 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskProgress(msgspec.Struct, frozen=True):
-    """How far a task is: runs that are done of it, the share of the one that is being done, and its event time."""
+    """How far a task is: runs that are done of it, the share of the one that is being done, its event time, and its
+    equity then, empty where nobody knows."""
 
     number: int
     done: int
     share: float
     now: int
     at: int
+    equity: str = ""
 
 
 class ById(msgspec.Struct):
@@ -222,6 +224,13 @@ class ResultsOf(msgspec.Struct):
     limit: int = 100
 
 
+class GridOf(msgspec.Struct):
+    """All runs of a sweep by one value, empty for its objective."""
+
+    id: str
+    by: str = ""
+
+
 class Submitted(msgspec.Struct, frozen=True):
     """What was asked for: its name, whether its result is known already, whether it was under way, and what was done to
     the request."""
@@ -234,13 +243,15 @@ class Submitted(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far it is: runs that are done, the share of the whole, and what is left in seconds, None: not known."""
+    """How far it is: runs that are done, the share of the whole, what is left in seconds (None: not known), the event
+    time of the run that goes on, and its equity then as far as it is known."""
 
     done: int
     runs: int
     share: float
     eta_s: float | None = None
     now: int = 0
+    equity: str = ""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,6 +302,7 @@ __all__ = [
     "BacktestRecord",
     "ById",
     "CompareBacktests",
+    "GridOf",
     "Kind",
     "ListBacktests",
     "Progress",

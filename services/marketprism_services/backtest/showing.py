@@ -15,6 +15,7 @@ from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.result_tables import as_texts
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
+    Kind,
     Progress,
     RunState,
     Shown,
@@ -84,7 +85,9 @@ def progress_of(record: BacktestRecord, tasks: Iterable[TaskProgress]) -> Progre
         return Progress(record.done, record.runs, record.done / max(1, record.runs))
     spent_s = (time.time_ns() - record.started_at) / 1e9 if record.started_at else 0.0
     eta_s = round(spent_s / share * (1 - share), 1) if share > 0.01 and spent_s else None
-    return Progress(done, record.runs, round(share, 4), eta_s, max((each.now for each in mine), default=0))
+    newest = max(mine, key=lambda each: each.at, default=None)
+    equity = newest.equity if newest is not None and record.kind is Kind.RUN else ""
+    return Progress(done, record.runs, round(share, 4), eta_s, max((each.now for each in mine), default=0), equity)
 
 
 async def run_document_of(store: BacktestStore, record: BacktestRecord) -> dict[str, object]:

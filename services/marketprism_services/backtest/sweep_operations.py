@@ -9,6 +9,7 @@ from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
     ById,
+    GridOf,
     Kind,
     ResultsOf,
     Shown,
@@ -49,6 +50,15 @@ class SweepResults(msgspec.Struct, frozen=True):
     rows: list[dict[str, object]]
 
 
+class SweepGrid(msgspec.Struct, frozen=True):
+    """Every run of a sweep by one value: first how far its best can be trusted, then a number, parameters and a value
+    each, None of a run that has failed."""
+
+    overfitting: Overfitting | None
+    by: str
+    rows: list[dict[str, object]]
+
+
 class SweepOperations:
     """Answers of every instance."""
 
@@ -72,15 +82,24 @@ class SweepOperations:
     async def results(self, asked: ResultsOf, caller: Caller | None = None) -> SweepResults:
         """The runs of a sweep, the best first."""
         record = await self._records.one(asked.id, caller, Kind.SWEEP)
-        assert record.sweep is not None  # noqa: S101 (every sweep has one)
-        sort = asked.sort or record.sweep.objective
-        if sort not in objectives() and sort != "number":
-            raise wrong("sort", "expected number, net or a statistic as sharpe", sort)
+        sort = "number" if asked.sort == "number" else _sort_of(record, asked.sort, "sort")
         found = await self._found(record)
         if sort != "number":
             found.sort(key=lambda each: _rank(each, sort))
         part = found[max(0, asked.offset) :][: min(max(0, asked.limit), _MOST_ROWS)]
         return SweepResults(_overfitting(record), sort, len(found), part)
+
+    @rpc("sweep_grid")
+    @http("GET", "/sweeps/{id}/grid", scope=Scope.BACKTEST, weight=2)
+    async def grid(self, asked: GridOf, caller: Caller | None = None) -> SweepGrid:
+        """Every run of a sweep by its parameters and one value, in the order of their numbers."""
+        record = await self._records.one(asked.id, caller, Kind.SWEEP)
+        by = _sort_of(record, asked.by, "by")
+        rows = [
+            {"number": each["number"], "params": each.get("params"), "value": value_of(each, by)}
+            for each in await self._found(record)
+        ]
+        return SweepGrid(_overfitting(record), by, rows)
 
     @rpc("pbo")
     @http("GET", "/sweeps/{id}/pbo", scope=Scope.BACKTEST)
@@ -109,6 +128,15 @@ class SweepOperations:
         if data is None:
             raise _not_ended(record)
         return msgspec.msgpack.decode(data, type=list[dict[str, object]])
+
+
+def _sort_of(record: BacktestRecord, name: str, field: str) -> str:
+    """By what runs are ordered. Raises RemoteError: there is no such value."""
+    assert record.sweep is not None  # noqa: S101 (every sweep has one)
+    found = name or record.sweep.objective
+    if found not in objectives():
+        raise wrong(field, "expected number, net or a statistic as sharpe", found)
+    return found
 
 
 def _rank(result: dict[str, object], sort: str) -> tuple[bool, float, int]:
