@@ -255,7 +255,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """A record as it is shown."""
+    """A record as it is shown; `follow_of` is the run that this one was asked for again of."""
 
     run_id: str
     kind: Kind
@@ -264,6 +264,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str
     params: dict[str, object]
     instruments: tuple[str, ...]
+    venue: str
     interval: str
     ts_from: int | None
     ts_to: int | None
@@ -273,6 +274,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     ended_at: int
     digest: str
+    follow_of: str
     cached: bool
     runs: int
     done: int

@@ -38,9 +38,13 @@ _MOST_BYTES = 6_000_000  # of one answer over NATS
 async def shown(store: BacktestStore, record: BacktestRecord, *, short: bool = False) -> Shown:
     """A record as it is shown; `short` leaves out what a list has no room for."""
     under_way = [] if record.state.is_final else await store.progress(record.id)
-    summary = record.summary
-    if short and "statistics" in summary:
+    same = await store.record(record.same_as) if record.same_as else None
+    summary = (same.record if same is not None else record).summary
+    if short:
+        statistics = summary.get("statistics")
+        sharpe = statistics.get("sharpe") if isinstance(statistics, dict) else None
         summary = {name: each for name, each in summary.items() if not isinstance(each, dict | list)}
+        summary |= {"sharpe": sharpe} if statistics else {}
     question = record.question
     return Shown(
         run_id=record.id,
@@ -50,6 +54,7 @@ async def shown(store: BacktestStore, record: BacktestRecord, *, short: bool = F
         strategy=question.strategy,
         params=question.params,
         instruments=question.instruments,
+        venue=question.venue,
         interval=question.interval,
         ts_from=question.ts_from,
         ts_to=question.ts_to,
@@ -59,6 +64,7 @@ async def shown(store: BacktestStore, record: BacktestRecord, *, short: bool = F
         started_at=record.started_at,
         ended_at=record.ended_at,
         digest=record.digest,
+        follow_of=record.follow_of,
         cached=bool(record.same_as),
         runs=record.runs,
         done=record.done,
