@@ -91,6 +91,11 @@ class Nan(Quiet):
     def on_bar(self, ctx, bar):
         ctx.target(bar.symbol, float("nan"))
 
+class Trades(Quiet):
+    def on_bar(self, ctx, bar):
+        time.sleep(0.005 * self.params.n)
+        ctx.target(bar.symbol, 1 if bar.close_ticks % 2 else -1)
+
 class Slow(Quiet):
     def on_bar(self, ctx, bar):
         time.sleep(0.005 * self.params.n)

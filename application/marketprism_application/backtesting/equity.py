@@ -16,6 +16,7 @@ from marketprism_application.backtesting.market import Market
 from marketprism_domain.trading.arithmetic import ZERO
 
 _MOST_POINTS = 2_000
+_MOST_HELD = 10_000  # changes of positions that are looked at for what is held now
 
 
 class DayEquity(NamedTuple):
@@ -96,6 +97,23 @@ def daily_equity(desk: Desk, marks: Sequence[Marks], capital: Decimal, until: in
             DayEquity(str(day), ts, cash + profit, cash, profit, sum(1 for each in held.values() if each.held))
         )
     return found
+
+
+def equity_beside(desk: Desk, capital: Decimal) -> Decimal | None:
+    """The account at the last prices while a run goes on, for another thread that looks on: changes of positions are
+    whole where they are written down. None where prices change at that moment into what cannot be counted with."""
+    newest = desk.holdings[-_MOST_HELD:]
+    held = _held(newest)
+    equity = newest[-1].cash if newest else capital
+    try:
+        for market in desk.markets:
+            holding = held.get(market.rank)
+            mark = market.last
+            if holding is not None and holding.held and mark != NO_PRICE:
+                equity += open_profit(market, holding, mark)
+    except ArithmeticError:
+        return None
+    return equity
 
 
 def _held(holdings: Sequence[Holding]) -> dict[int, Holding]:

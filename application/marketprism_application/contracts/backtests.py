@@ -172,13 +172,15 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskProgress(msgspec.Struct, frozen=True):
-    """How far a task is: runs that are done of it, the share of the one that is being done, and its event time."""
+    """How far a task is: runs that are done of it, the share of the one that is being done, its event time, and its
+    equity then, empty where nobody knows."""
 
     number: int
     done: int
     share: float
     now: int
     at: int
+    equity: str = ""
 
 
 class ById(msgspec.Struct):
@@ -225,6 +227,13 @@ class ResultsOf(msgspec.Struct):
     limit: int = 100
 
 
+class GridOf(msgspec.Struct):
+    """All runs of a sweep by one value, empty for its objective."""
+
+    id: str
+    by: str = ""
+
+
 class Submitted(msgspec.Struct, frozen=True):
     """What was asked for: its name, whether its result is known already, whether it was under way, and what was done to
     the request."""
@@ -237,17 +246,19 @@ class Submitted(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far it is: runs that are done, the share of the whole, and what is left in seconds, None: not known."""
+    """How far it is: runs that are done, the share of the whole, what is left in seconds (None: not known), the event
+    time of the run that goes on, and its equity then as far as it is known."""
 
     done: int
     runs: int
     share: float
     eta_s: float | None = None
     now: int = 0
+    equity: str = ""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """A record as it is shown."""
+    """A record as it is shown; `follow_of` is the run that this one was asked for again of."""
 
     run_id: str
     kind: Kind
@@ -256,6 +267,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str
     params: dict[str, object]
     instruments: tuple[str, ...]
+    venue: str
     interval: str
     ts_from: int | None
     ts_to: int | None
@@ -265,6 +277,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     ended_at: int
     digest: str
+    follow_of: str
     cached: bool
     runs: int
     done: int
@@ -294,6 +307,7 @@ __all__ = [
     "BacktestRecord",
     "ById",
     "CompareBacktests",
+    "GridOf",
     "Kind",
     "ListBacktests",
     "Progress",

@@ -15,6 +15,7 @@ CHECK_COMMAND = "check_command"  # whether a command is one of its own, and its 
 CHECK_JOB = "check_job"  # the same of a job that it does,
 JOB_HANDLERS = "job_handlers"  # which of those there are,
 HTTP = "http"  # and a request that a gateway has let in
+HTTP_EVENTS = "text/event-stream"  # the content type of a request whose answer is followed
 HTTP_PREFIX = "/api/v1/"  # behind it the name of the service, or its plural: nobody offers paths of another
 
 JsonSchema = dict[str, object]
@@ -42,7 +43,8 @@ class HttpInterface(msgspec.Struct, frozen=True):
     """An HTTP request: its full path with `{name}` for what varies, the scope that it needs, what it takes of its
     caller's rate (`weight`), and JSON Schemas of its values (of the path, the query and the body) and of its answer.
 
-    `status` is that of an answer. One that has `content_types` may be a file of one of them (`HttpFile`)."""
+    `status` is that of an answer. One that has `content_types` may be a file of one of them (`HttpFile`); a GET with
+    HTTP_EVENTS alone answers states (`HttpState`), which a gateway sends on as events."""
 
     method: str
     path: str
@@ -62,6 +64,17 @@ class HttpFile(msgspec.Struct, frozen=True):
     content_type: str
     content: bytes
     filename: str = ""
+
+
+class HttpState(msgspec.Struct, frozen=True):
+    """What there is to say now of something that changes; after one that `is_last` nothing more becomes of it.
+
+    A gateway asks again for as long as somebody follows, in the name of whoever does: what may be seen is checked anew
+    each time.
+    """
+
+    data: object
+    is_last: bool = False
 
 
 class ServiceInterface(msgspec.Struct, frozen=True):
@@ -115,6 +128,7 @@ __all__ = [
     "CHECK_COMMAND",
     "CHECK_JOB",
     "HTTP",
+    "HTTP_EVENTS",
     "HTTP_PREFIX",
     "INTERFACE",
     "JOB_HANDLERS",
@@ -124,6 +138,7 @@ __all__ = [
     "HttpCall",
     "HttpFile",
     "HttpInterface",
+    "HttpState",
     "JobInterface",
     "JsonSchema",
     "ServiceInterface",

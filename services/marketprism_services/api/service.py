@@ -29,6 +29,7 @@ from marketprism_services.api.operate.system import SystemApi
 from marketprism_services.api.operate.system_view import SystemView
 from marketprism_services.api.published.api import PublishedApi
 from marketprism_services.api.published.calls import PublishedCalls
+from marketprism_services.api.published.following import Followers
 from marketprism_services.api.published.interfaces import Interfaces
 from marketprism_services.api.read.books import BookApi
 from marketprism_services.api.read.newest import NewestApi
@@ -71,11 +72,14 @@ class ApiService(Service):
         self._door.install(self.http.app)
         self.interfaces = Interfaces(self.discovery, self.calls, self.metrics, self._renew)
         self._published_calls = PublishedCalls(self.calls, self.discovery, self.metrics, self._api.backend)
+        stream = StreamSettings.of(self._api.stream)
+        self.followers = Followers(stream)
         self.published = PublishedApi(
             self.interfaces,
             self.access.auditing,
             lambda endpoint: self._door.guarded(endpoint).handler,
             self._published_calls.ask,
+            self.followers,
         )
         self.system = SystemView(connection, self.calls, self.discovery, self._not_served)
         self._inspector = Inspector(connection, self.discovery)
@@ -84,7 +88,7 @@ class ApiService(Service):
         self.live = StreamApi(
             connection,
             self.metrics,
-            StreamSettings.of(self._api.stream),
+            stream,
             self.access.authenticate_text,
             instance=self.instance,
             version=version,
@@ -112,6 +116,7 @@ class ApiService(Service):
 
     async def on_drain(self) -> None:
         """Who listens is told to go elsewhere before the rest ends."""
+        self.followers.drain()
         await self.live.drain()
 
     async def on_stop(self) -> None:
@@ -186,6 +191,7 @@ class ApiService(Service):
     def _end(self, of: str) -> None:
         """Close the connections of what is no longer good."""
         self.live.end(of)
+        self.followers.end(of)
 
     async def _query_health(self) -> str:
         if any(each.status == "active" for each in self.discovery.instances("query")):

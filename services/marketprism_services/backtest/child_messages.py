@@ -89,11 +89,12 @@ class Identity(msgspec.Struct, tag=True, frozen=True):
 
 
 class Step(msgspec.Struct, tag=True, frozen=True):
-    """How far a run is: the share of its time, and the time of its event."""
+    """How far a run is: the share of its time, the time of its event, and its equity then, empty where not known."""
 
     number: int
     share: float
     now: int
+    equity: str = ""
 
 
 class Found(msgspec.Struct, tag=True, frozen=True):

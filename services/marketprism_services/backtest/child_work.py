@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.engine import Engine
+from marketprism_application.backtesting.equity import equity_beside
 from marketprism_application.backtesting.errors import BacktestError, LimitExceeded
 from marketprism_application.backtesting.identity import (
     code_digest,
@@ -233,9 +234,14 @@ class _Progress:
             engine, (first, last) = self._engine, self._bounds
             if engine is not None:
                 share = (engine.clock.now - first) / (last - first) if last > first else 0.0
-                self._send(Step(self._number, min(1.0, max(0.0, share)), engine.clock.now))
+                self._send(Step(self._number, min(1.0, max(0.0, share)), engine.clock.now, _equity_of(engine)))
             else:
                 self._send(Step(self._number, 0.0, 0))
+
+
+def _equity_of(engine: Engine) -> str:
+    equity = equity_beside(engine.desk, engine.settings.capital)
+    return "" if equity is None else format(equity, "f")
 
 
 def _arrow(table: pa.Table) -> bytes:

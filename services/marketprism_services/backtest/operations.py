@@ -28,7 +28,7 @@ from marketprism_application.contracts.backtests import (
 )
 from marketprism_application.contracts.failures import Code
 from marketprism_sdk.errors import RemoteError
-from marketprism_sdk.messaging import Caller, HttpFile
+from marketprism_sdk.messaging import HTTP_EVENTS, Caller, HttpFile, HttpState
 from marketprism_sdk.service import http, rpc
 from marketprism_services.backtest.child_messages import Found, Listing, Refused, Verify
 from marketprism_services.backtest.child_process import ChildDied
@@ -160,6 +160,12 @@ class BacktestOperations:
     async def get(self, asked: ById, caller: Caller | None = None) -> Shown:
         """What has become of a run, a sweep or a walk-forward, and how far it is."""
         return await shown(self._store, await self._records.one(asked.id, caller))
+
+    @http("GET", "/{id}/events", scope=Scope.BACKTEST, content_types=(HTTP_EVENTS,))
+    async def events(self, asked: ById, caller: Caller | None = None) -> HttpState:
+        """The same as events, each time that it changes, until nothing more becomes of it."""
+        record = await self._records.one(asked.id, caller)
+        return HttpState(await shown(self._store, record, short=True), record.state.is_final)
 
     @rpc("table")
     @http("GET", "/{id}/{part}", scope=Scope.BACKTEST, weight=2, content_types=FILES)

@@ -16,6 +16,7 @@ from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.result_tables import as_texts
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
+    Kind,
     Progress,
     RunState,
     Shown,
@@ -39,9 +40,13 @@ _MOST_BYTES = 6_000_000  # of one answer over NATS
 async def shown(store: BacktestStore, record: BacktestRecord, *, short: bool = False) -> Shown:
     """A record as it is shown; `short` leaves out what a list has no room for."""
     under_way = [] if record.state.is_final else await store.progress(record.id)
-    summary = record.summary
-    if short and "statistics" in summary:
+    same = await store.record(record.same_as) if record.same_as else None
+    summary = (same.record if same is not None else record).summary
+    if short:
+        statistics = summary.get("statistics")
+        sharpe = statistics.get("sharpe") if isinstance(statistics, dict) else None
         summary = {name: each for name, each in summary.items() if not isinstance(each, dict | list)}
+        summary |= {"sharpe": sharpe} if statistics else {}
     question = record.question
     return Shown(
         run_id=record.id,
@@ -51,6 +56,7 @@ async def shown(store: BacktestStore, record: BacktestRecord, *, short: bool = F
         strategy=question.strategy,
         params=question.params,
         instruments=question.instruments,
+        venue=question.venue,
         interval=question.interval,
         ts_from=question.ts_from,
         ts_to=question.ts_to,
@@ -60,6 +66,7 @@ async def shown(store: BacktestStore, record: BacktestRecord, *, short: bool = F
         started_at=record.started_at,
         ended_at=record.ended_at,
         digest=record.digest,
+        follow_of=record.follow_of,
         cached=bool(record.same_as),
         runs=record.runs,
         done=record.done,
@@ -86,7 +93,9 @@ def progress_of(record: BacktestRecord, tasks: Iterable[TaskProgress]) -> Progre
         return Progress(record.done, record.runs, record.done / max(1, record.runs))
     spent_s = (time.time_ns() - record.started_at) / 1e9 if record.started_at else 0.0
     eta_s = round(spent_s / share * (1 - share), 1) if share > 0.01 and spent_s else None
-    return Progress(done, record.runs, round(share, 4), eta_s, max((each.now for each in mine), default=0))
+    newest = max(mine, key=lambda each: each.at, default=None)
+    equity = newest.equity if newest is not None and record.kind is Kind.RUN else ""
+    return Progress(done, record.runs, round(share, 4), eta_s, max((each.now for each in mine), default=0), equity)
 
 
 async def run_document_of(results: StoredResults, record: BacktestRecord) -> dict[str, object]:

@@ -9,6 +9,7 @@ from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
     ById,
+    GridOf,
     Kind,
     ResultsOf,
     RunState,
@@ -21,7 +22,7 @@ from marketprism_application.contracts.failures import Code
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
-from marketprism_services.backtest.objectives import objectives
+from marketprism_services.backtest.objectives import objectives, value_of
 from marketprism_services.backtest.operations import Records
 from marketprism_services.backtest.refusals import wrong
 from marketprism_services.backtest.showing import shown
@@ -51,6 +52,15 @@ class SweepResults(msgspec.Struct, frozen=True):
     rows: list[dict[str, object]]
 
 
+class SweepGrid(msgspec.Struct, frozen=True):
+    """Every run of a sweep by one value: first how far its best can be trusted, then a number, parameters and a value
+    each, None of a run that has failed."""
+
+    overfitting: Overfitting | None
+    by: str
+    rows: list[dict[str, object]]
+
+
 class SweepOperations:
     """Answers of every instance."""
 
@@ -75,15 +85,24 @@ class SweepOperations:
     async def results(self, asked: ResultsOf, caller: Caller | None = None) -> SweepResults:
         """The runs of a sweep, the best first."""
         record = await self._records.one(asked.id, caller, Kind.SWEEP)
-        assert record.sweep is not None  # noqa: S101 (every sweep has one)
-        sort = asked.sort or record.sweep.objective
-        if sort not in objectives() and sort != "number":
-            raise wrong("sort", "expected number, net or a statistic as sharpe", sort)
+        sort = "number" if asked.sort == "number" else _sort_of(record, asked.sort, "sort")
         if record.state is not RunState.DONE:
             raise _not_ended(record)
         by, limit = "" if sort == "number" else sort, min(max(0, asked.limit), _MOST_ROWS)
         part = results_of(await self._results.runs(record.same_as or record.id, by, max(0, asked.offset), limit))
         return SweepResults(_overfitting(record), sort, record.runs, part)
+
+    @rpc("sweep_grid")
+    @http("GET", "/sweeps/{id}/grid", scope=Scope.BACKTEST, weight=2)
+    async def grid(self, asked: GridOf, caller: Caller | None = None) -> SweepGrid:
+        """Every run of a sweep by its parameters and one value, in the order of their numbers."""
+        record = await self._records.one(asked.id, caller, Kind.SWEEP)
+        by = _sort_of(record, asked.by, "by")
+        rows = [
+            {"number": each["number"], "params": each.get("params"), "value": value_of(each, by)}
+            for each in await self._found(record)
+        ]
+        return SweepGrid(_overfitting(record), by, rows)
 
     @rpc("pbo")
     @http("GET", "/sweeps/{id}/pbo", scope=Scope.BACKTEST)
@@ -110,7 +129,16 @@ class SweepOperations:
     async def _found(self, record: BacktestRecord) -> list[dict[str, object]]:
         if record.state is not RunState.DONE:
             raise _not_ended(record)
-        return results_of(await self._results.runs(record.id))
+        return results_of(await self._results.runs(record.same_as or record.id))
+
+
+def _sort_of(record: BacktestRecord, name: str, field: str) -> str:
+    """By what runs are ordered. Raises RemoteError: there is no such value."""
+    assert record.sweep is not None  # noqa: S101 (every sweep has one)
+    found = name or record.sweep.objective
+    if found not in objectives():
+        raise wrong(field, "expected number, net or a statistic as sharpe", found)
+    return found
 
 
 def _overfitting(record: BacktestRecord) -> Overfitting | None:

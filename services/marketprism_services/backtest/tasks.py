@@ -160,7 +160,7 @@ class Executor:
                     elif isinstance(frame, Part):
                         documents.append((frame.name, frame.data))
                     elif isinstance(frame, Step):
-                        await told.tell(0, frame.share, frame.now)
+                        await told.tell(0, frame.share, frame.now, frame.equity)
                     elif isinstance(frame, Found):
                         found = frame.document
                     elif isinstance(frame, Refused):
@@ -284,12 +284,13 @@ class _Telling:
     def __init__(self, store: BacktestStore, task: TaskRecord) -> None:
         self._store, self._task, self._last = store, task, 0.0
 
-    async def tell(self, done: int, share: float, now: int) -> None:
+    async def tell(self, done: int, share: float, now: int, equity: str = "") -> None:
         moment = time.monotonic()
         if moment - self._last < _TELL_S:
             return
         self._last = moment
-        await self._store.put_progress(self._task.id, TaskProgress(self._task.number, done, share, now, time.time_ns()))
+        progress = TaskProgress(self._task.number, done, share, now, time.time_ns(), equity)
+        await self._store.put_progress(self._task.id, progress)
 
 
 def _params(value: object) -> dict[str, object]:

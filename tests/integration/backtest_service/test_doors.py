@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from marketprism_application.contracts.access_records import Grant
 from marketprism_client import MarketClient, QueryFailed, SyncMarketClient
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_services.cli.app import app
@@ -68,6 +69,38 @@ async def test_by_whom_may_run_strategies_and_for_whom_may_see_the_rows(
         document = (await api.ask("GET", "/api/v1/openapi.json")).body
         assert "paths" in document, document
         assert "202" in document["paths"][BACKTESTS]["post"]["responses"]
+
+
+async def test_a_run_is_followed_as_events_by_who_may_see_its_rows(
+    stored: str, tmp_path: Path, calendar: MarketCalendar
+) -> None:
+    async with place(stored, tmp_path, calendar) as at, running(at.service(at.connection)), gateway(at.url) as api:
+        quant = await api.key(await api.user("quant"), limits="bulk")
+        other = await api.key(
+            await api.user("quant"), limits="bulk", grants=(Grant(venues=("okx",), symbols=("*",), kinds=("*",)),)
+        )
+        await served(api, quant)
+        slow = {**RUN, "strategy": "odd.ones:Trades", "params": {"n": 1}}
+        run_id = (await api.ask("POST", BACKTESTS, quant, slow)).data["run_id"]
+        path = f"{BACKTESTS}/{run_id}/events"
+        assert (await api.ask("GET", path, other)).code == "NOT_ENTITLED"
+        seen = []
+        async with asyncio.timeout(60), api.session.get(api.base + path, headers={"X-API-Key": quant}) as answer:
+            async for raw in answer.content:
+                name, _, value = raw.decode().rstrip("\n").partition(": ")
+                if name == "data":
+                    seen.append(json.loads(value))
+        *states, last = seen
+        assert last == {}  # of the event `end`
+        assert {each["run_id"] for each in states} == {run_id}
+        assert (states[-1]["state"], states[-1]["progress"]["share"]) == ("done", 1.0)
+        shares = [each["progress"]["share"] for each in states]
+        assert shares == sorted(shares)
+        equities = {Decimal(each["progress"]["equity"]) for each in states if each["progress"]["equity"]}
+        days = (await api.ask("GET", f"{BACKTESTS}/{run_id}/equity", quant)).data
+        assert len(equities) > 1
+        assert all(abs(each - 1_000_000) < 50_000 for each in equities), equities  # no half of a position is seen
+        assert Decimal(days[-1]["equity"]) != 1_000_000
 
 
 async def test_the_client_follows_a_run_by_either_door(stored: str, tmp_path: Path, calendar: MarketCalendar) -> None:

@@ -57,6 +57,22 @@ async def test_how_far_the_best_can_be_trusted_stands_before_it(at: Place) -> No
     ]
 
 
+async def test_every_run_of_a_sweep_has_one_value_in_its_grid(at: Place) -> None:
+    made = await at.made("sweep", space={"fast": [5, 10], "slow": [20, 30]})
+    found = await results(at, made["run_id"], sort="number")
+    grid = await at.call("sweep_grid", {"id": made["run_id"]})
+    assert grid["overfitting"] == found["overfitting"]
+    assert grid["rows"] == [
+        {"number": row["number"], "params": row["params"], "value": row["statistics"]["sharpe"]}
+        for row in found["rows"]
+    ]
+    by_net = await at.call("sweep_grid", {"id": made["run_id"], "by": "net"})
+    assert [row["value"] for row in by_net["rows"]] == [float(row["net"]) for row in found["rows"]]
+    with pytest.raises(RemoteError) as refused:
+        await at.call("sweep_grid", {"id": made["run_id"], "by": "luck"})
+    assert (refused.value.code, refused.value.details) == ("INVALID_PARAMETER", {"field": "by"})
+
+
 async def test_a_run_that_fails_or_kills_its_process_leaves_the_sweep_going_on(at: Place) -> None:
     for name, code in (("Raises", "STRATEGY_FAILED"), ("Loops", "LIMIT")):
         done = await at.made("sweep", strategy=f"odd.ones:{name}", params={}, space={"n": [1, 2, 4]}, objective="net")

@@ -25,6 +25,7 @@ FOR_TESTS: Final = {("core/texts.js", "dictionaries"), ("system/elections.js", "
 FROM_ELSEWHERE: Final = {
     "events/text.js",
     "operate/text.js",
+    "pages/backtests/stats_text.js",
     "pages/crypto/prices_text.js",
     "pages/text.js",
     "parts/causes_text.js",

@@ -21,6 +21,7 @@ export const PAGES = [
   { name: 'contracts', path: '/contracts', keys: 'g o', scope: 'md:history', load: () => import('./contracts/page.js') },
   { name: 'crypto', path: '/crypto', keys: 'g y', scope: 'md:read', load: () => import('./crypto/page.js') },
   { name: 'data', path: '/data', keys: 'g g', scope: 'md:history', load: () => import('./data/page.js') },
+  { name: 'backtests', path: '/backtests', keys: 'g b', scope: 'backtest:run', route: '/backtests', load: () => import('./backtests/page.js') },
   { name: 'orders', path: '/orders', keys: 'g u', scope: 'calc:run', route: '/orders/tables/{venue}', load: () => import('./orders/page.js') },
   { name: 'quality', path: '/quality', keys: 'g q', scope: 'md:history', load: () => import('./quality/page.js') },
   { name: 'system', path: '/system', keys: 'g s', scope: 'sys:read', load: () => import('./system/page.js') },

@@ -17,9 +17,10 @@ from marketprism_application.access.principal import Principal
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import ApplicationError, QueryError
 from marketprism_sdk.errors import RemoteError
-from marketprism_sdk.messaging import HTTP_PREFIX, Caller, HttpCall
+from marketprism_sdk.messaging import HTTP_PREFIX, Caller, HttpCall, HttpState
 from marketprism_services.api.access.bodies import actor_of
 from marketprism_services.api.endpoint import Endpoint, principal_of
+from marketprism_services.api.published.following import Followers
 from marketprism_services.api.published.interfaces import Interfaces
 from marketprism_services.api.published.route_table import Published, RouteTable
 from marketprism_services.api.published.schemas import answer_schema, body_of, definitions_of, parameters_of
@@ -49,7 +50,8 @@ _NAMES: frozenset[str] = frozenset({""})
 
 
 class PublishedApi:
-    """One route of the door for all of them. `guard` puts the door before an endpoint, `call` asks an instance."""
+    """One route of the door for all of them. `guard` puts the door before an endpoint, `call` asks an instance,
+    `followers` are those to whom answers are sent on as they change."""
 
     def __init__(
         self,
@@ -57,8 +59,10 @@ class PublishedApi:
         auditing: Auditing,
         guard: Callable[[Endpoint], Callable[[web.Request], Awaitable[web.StreamResponse]]],
         call: Call,
+        followers: Followers,
     ) -> None:
         self._interfaces = interfaces
+        self._followers = followers
         self._auditing = auditing
         self._guard = guard
         self._call = call
@@ -95,12 +99,15 @@ class PublishedApi:
         return [_operation(each) for each in self.table.requests()]
 
     def _endpoint(self, route: Published) -> Endpoint:
-        async def handle(request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.StreamResponse:
             raw = request.raw_path.partition("?")[0].removeprefix(HTTP_PREFIX)
             parts = tuple(unquote(part) for part in raw.split("/")[1:])
+            if route.is_followed:
+                return await self._follow(request, route, route.values_of(parts))
             return await self._serve(request, route, route.values_of(parts))
 
-        return Endpoint(route.declared.method, route.declared.path, handle, route.scope, route.declared.weight)
+        declared = route.declared
+        return Endpoint(declared.method, declared.path, handle, route.scope, declared.weight, lasting=route.is_followed)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         raw = request.raw_path.partition("?")[0].removeprefix(HTTP_PREFIX)
@@ -138,17 +145,33 @@ class PublishedApi:
     async def _serve(self, request: web.Request, route: Published, in_path: dict[str, str]) -> web.Response:
         return await self._answered(request, route, await values_of(request, in_path))
 
+    async def _follow(self, request: web.Request, route: Published, in_path: dict[str, str]) -> web.StreamResponse:
+        who = principal_of(request)
+        values = await values_of(request, in_path)
+        data = msgspec.msgpack.encode(
+            HttpCall(route.declared.method, route.declared.path, _caller(request, who), values)
+        )
+
+        async def ask() -> HttpState:
+            answer = await self._asked(route, data)
+            try:
+                return msgspec.msgpack.decode(answer, type=HttpState)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise RemoteError(Code.MALFORMED_REPLY, f"{route.service}: expected a state") from error
+
+        return await self._followers.serve(request, who, ask)
+
     async def _answered(self, request: web.Request, route: Published, values: dict[str, object]) -> web.Response:
         who, stamp = principal_of(request), Stamp.of(request)
         call = HttpCall(route.declared.method, route.declared.path, _caller(request, who), values)
         if route.changes_nothing:
-            data = await self._asked(route, call)
+            data = await self._asked(route, msgspec.msgpack.encode(call))
         else:
             # Not the path as it was sent: values in it may be secrets, which are masked by their names.
             target = f"{route.declared.method} {route.declared.path}"[:200]
             actor = actor_of(request, who)
             async with self._auditing.change(actor, "service.call", target, None, _Values(recorded(values))):
-                data = await self._asked(route, call)
+                data = await self._asked(route, msgspec.msgpack.encode(call))
         try:
             found = msgspec.msgpack.decode(data)
             answer = _file(found, route) or answered(found, route.service, stamp)
@@ -160,9 +183,9 @@ class PublishedApi:
         answer.set_status(route.declared.status)
         return answer
 
-    async def _asked(self, route: Published, call: HttpCall) -> bytes:
+    async def _asked(self, route: Published, data: bytes) -> bytes:
         try:
-            return await self._call(route, msgspec.msgpack.encode(call))
+            return await self._call(route, data)
         except RemoteError as error:
             if error.code in _OF_THE_DOOR:  # a page would log its user out
                 text = f"{route.service}: expected no refusal of the door's own, was {error.code}"

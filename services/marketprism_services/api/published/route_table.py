@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from marketprism_application.access.scopes import Scope
-from marketprism_sdk.messaging import HTTP_PREFIX, HttpInterface, ServiceInterface
+from marketprism_sdk.messaging import HTTP_EVENTS, HTTP_PREFIX, HttpInterface, ServiceInterface
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 MOST_REQUESTS = 64
@@ -40,6 +40,11 @@ class Published:
     def changes_nothing(self) -> bool:
         """Whether it reads or calculates: it may be asked twice, and is no change for the audit log."""
         return self.declared.method == "GET" or self.scope is Scope.CALCULATE
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether its answer is sent on as events while it changes."""
+        return self.declared.method == "GET" and self.declared.content_types == (HTTP_EVENTS,)
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@ import { html, nothing } from '../../vendor/lit.js';
 import { Part } from '../../core/part.js';
 import { may } from '../../core/who.js';
 import { fieldsOf, presetText, valuesOf } from '../../operate/schema.js';
+import { problemText } from '../../operate/problems_text.js';
 import { argumentTitle, commandTitle, whatItDoes } from '../../operate/words.js';
 import '../../parts/instrument_search.js';
 import { confirm } from './given.js';
@@ -111,7 +112,7 @@ class CommandForm extends Part {
   #search({ name, kind }) {
     const isOne = name === 'symbol' && kind === 'text';
     if (!isOne && !(name === 'instruments' && kind === 'list')) return nothing;
-    return html`<mp-instrument-search .label=${t('find')} .none=${t('none_found')} .unavailable=${t('no_search')}
+    return html`<mp-instrument-search .label=${problemText('find')} .none=${problemText('none_found')} .unavailable=${problemText('no_search')}
       @chosen=${(/** @type {CustomEvent<Instrument>} */ event) => this.#chosen(isOne, event.detail)}></mp-instrument-search>`;
   }
 
@@ -142,7 +143,7 @@ class CommandForm extends Part {
     const { command } = this;
     if (!command) return;
     const { values, problems } = valuesOf(this.fields, this.typed);
-    this.wrong = Object.fromEntries(Object.entries(problems).map(([name, { key, values: more }]) => [name, t(/** @type {any} */ (key), more)]));
+    this.wrong = Object.fromEntries(Object.entries(problems).map(([name, { key, values: more }]) => [name, problemText(key, more)]));
     this.requestUpdate();
     await this.updateComplete;
     if (this.#showWrong()) return;
