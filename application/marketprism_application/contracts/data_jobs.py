@@ -52,7 +52,7 @@ class DownloadRequest(Series, frozen=True, tag="download"):
 
 
 class CheckRequest(Series, frozen=True, tag="check"):
-    """Check stored series; `witnesses` are daily, kline, trade, ticks. `dense` None: by the kind of series."""
+    """Check stored series; `witnesses` are daily, kline, trade, ticks, product. `dense` None: by the kind of series."""
 
     witnesses: Sequence[str] = ()
     dense: bool | None = None

@@ -92,6 +92,11 @@ class DataKind:
         return _COMMON | self.few_values
 
     @cached_property
+    def is_of_instruments(self) -> bool:
+        """Whether each record is of an instrument: without, its symbol may be empty."""
+        return "{symbol}" in self.subject
+
+    @cached_property
     def has_interval(self) -> bool:
         """Whether there is one of it for each interval."""
         return "interval" in self.fields and "ts_open" in self.fields

@@ -21,6 +21,7 @@ from marketprism_domain.values import Interval
 
 PART_BARS = 250_000
 BESIDE_ROWS = 420  # rows before a part and behind it by which the usual move of its prices is known
+_IDLE = "flat bars without volume while another contract of the product traded"
 _BY_DAY = ("stale",)  # a run of these ends with its day, wherever parts meet
 
 
@@ -190,6 +191,8 @@ def _movement(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Inputs
         found.defects.extend(of_rows("leap", rows, at, grid, seen.leaps[own]))
     for first, last in movement.stale(rows, at, grid, inputs.figures):
         found.defects.extend(of_rows("stale", rows, at, grid, np.arange(first, last + 1)))
+    for first, last in movement.idle(rows, at, grid, inputs.product, inputs.figures):
+        found.defects.extend(of_rows("stale", rows, at, grid, np.arange(first, last + 1), text=_IDLE))
 
 
 def _witnesses(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Inputs, expectation: Expectation) -> None:

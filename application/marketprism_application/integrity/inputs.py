@@ -48,7 +48,7 @@ class Inputs:
     """What is known; what is None was not given, and the checks that need it do not run.
 
     `gaps` are [ts_from, ts_to) in any order. In `known_holes`, [ts_from, ts_to), the venue itself has no bars: none
-    that lies in one whole is expected.
+    that lies in one whole is expected. `product`: bars of other contracts of the product.
     """
 
     terms: Sequence[TermPeriod] = ()
@@ -58,5 +58,6 @@ class Inputs:
     trades: TradeRows | None = None
     gaps: Sequence[tuple[int, int]] | None = None
     known_holes: Sequence[tuple[int, int]] = ()
+    product: Sequence[BarRows] = ()
     may_be_negative: bool = False
     figures: Figures = field(default_factory=Figures)

@@ -9,7 +9,7 @@ import numpy as np
 
 from marketprism_application.integrity.bar_rows import BarRows, Index
 from marketprism_application.integrity.exact_numbers import Flags, Floats, Ints
-from marketprism_application.integrity.expected_grid import Grid
+from marketprism_application.integrity.expected_grid import NOWHERE, Grid
 from marketprism_application.integrity.inputs import Figures, TermPeriod
 from marketprism_application.integrity.shape import by_period
 
@@ -144,10 +144,33 @@ def stale(rows: BarRows, at: Index, grid: Grid, figures: Figures) -> list[tuple[
     for each in (rows.open, rows.high, rows.low, rows.close):
         same &= each.units[1:] == each.units[:-1]
     same &= grid.day[at[1:]] == grid.day[at[:-1]]
+    return _long_runs(same, figures.stale_bars)
+
+
+def idle(rows: BarRows, at: Index, grid: Grid, others: Sequence[BarRows], figures: Figures) -> list[tuple[int, int]]:
+    """Runs [first, last] of at least `stale_bars` flat rows of one trading day without volume, in minutes in each of
+    which another contract of the product traded. Days are looked at on which this one traded in at least half of those
+    minutes: who trades now and then stands still as well."""
+    if len(rows) < figures.stale_bars or not others:
+        return []
+    busy = np.zeros(len(grid), dtype=np.bool_)
+    for other in others:
+        place = grid.place(other.ts)
+        busy[place[(place != NOWHERE) & (other.volume.units > 0)]] = True
+    day, beside, traded = grid.day[at], busy[at], rows.volume.units > 0
+    all_busy = np.bincount(grid.day[busy], minlength=len(grid.days))
+    own = np.bincount(day[traded & beside], minlength=len(grid.days))
+    flat = ~traded & beside & (2 * own >= all_busy)[day]
+    for each in (rows.open, rows.high, rows.low):
+        flat &= each.units == rows.close.units
+    follows = flat[1:] & flat[:-1] & (np.diff(at) == 1) & (day[1:] == day[:-1])
+    return _long_runs(follows, figures.stale_bars)
+
+
+def _long_runs(same: Flags, least: int) -> list[tuple[int, int]]:
+    """Runs [first, last] of at least so many rows, by whether each goes on from the one before it."""
     edges = np.flatnonzero(np.diff(np.r_[False, same.astype(np.bool_), False].astype(np.int8)))
     starts, ends = edges[::2], edges[1::2]
     return [
-        (first, last)
-        for first, last in zip(starts.tolist(), ends.tolist(), strict=True)
-        if last - first + 1 >= figures.stale_bars
+        (first, last) for first, last in zip(starts.tolist(), ends.tolist(), strict=True) if last - first + 1 >= least
     ]

@@ -19,6 +19,7 @@ import pyarrow as pa
 from marketprism_application.contracts.kinds import BAR, GAP, KINDS, KLINE, TICK, TRADE
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
+    BarSeries,
     Instruments,
     InstrumentSearch,
     Question,
@@ -37,7 +38,7 @@ from marketprism_application.integrity.trade_rows import joined as joined_trades
 from marketprism_application.ports.history import VENUE_MISSING
 from marketprism_application.ports.imports import DECIMAL
 from marketprism_application.queries.paging import all_pages
-from marketprism_domain.instruments.names import has_signed_price
+from marketprism_domain.instruments.names import has_signed_price, product_of
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.expectation import UNBOUNDED, ExpectationRules, Listing, expectation_of
 from marketprism_domain.integrity.report import IntegrityReport
@@ -47,7 +48,8 @@ from marketprism_domain.sessions.trading_days import NANOS_PER_DAY
 
 Ask = Callable[[Question], Awaitable[pa.Table]]
 PART_ROWS = 200_000
-WITNESSES = ("daily", "kline", "trade", "ticks")
+WITNESSES = ("daily", "kline", "trade", "ticks", "product")
+_MOST_BESIDE = 3  # contracts of the product that a series is held against
 _DAYS_OF_LIMITS = 60  # a question a day
 _NEEDED = ("ts_open", "open", "high", "low", "close", "volume")
 _PAGE = 20_000
@@ -102,6 +104,7 @@ class StoredCheck:
         self._schedule: Schedule = calendar.schedule(series.venue, series.symbol)
         self._witnesses = frozenset(witnesses)
         self._part_rows, self._exact = part_rows, exact
+        self._others: list[tuple[int, str, int, int]] | None = None  # rows, symbol, first and last bar, once asked for
         self._is_ours = "gap" in KINDS[series.kind].fields  # our own bars say what they overlap
 
     async def report(self) -> IntegrityReport:
@@ -293,11 +296,30 @@ class StoredCheck:
         if "ticks" in self._witnesses and self._is_ours and inputs.klines is None:
             question = msgspec.structs.replace(self._records(ts_from, ts_to), made_of="ticks")
             inputs = replace(inputs, klines=await self._all_bars(question))
+        if "product" in self._witnesses and self._is_ours:
+            own = self._of_kind(BAR.name, ts_from, ts_to, series.interval)
+            symbols = await self._beside(ts_from, ts_to)
+            of_others = [await self._all_bars(msgspec.structs.replace(own, symbol=symbol)) for symbol in symbols]
+            inputs = replace(inputs, product=[rows for rows in of_others if rows is not None])
         if "trade" in self._witnesses:
             question = self._of_kind(TRADE.name, ts_from, ts_to)
             tapes = [_tape(page) async for page in all_pages(self._ask, question)]
             inputs = replace(inputs, trades=joined_trades(tapes) if tapes else None)
         return inputs
+
+    async def _beside(self, ts_from: int, ts_to: int) -> list[str]:
+        """The other contracts of the product that have bars in a range, those with the most of them."""
+        if self._others is None:
+            series, product = self._series, product_of(self._series.symbol).lower()
+            self._others = [
+                (row["rows"], row["symbol"], row["ts_first"], row["ts_last"])
+                for row in (await self._ask(BarSeries())).to_pylist()
+                if (row["kind"], row["venue"], row["interval"]) == (BAR.name, series.venue, series.interval)
+                and row["symbol"] != series.symbol
+                and product_of(row["symbol"]).lower() == product
+            ]
+        found = [each for each in self._others if each[2] < ts_to and each[3] >= ts_from]
+        return [symbol for _, symbol, _, _ in sorted(found, reverse=True)[:_MOST_BESIDE]]
 
     async def _trades(self) -> IntegrityReport:
         series, asked = self._series, self._asked

@@ -11,7 +11,7 @@ import msgspec
 
 from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.contracts.failures import Code, Failure
-from marketprism_application.contracts.kinds import BAR, EVENT, KINDS, TICK
+from marketprism_application.contracts.kinds import BAR, KINDS, TICK
 from marketprism_application.contracts.overview_questions import OverviewQuestion
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
@@ -198,7 +198,7 @@ async def _records(reading: Reading, question: Records) -> pa.Table:
         raise QueryError(f"levels: expected 0 to {MAX_DEPTH}, was {question.levels}")
     if reading.rules is None:
         found = await reading.store.answer(checked(asked))
-    elif asked.kind == EVENT.name and not asked.symbol:
+    elif not asked.symbol and not kind_of(asked.kind).is_of_instruments:
         found = await _of_one(reading, checked(asked))
     elif is_several(asked.symbol):
         found = await _of_several(reading, asked)

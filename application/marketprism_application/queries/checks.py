@@ -7,7 +7,7 @@ from datetime import date, datetime
 from unicodedata import category
 
 from marketprism_application.contracts import times
-from marketprism_application.contracts.kinds import BAR, EVENT, KINDS, DataKind
+from marketprism_application.contracts.kinds import BAR, KINDS, DataKind
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch, Records, Search
 from marketprism_application.errors import QueryError
@@ -57,7 +57,7 @@ def checked(query: Records) -> Records:
         QueryError: names the parameter, what was expected and what it was.
     """
     kind = kind_of(query.kind)
-    if query.symbol or kind is not EVENT:  # those without one are of a venue, or of the system
+    if query.symbol or kind.is_of_instruments:  # those without one are of a venue, or of the system
         check_instrument(query.symbol, query.venue)
     try:
         if query.interval is not None and not (kind is BAR and by_activity(query.interval)):

@@ -76,7 +76,9 @@ def check(
     ] = "",
     witness: Annotated[
         list[str] | None,
-        typer.Option(help="What to hold it against: a file, or of a stored series daily, kline, trade, ticks."),
+        typer.Option(
+            help="What to hold it against: a file, or of a stored series daily, kline, trade, ticks, product."
+        ),
     ] = None,
     columns: Annotated[
         list[str] | None, typer.Option("--map", help="field=column, where a file's columns have other names.")

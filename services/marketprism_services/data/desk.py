@@ -65,8 +65,6 @@ class DataDesk:
             created_at=time.time_ns(),
             tasks=len(cut.tasks),
             remarks=tuple(cut.remarks),
-            stage=JobStage.PLANNED if cut.tasks else JobStage.DONE,
-            ended_at=0 if cut.tasks else time.time_ns(),
         )
         tasks = [msgspec.structs.replace(task, job=job.id) for task in cut.tasks]
         try:

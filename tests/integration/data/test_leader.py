@@ -158,6 +158,17 @@ async def test_a_job_whose_leader_dies_before_it_is_ended_is_told_once(place: Pl
     assert event.data["error"] == "s1: x"
 
 
+async def test_a_job_without_tasks_is_done_and_told(place: Place) -> None:
+    await place.job("none", 0)
+    async with place.leading():
+
+        async def told() -> bool:
+            return (await place.stage("none")) is JobStage.DONE
+
+        await place.until(told)
+    assert [each.data["state"] for each in await place.events()] == ["done"]
+
+
 async def test_tasks_that_nobody_has_begun_are_counted_when_their_job_is_cancelled(place: Place) -> None:
     await place.job("one", 3)
     found = await place.store.job("one")

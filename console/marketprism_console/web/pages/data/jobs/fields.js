@@ -28,7 +28,7 @@ export const FORMS = {
     ...SERIES,
     { name: 'kind', kind: 'choice', choices: ['', 'bar', 'kline', 'trade', 'funding_rate', 'open_interest'] },
     ...RANGE,
-    { name: 'witnesses', kind: 'several', choices: ['daily', 'kline', 'trade', 'ticks'], isRare: true },
+    { name: 'witnesses', kind: 'several', choices: ['daily', 'kline', 'trade', 'ticks', 'product'], isRare: true },
     { name: 'dense', kind: 'choice', choices: ['', 'true', 'false'], isRare: true },
     CONFIRM,
   ],
