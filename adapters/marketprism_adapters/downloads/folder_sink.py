@@ -136,7 +136,8 @@ class FolderSink:
         texts = [field.name for field in rows.schema if pa.types.is_string(field.type)]
 
         def fill(target: Path) -> None:
-            parquet.write_table(rows.combine_chunks(), target, compression="zstd", use_dictionary=texts)
+            table = rows.combine_chunks()
+            parquet.write_table(table, target, compression="zstd", use_dictionary=texts)  # type: ignore[arg-type]  # stubs
 
         place_file(path, fill)
         inside = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any, cast
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,17 +47,20 @@ def sides_of(columns: dict[str, ArrowColumn]) -> dict[str, ArrowColumn]:
 
 
 def _levels(price: ArrowColumn, quantity: ArrowColumn) -> ArrowArray:
-    there = pc.and_(price.is_valid(), pc.fill_null(pc.greater(quantity, 0), False))
-    if isinstance(there, pa.ChunkedArray):
-        there = there.combine_chunks()
-    ends = np.r_[0, np.cumsum(there.to_numpy(zero_copy_only=False))].astype(np.int32)
-    cells = [_whole(column.filter(there)) for column in (price, quantity)]
+    prices, quantities = _whole(price), _whole(quantity)
+    none = pa.scalar(Decimal(0), quantities.type)
+    there = pc.greater(quantities, none).fill_null(False).to_numpy(zero_copy_only=False)
+    there &= prices.is_valid().to_numpy(zero_copy_only=False)
+    ends = np.r_[0, np.cumsum(there)].astype(np.int32)
+    cells = [column.filter(pa.array(there)) for column in (prices, quantities)]
     level = pa.StructArray.from_arrays(cells, fields=list(_LEVELS.value_type))
     return pa.ListArray.from_arrays(pa.array(ends), level).cast(_LEVELS)
 
 
 def _whole(column: ArrowColumn) -> ArrowArray:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    """A column in one piece."""
+    found: ArrowArray = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return found
 
 
 def best_differs(one: ArrowArray, other: ArrowArray) -> Flags:
@@ -62,17 +68,19 @@ def best_differs(one: ArrowArray, other: ArrowArray) -> Flags:
     differs = np.zeros(len(one), dtype=np.bool_)
     for name in ("price", "quantity"):
         ours, theirs = _best(one, name), _best(other, name)
-        wrong = pc.fill_null(pc.not_equal(ours, theirs), False)
-        differs |= wrong.to_numpy(zero_copy_only=False)
-        differs |= pc.xor(ours.is_null(), theirs.is_null()).to_numpy(zero_copy_only=False)
+        differs |= pc.not_equal(ours, theirs).fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
+        nothing, neither = (each.is_null().to_numpy(zero_copy_only=False) for each in (ours, theirs))
+        differs |= nothing != neither
     return differs
 
 
 def _best(levels: ArrowArray, name: str) -> ArrowArray:
     """A field of the first level of each row, null where there is none."""
-    offsets = levels.offsets.to_numpy()
+    rows = cast("pa.ListArray[Any]", levels)
+    offsets = rows.offsets.to_numpy()
     first = pa.array(offsets[:-1], mask=offsets[1:] == offsets[:-1])
-    return levels.values.field(name).take(first)
+    found: ArrowArray = cast("pa.StructArray", rows.values).field(name).take(first)
+    return found
 
 
 __all__ = ["AMOUNTS", "SIDES", "QuoteNumbers", "best_differs", "sides_of"]
