@@ -185,17 +185,17 @@ class Desk:
             order.number,
             ts,
             self.now,
-            str(market.day),
+            market.day_text,
             market.venue,
             market.symbol,
-            order.side,
+            "buy" if order.sign > 0 else "sell",
             market.quantity(steps),
             market.price(price),
             applied.fee,
             applied.profit,
             taker,
             order.tag,
-            self._gap(market, ts),
+            "none" if market.hole is None else self._gap(market, ts),
             market.quantity(market.held),
             evidence,
         )
@@ -247,8 +247,9 @@ class Desk:
             market.wanted = steps
             return
         market.wanted = None
-        coming = sum(order.sign * order.left for order in market.working if order.of_target)
-        lacking = steps - market.held - coming
+        lacking = steps - market.held
+        if market.working:
+            lacking -= sum(order.sign * order.left for order in market.working if order.of_target)
         if lacking:
             sign = 1 if lacking > 0 else -1
             self.submit(Wanted(market, sign, abs(lacking), of_target=True, tag="target"))

@@ -32,7 +32,7 @@ def is_there() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def _fill(  # noqa: PLR0913 (a kernel takes columns)
+def _fill(  # noqa: C901, PLR0912, PLR0915 (compiled as one piece)
     targets: Ints,
     opens: Ints,
     closes: Ints,
@@ -51,8 +51,8 @@ def _fill(  # noqa: PLR0913 (a kernel takes columns)
 ) -> None:
     """One run: orders at the next opening, their sums, and the account at the end of each day.
 
-    `lot` is the steps of a whole quantity, `capital` in units x steps, `fee_a_turnover` a bound of what fees take. Where
-    there is margin, less money than twice a position's value makes a run `unsure`.
+    `lot` is the steps of a whole quantity, `capital` in units x steps, `fee_a_turnover` a bound of what fees take.
+    Where there is margin, less money than twice a position's value makes a run `unsure`.
     """
     sent = refused = fills = lots = cash = held = today = unsure = 0
     opened = closed = closed_today = 0
@@ -188,7 +188,9 @@ def run_kernel(rows: Prepared, targets: Ints, reach: int, capital: Decimal) -> K
     sums = np.zeros(_SUMS, dtype=np.int64)
     by_day = np.zeros((len(rows.first_of_day) - 1, _BY_DAY), dtype=np.int64)
     most = max(each.by_money for each in rule)
-    a_lot = max(each.by_volume for each in rule) * market.step / market.value  # as a share of turnover at a price of one unit
+    a_lot = (
+        max(each.by_volume for each in rule) * market.step / market.value
+    )  # as a share of turnover at a price of one unit
     _compiled(_fill)(
         targets,
         table.open,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final, Protocol, TypeGuard, cast
+from typing import Final, Protocol, cast
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Signalling(Protocol):
         ...
 
 
-def has_signals(strategy: type[Strategy]) -> TypeGuard[type[Signalling]]:
+def has_signals(strategy: type[Strategy]) -> bool:
     """Whether a strategy's class offers `signals`."""
     return callable(getattr(strategy, "signals", None))
 
@@ -205,7 +205,7 @@ def _since_hole(market: Market, sent: Ints, fate: Ints) -> Ints:
 
 
 def targets_of(strategy: type[Strategy], table: SignalTable, params: Parameters) -> Ints:
-    """The targets that a strategy says. Raises StrategyFailed: it raises, or they are not whole numbers of every bar."""
+    """The targets that a strategy says. Raises StrategyFailed: it raises, or they are no whole number for each bar."""
     try:
         found = np.asarray(cast("type[Signalling]", strategy).signals(table, params))
     except Exception as error:

@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.errors import BacktestError, StrategyFailed
 from marketprism_application.backtesting.kernel import KernelRun, equity_by_day, is_there, run_kernel
 from marketprism_application.backtesting.loading import parameters_of
-from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.settings import RunSettings
 from marketprism_application.backtesting.signals import (
     NotForKernel,
