@@ -135,7 +135,10 @@ class Roll(NamedTuple):
 
 @dataclass(frozen=True)
 class InstrumentData:
-    """One instrument and its rows; prices of all columns are multiples of `unit`, quantities of `step`."""
+    """One instrument and its rows; prices of all columns are multiples of `unit`, quantities of `step`.
+
+    `release` of rows that are mapped from files takes what was read of them out of memory; it is read again on demand.
+    """
 
     instrument: Instrument
     unit: Decimal
@@ -145,6 +148,12 @@ class InstrumentData:
     trades: TradeColumns | None = None
     holes: tuple[Hole, ...] = ()
     funding: tuple[FundingRow, ...] = ()
+    release: Callable[[], None] | None = field(default=None, compare=False)
+
+    def let_go(self) -> None:
+        """Take rows that are mapped out of memory; nothing happens to others."""
+        if self.release is not None:
+            self.release()
 
     def series(self) -> list[tuple[str, BarColumns | TickColumns | TradeColumns]]:
         """Every series with its name, bars by interval first."""
@@ -160,14 +169,10 @@ class InstrumentData:
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows of a run: instruments in the order of venue and symbol, and rolls between them.
-
-    `let_go` of rows that are mapped from files takes what was read of them out of memory; it is read again on demand.
-    """
+    """The rows of a run: instruments in the order of venue and symbol, and rolls between them."""
 
     instruments: tuple[InstrumentData, ...]
     rolls: tuple[Roll, ...] = ()
-    let_go: Callable[[], None] | None = field(default=None, compare=False)
 
     def bounds(self) -> tuple[int, int]:
         """First and last time of any row; (0, 0) without one."""

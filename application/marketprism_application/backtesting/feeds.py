@@ -18,6 +18,7 @@ from marketprism_application.backtesting.columns import (
     NO_PRICE,
     BarColumns,
     Flags,
+    InstrumentData,
     Ints,
     TickColumns,
     TradeColumns,
@@ -28,7 +29,7 @@ from marketprism_application.backtesting.history import Progress
 from marketprism_application.backtesting.market import Market
 
 TRADE_RANK, TICK_RANK, BAR_RANK = 5, 6, 7
-_ROWS_AT_ONCE, _LEAST_CHUNK, _ROWS_HELD = 65_536, 512, 1_000_000
+_ROWS_AT_ONCE, _LEAST_CHUNK = 65_536, 512
 
 
 class Feed(Protocol):
@@ -46,22 +47,17 @@ class Feed(Protocol):
 
 class Chunks:
     """How many rows each feed makes into plain numbers at once: fewer where there are many feeds, so that all of them
-    together take no more memory than a few. `let_go` is called once for every million rows."""
+    together take no more memory than a few."""
 
-    def __init__(self, feeds: int = 1, let_go: Callable[[], None] | None = None) -> None:
+    def __init__(self, feeds: int = 1) -> None:
         self._size = min(CHUNK, max(_LEAST_CHUNK, _ROWS_AT_ONCE // max(1, feeds)))
-        self._let_go, self._made = let_go, 0
 
-    def rows(self, columns: tuple[Ints | Flags, ...]) -> Iterator[tuple[int, ...]]:
-        """Rows of columns as plain numbers, a chunk at a time."""
-        return chain.from_iterable(map(partial(self._chunk, columns), range(0, len(columns[0]), self._size)))
+    def rows(self, data: InstrumentData, columns: tuple[Ints | Flags, ...]) -> Iterator[tuple[int, ...]]:
+        """Rows of columns as plain numbers, a chunk at a time; the chunk before need not be in memory any more."""
+        return chain.from_iterable(map(partial(self._chunk, data, columns), range(0, len(columns[0]), self._size)))
 
-    def _chunk(self, columns: tuple[Ints | Flags, ...], start: int) -> Iterator[tuple[int, ...]]:
-        if self._let_go is not None:
-            self._made += self._size
-            if self._made >= _ROWS_HELD:
-                self._made = 0
-                self._let_go()
+    def _chunk(self, data: InstrumentData, columns: tuple[Ints | Flags, ...], start: int) -> Iterator[tuple[int, ...]]:
+        data.let_go()
         return zip(*(column[start : start + self._size].tolist() for column in columns), strict=True)
 
 
@@ -90,6 +86,7 @@ class BarFeed:
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
         self._view, self._progress = BarView(market, columns.interval), progress
         self._rows = chunks.rows(
+            market.data,
             (
                 columns.ts_close,
                 columns.ts_open,
@@ -100,7 +97,7 @@ class BarFeed:
                 columns.close,
                 columns.volume,
                 columns.gap,
-            )
+            ),
         )
         self._advance = self._delivered().__next__
         self.head = self._advance()
@@ -167,7 +164,7 @@ class TickFeed:
         names = ("ts", "seq", "day", "last", "bid", "bid_size", "ask", "ask_size", "volume", "turnover")
         more = ("limit_up", "limit_down", "phase")
         time = columns.ts_recv if received else columns.ts
-        self._rows = chunks.rows((time, *(getattr(columns, name) for name in (*names, *more))))
+        self._rows = chunks.rows(market.data, (time, *(getattr(columns, name) for name in (*names, *more))))
         self._advance = self._delivered().__next__
         self.head = self._advance()
 
@@ -242,7 +239,9 @@ class TradeFeed:
     ) -> None:
         self.market, self._clock, self._ctx, self._view = market, clock, ctx, TradeView(market)
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
-        self._rows = chunks.rows((columns.ts, columns.seq, columns.day, columns.price, columns.quantity, columns.taker))
+        self._rows = chunks.rows(
+            market.data, (columns.ts, columns.seq, columns.day, columns.price, columns.quantity, columns.taker)
+        )
         self._advance = self._delivered().__next__
         self.head = self._advance()
 
