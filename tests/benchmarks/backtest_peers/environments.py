@@ -16,6 +16,8 @@ from marketprism_application.backtesting.columns import BarColumns, InstrumentDa
 _HERE = Path(__file__).parent
 _PLACE = Path(os.environ.get("MARKETPRISM_BACKTEST_PEERS", Path.home() / ".cache" / "marketprism" / "backtest-peers"))
 _TIMEOUT_S = 1_800.0
+# Those that want a newer Python than we do: `make bench PEER_PYTHON=…` names one.
+_NEWER = tuple(filter(None, (os.environ.get("PEER_PYTHON"), "python3.13", "python3.12", "python3.14")))
 
 
 class Peer(NamedTuple):
@@ -29,9 +31,7 @@ class Peer(NamedTuple):
 
 PEERS = {
     "vnpy_ctastrategy": Peer("vnpy_cta.py", ("vnpy==4.5.0",), ("vnpy_ctastrategy==1.4.1",), ("python3",)),
-    "nautilus_trader": Peer(
-        "nautilus.py", ("nautilus_trader==1.231.0",), (), ("python3.13", "python3.12", "python3.14")
-    ),
+    "nautilus_trader": Peer("nautilus.py", ("nautilus_trader==1.231.0",), (), _NEWER),
 }
 
 
