@@ -53,12 +53,13 @@ class Chunks:
         self._size = min(CHUNK, max(_LEAST_CHUNK, _ROWS_AT_ONCE // max(1, feeds)))
 
     def rows(self, data: InstrumentData, columns: tuple[Ints | Flags, ...]) -> Iterator[tuple[int, ...]]:
-        """Rows of columns as plain numbers, a chunk at a time; the chunk before need not be in memory any more."""
+        """Rows of columns as plain numbers, a chunk at a time; what is mapped is let go behind it."""
         return chain.from_iterable(map(partial(self._chunk, data, columns), range(0, len(columns[0]), self._size)))
 
     def _chunk(self, data: InstrumentData, columns: tuple[Ints | Flags, ...], start: int) -> Iterator[tuple[int, ...]]:
-        data.let_go()
-        return zip(*(column[start : start + self._size].tolist() for column in columns), strict=True)
+        lists = [column[start : start + self._size].tolist() for column in columns]
+        data.let_go()  # at once: a kernel maps whole folios of a file, with many instruments more than all rows need
+        return zip(*lists, strict=True)
 
 
 class BarFeed:
