@@ -104,7 +104,7 @@ def main() -> None:
         _write({"downloads": measure_downloads()}, "downloads-")
         return
     if arguments.only == "backtest":
-        _write({"backtest": measure_backtests()}, "backtest-")
+        _write({"backtest": measure_backtests(peers=True, year=True)}, "backtest-")
         return
     if arguments.only == "stream":
         _write({"stream": measure_fanout()}, "stream-")

@@ -107,7 +107,12 @@ class Account:
         closing = min(steps, abs(held)) if held * sign < 0 else 0
         fee, profit = ZERO, ZERO
         terms, money = market.instrument.terms, market.price(price)
-        if closing:
+        if closing and len(position.lots) == 1:  # all of one day: nothing is left to choose
+            (lot,) = position.lots
+            rate = rule.close_today if lot.day == market.day else rule.close
+            fee = rate.fee(terms, market.quantity(closing), money)
+            profit = self._close_one(position, lot, closing, price)
+        elif closing:
             parts = self._parts(position, closing)
             for offset, part in ((Offset.CLOSE_TODAY, parts.today), (Offset.CLOSE, parts.yesterday)):
                 if part:
@@ -165,6 +170,18 @@ class Account:
         today = sum(abs(lot.steps) for lot in lots if lot.day == market.day)
         sizes = (Decimal(closing), Decimal(today), Decimal(held - today))
         return closing_parts(Offset.AUTO, *sizes, apart=instrument.apart, today_first=instrument.today_first)
+
+    @staticmethod
+    def _close_one(position: Position, lot: Lot, closing: int, price: int | Decimal) -> Decimal:
+        """Take steps away from the only lot; returns their profit."""
+        market = position.market
+        terms, signed = market.instrument.terms, closing if lot.steps > 0 else -closing
+        position.paid -= signed * lot.price
+        position.lots = [] if signed == lot.steps else [lot._replace(steps=lot.steps - signed)]
+        if terms.inverse:
+            sign = 1 if lot.steps > 0 else -1
+            return ZERO + terms.pnl(sign, market.quantity(closing), market.price(lot.price), market.price(price))
+        return signed * (price - lot.price) * market.value
 
     @staticmethod
     def _close(position: Position, today: int, yesterday: int, price: int | Decimal) -> Decimal:

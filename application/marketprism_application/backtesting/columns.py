@@ -153,6 +153,7 @@ class InstrumentData:
     `leads`: not an instrument but a view of the contracts that led a product, for signals. `silent`: a strategy is not
     given its rows. `settlements`: settlement prices by trading day (YYYYMMDD), `settled_before`
     those of the trading day before each.
+    `release` of rows that are mapped from files takes what was read of them out of memory; it is read again on demand.
     """
 
     instrument: Instrument
@@ -168,6 +169,12 @@ class InstrumentData:
     silent: bool = False
     settlements: Mapping[str, Decimal] = field(default_factory=dict)
     settled_before: Mapping[str, Decimal] = field(default_factory=dict)
+    release: Callable[[], None] | None = field(default=None, compare=False)
+
+    def let_go(self) -> None:
+        """Take rows that are mapped out of memory; nothing happens to others."""
+        if self.release is not None:
+            self.release()
 
     @property
     def listed_as(self) -> tuple[str, str]:
@@ -188,14 +195,10 @@ class InstrumentData:
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows of a run: instruments in the order of venue and symbol, and rolls between them.
-
-    `let_go` of rows that are mapped from files takes what was read of them out of memory; it is read again on demand.
-    """
+    """The rows of a run: instruments in the order of venue and symbol, and rolls between them."""
 
     instruments: tuple[InstrumentData, ...]
     rolls: tuple[Roll, ...] = ()
-    let_go: Callable[[], None] | None = field(default=None, compare=False)
 
     def bounds(self) -> tuple[int, int]:
         """First and last time of any row; (0, 0) without one."""

@@ -204,17 +204,17 @@ class Desk:
             order.number,
             ts,
             self.now,
-            str(market.day),
+            market.day_text,
             market.venue,
             market.symbol,
-            order.side,
+            "buy" if order.sign > 0 else "sell",
             market.quantity(steps),
             market.price(price),
             applied.fee,
             applied.profit,
             taker,
             order.tag,
-            self._gap(market, ts),
+            "none" if market.hole is None else self._gap(market, ts),
             market.quantity(market.held),
             evidence,
         )
@@ -277,9 +277,10 @@ class Desk:
             market.wanted = steps
             return
         market.wanted = None
-        family = self.families.get(market.rank, (market,))
-        coming = sum(order.sign * order.left for each in family for order in each.working if order.of_target)
-        lacking = steps - self.held_of(market) - coming
+        lacking = steps - (self.held_of(market) if self.families else market.held)
+        for each in self.families.get(market.rank, (market,)):
+            if each.working:
+                lacking -= sum(order.sign * order.left for order in each.working if order.of_target)
         if lacking:
             sign = 1 if lacking > 0 else -1
             self.submit(Wanted(self.contract_of(market), sign, abs(lacking), of_target=True, tag="target"))

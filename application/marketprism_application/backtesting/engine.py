@@ -106,7 +106,7 @@ class Engine:
 
     def _all_feeds(self) -> list[Feed]:
         desk, selection = self.desk, self.selection
-        chunks = Chunks(sum(len(data.series()) for data in selection.instruments), selection.let_go)
+        chunks = Chunks(sum(len(data.series()) for data in selection.instruments))
         fills = _Feeds(
             BarFills(desk),
             QuoteFills(desk),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -56,6 +56,7 @@ class Marks(NamedTuple):
     ts: Ints
     day: Ints
     price: Ints
+    let_go: Callable[[], None]
 
 
 def marks_of(market: Market, *, by_bars: bool, delay: int) -> Marks:
@@ -64,18 +65,19 @@ def marks_of(market: Market, *, by_bars: bool, delay: int) -> Marks:
         next(iter(market.data.bars.values()), None) if by_bars else market.data.ticks
     )
     if isinstance(columns, BarColumns):
-        return Marks(columns.ts_close + delay, columns.day, columns.close)
+        ts = columns.ts_close + delay if delay else columns.ts_close
+        return Marks(ts, columns.day, columns.close, market.data.let_go)
     if columns is not None:
         there = columns.last != NO_PRICE
-        return Marks(columns.ts[there], columns.day[there], columns.last[there])
+        return Marks(columns.ts[there], columns.day[there], columns.last[there], market.data.let_go)
     trades = market.data.trades
     assert trades is not None  # noqa: S101 (a run has rows)
-    return Marks(trades.ts, trades.day, trades.price)
+    return Marks(trades.ts, trades.day, trades.price, market.data.let_go)
 
 
 def daily_equity(desk: Desk, marks: Sequence[Marks], capital: Decimal, until: int) -> list[DayEquity]:
     """The account at the end of each trading day that has rows, to the last digit."""
-    days = sorted({int(day) for each in marks for day in np.unique(each.day[each.ts <= until])})
+    days = sorted({day for each in marks for day in _days_of(each, until)})
     times = [holding.ts for holding in desk.holdings]
     found = []
     for day in days:
@@ -116,6 +118,24 @@ def equity_beside(desk: Desk, capital: Decimal) -> Decimal | None:
     return equity
 
 
+def _days_of(marks: Marks, until: int) -> list[int]:
+    """Trading days that have a row by then."""
+    found: list[int] = np.unique(marks.day[marks.ts <= until]).tolist()
+    marks.let_go()
+    return found
+
+
+def _times_of(marks: Sequence[Marks], until: int) -> Ints:
+    """Every time at which an instrument has a row, each once; instruments one after another, as all are too much."""
+    found = np.zeros(0, dtype=np.int64)
+    for each in marks:
+        mine = np.unique(each.ts[each.ts <= until])
+        each.let_go()
+        if len(mine) != len(found) or not np.array_equal(mine, found):
+            found = np.union1d(found, mine)
+    return found
+
+
 def _held(holdings: Sequence[Holding]) -> dict[int, Holding]:
     return {holding.rank: holding for holding in holdings}
 
@@ -144,7 +164,7 @@ def share_held(desk: Desk, ts: Ints) -> float:
 
 def curve_of(desk: Desk, marks: Sequence[Marks], capital: Decimal, until: int) -> Curve:
     """Equity at every row's price, of all instruments together."""
-    ts = np.unique(np.concatenate([each.ts[each.ts <= until] for each in marks]))
+    ts = _times_of(marks, until)
     times = np.array([holding.ts for holding in desk.holdings], dtype=np.int64)
     cash = np.array([float(capital), *(float(holding.cash) for holding in desk.holdings)])
     equity = cash[np.searchsorted(times, ts, side="right")]
@@ -166,4 +186,5 @@ def curve_of(desk: Desk, marks: Sequence[Marks], capital: Decimal, until: int) -
             equity = equity + held * scale * (1 / entry - 1 / price)
         else:
             equity = equity + (held * price - paid) * float(market.value)
+        each.let_go()
     return Curve(ts, equity)

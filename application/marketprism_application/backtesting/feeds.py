@@ -21,6 +21,7 @@ from marketprism_application.backtesting.columns import (
     NO_PRICE,
     BarColumns,
     Flags,
+    InstrumentData,
     Ints,
     TickColumns,
     TradeColumns,
@@ -31,7 +32,7 @@ from marketprism_application.backtesting.history import Progress
 from marketprism_application.backtesting.market import Market
 
 TRADE_RANK, TICK_RANK, BAR_RANK = 5, 6, 7
-_ROWS_AT_ONCE, _LEAST_CHUNK, _ROWS_HELD = 65_536, 512, 1_000_000
+_ROWS_AT_ONCE, _LEAST_CHUNK = 65_536, 512
 
 
 class Feed(Protocol):
@@ -52,41 +53,38 @@ class Feed(Protocol):
 
 class Chunks:
     """How many rows each feed makes into plain numbers at once: fewer where there are many feeds, so that all of them
-    together take no more memory than a few. `let_go` is called once for every million rows."""
+    together take no more memory than a few."""
 
-    def __init__(self, feeds: int = 1, let_go: Callable[[], None] | None = None) -> None:
+    def __init__(self, feeds: int = 1) -> None:
         self._size = min(CHUNK, max(_LEAST_CHUNK, _ROWS_AT_ONCE // max(1, feeds)))
-        self._let_go, self._made = let_go, 0
 
-    def rows(self, columns: tuple[Ints | Flags, ...]) -> Rows:
-        """Rows of columns as plain numbers, a chunk at a time; more can be put behind them."""
-        return Rows(self, columns)
+    def rows(self, data: InstrumentData, columns: tuple[Ints | Flags, ...]) -> Rows:
+        """Rows of columns as plain numbers, a chunk at a time; more can be put behind them. What is mapped is let go
+        behind each chunk."""
+        return Rows(self, data, columns)
 
-    def of(self, columns: tuple[Ints | Flags, ...]) -> Iterator[Iterator[tuple[int, ...]]]:
+    def of(self, data: InstrumentData, columns: tuple[Ints | Flags, ...]) -> Iterator[Iterator[tuple[int, ...]]]:
         """The chunks of some columns."""
-        return map(partial(self._chunk, columns), range(0, len(columns[0]), self._size))
+        return map(partial(self._chunk, data, columns), range(0, len(columns[0]), self._size))
 
-    def _chunk(self, columns: tuple[Ints | Flags, ...], start: int) -> Iterator[tuple[int, ...]]:
-        if self._let_go is not None:
-            self._made += self._size
-            if self._made >= _ROWS_HELD:
-                self._made = 0
-                self._let_go()
-        return zip(*(column[start : start + self._size].tolist() for column in columns), strict=True)
+    def _chunk(self, data: InstrumentData, columns: tuple[Ints | Flags, ...], start: int) -> Iterator[tuple[int, ...]]:
+        lists = [column[start : start + self._size].tolist() for column in columns]
+        data.let_go()  # at once: a kernel maps whole folios of a file, with many instruments more than all rows need
+        return zip(*lists, strict=True)
 
 
 class Rows:
     """Rows of columns as plain numbers; more may be put behind them while they are read, and after that."""
 
-    def __init__(self, chunks: Chunks, columns: tuple[Ints | Flags, ...]) -> None:
-        self._chunks, self._waiting = chunks, deque([columns])
+    def __init__(self, chunks: Chunks, data: InstrumentData, columns: tuple[Ints | Flags, ...]) -> None:
+        self._chunks, self._data, self._waiting = chunks, data, deque([columns])
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
         return chain.from_iterable(self._all_chunks())
 
     def _all_chunks(self) -> Iterator[Iterator[tuple[int, ...]]]:
         while self._waiting:
-            yield from self._chunks.of(self._waiting.popleft())
+            yield from self._chunks.of(self._data, self._waiting.popleft())
 
     def add(self, columns: tuple[Ints | Flags, ...]) -> None:
         """Put rows behind those that are there."""
@@ -117,7 +115,7 @@ class BarFeed:
         self.market, self._clock, self._columns, self._delay = market, clock, columns, delay
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
         self._view, self._progress = BarView(market, columns.interval), progress
-        self._rows = chunks.rows(self._columns_of(columns, 0))
+        self._rows = chunks.rows(market.data, self._columns_of(columns, 0))
         self._advance = self._delivered().__next__
         self.head = self._advance()
 
@@ -201,7 +199,7 @@ class TickFeed:
         self.market, self._clock, self._ctx = market, clock, ctx
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
         self._every, self._received = every, received
-        self._rows = chunks.rows(self._columns_of(columns, 0))
+        self._rows = chunks.rows(market.data, self._columns_of(columns, 0))
         self._advance = self._delivered().__next__
         self.head = self._advance()
 
@@ -290,7 +288,9 @@ class TradeFeed:
     ) -> None:
         self.market, self._clock, self._ctx, self._view = market, clock, ctx, TradeView(market)
         self._match, self._deliver, self._guard, self._new_day = match, deliver, guard, new_day
-        self._rows = chunks.rows((columns.ts, columns.seq, columns.day, columns.price, columns.quantity, columns.taker))
+        self._rows = chunks.rows(
+            market.data, (columns.ts, columns.seq, columns.day, columns.price, columns.quantity, columns.taker)
+        )
         self._advance = self._delivered().__next__
         self.head = self._advance()
 

@@ -85,10 +85,10 @@ def _rough(account: Account, markets: Sequence[Market], market: Market) -> float
         found = forced_end(account, markets, market)
         return None if found is None else float(found.price / market.unit)
     cash = float(sum(account.cash.values()))
-    sign, value = (1 if market.held > 0 else -1), float(market.value)
-    lots = abs(market.held) * float(market.step)
-    share = abs(market.held) * value * (float(rate.by_money) - sign)
-    above = cash - account.position(market).paid * value - lots * float(rate.by_volume)
+    sign, value = (1 if market.held > 0 else -1), market.rough_value
+    by_money, by_volume = market.rough_margin(rate)
+    share = abs(market.held) * value * (by_money - sign)
+    above = cash - account.position(market).paid * value - abs(market.held) * by_volume
     price = above / share if share else 0.0
     return price if price > 0 else None
 

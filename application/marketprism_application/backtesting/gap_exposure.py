@@ -159,6 +159,7 @@ def minutes_of(market: Market) -> tuple[int, int]:
         if interval.unit in "dw":
             return time.minutes, 0
         there = int(np.sum(columns.ts_close - columns.ts_open) // NANOS_PER_MINUTE)
+        market.data.let_go()
         return time.minutes, max(0, time.minutes - there)
     absent = sum(max(0, time.at(hole.ts_to) - time.at(hole.ts_from)) for hole in market.data.holes)
     return time.minutes, absent // NANOS_PER_MINUTE

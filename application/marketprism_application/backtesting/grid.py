@@ -10,11 +10,12 @@ _MOST_PRICES = 50_000
 class PriceGrid:
     """Venue and symbol of an instrument, and its prices and quantities in decimals."""
 
-    __slots__ = ("_prices", "step", "symbol", "unit", "venue")
+    __slots__ = ("_prices", "_quantities", "step", "symbol", "unit", "venue")
 
     def __init__(self, venue: str, symbol: str, unit: Decimal, step: Decimal) -> None:
         self.venue, self.symbol, self.unit, self.step = venue, symbol, unit, step
         self._prices: dict[int | Decimal, Decimal] = {}
+        self._quantities: dict[int, Decimal] = {}
 
     def price(self, ticks: int | Decimal) -> Decimal:
         """A price in decimals."""
@@ -27,4 +28,9 @@ class PriceGrid:
 
     def quantity(self, steps: int) -> Decimal:
         """A quantity in decimals."""
-        return steps * self.step
+        found = self._quantities.get(steps)
+        if found is None:
+            if len(self._quantities) > _MOST_PRICES:
+                self._quantities.clear()
+            found = self._quantities[steps] = steps * self.step
+        return found

@@ -49,6 +49,7 @@ def _of_instrument(data: InstrumentData) -> dict[str, dict[str, str]]:
                 packed.update(np.ascontiguousarray(column[start:end]).astype("<i8").tobytes())
             day = str(int(days[start]))
             of_day[day] = packed.hexdigest() if day not in of_day else digest_of([of_day[day], packed.hexdigest()])[:32]
+    data.let_go()
     if data.holes:
         found["gaps"] = {"": digest_of([list(hole) for hole in data.holes])[:32]}
     for name, prices in (("settlements", data.settlements), ("settled_before", data.settled_before)):

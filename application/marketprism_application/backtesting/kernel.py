@@ -32,7 +32,7 @@ def is_there() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def _fill(
+def _fill(  # noqa: C901, PLR0912, PLR0915 (compiled as one piece)
     targets: Ints,
     opens: Ints,
     closes: Ints,
@@ -51,8 +51,8 @@ def _fill(
 ) -> None:
     """One run: orders at the next opening, their sums, and the account at the end of each day.
 
-    `lot` is the steps of a whole quantity, `capital` in units x steps, `fee_a_turnover` a bound of what fees take. Where
-    there is margin, less money than twice a position's value makes a run `unsure`.
+    `lot` is the steps of a whole quantity, `capital` in units x steps, `fee_a_turnover` a bound of what fees take.
+    Where there is margin, less money than twice a position's value makes a run `unsure`.
     """
     sent = refused = fills = lots = cash = held = today = unsure = 0
     opened = closed = closed_today = 0

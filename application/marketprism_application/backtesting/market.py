@@ -11,6 +11,7 @@ from marketprism_application.backtesting.grid import PriceGrid
 from marketprism_application.backtesting.orders import ENDED, OrderKind, OrderState, TimeInForce
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.trading_days import day_of, day_text
+from marketprism_domain.trading.chinese_futures import MarginRate
 from marketprism_domain.trading.volume_sides import volume_sides
 
 
@@ -19,9 +20,11 @@ class Market(PriceGrid):
 
     __slots__ = (
         "_day_sides",
+        "_rough_margin",
         "data",
         "day",
         "day_end",
+        "day_text",
         "ended",
         "guarded",
         "held",
@@ -58,6 +61,7 @@ class Market(PriceGrid):
         self.value = data.unit * data.step * instrument.terms.multiplier  # money of one unit of price and one step
         self.rough_value = float(self.value)
         self.phase, self.day, self.sides, self.day_end = CLOSED, 0, 1, 0
+        self.day_text = "0"  # the trading day as YYYYMMDD
         self.last, self.ended = NO_PRICE, False
         self.limit_up = self.limit_down = NO_PRICE
         self.working: list[Order] = []
@@ -67,6 +71,14 @@ class Market(PriceGrid):
         self.liquidated_below, self.liquidated_above, self.guarded = NO_PRICE, -NO_PRICE, False
         self.view = TickView(self)
         self._day_sides: dict[int, int] = {}
+        self._rough_margin: tuple[MarginRate, float, float] | None = None
+
+    def rough_margin(self, rate: MarginRate) -> tuple[float, float]:
+        """A margin as doubles: share of the value, and money of one step."""
+        known = self._rough_margin
+        if known is None or known[0] is not rate:
+            known = self._rough_margin = (rate, float(rate.by_money), float(rate.by_volume) * float(self.step))
+        return known[1], known[2]
 
     def ticks_of(self, price: Decimal, sign: int) -> tuple[int, bool]:
         """A price as units on the instrument's tick, rounded towards safety (a buyer's down), and whether it was."""
@@ -88,14 +100,14 @@ class Market(PriceGrid):
 
     def start_day(self, day: int) -> None:
         """The trading day (YYYYMMDD) changes."""
-        self.day = day
+        self.day, self.day_text = day, str(day)
         sides = self._day_sides.get(day)
         if sides is None:
-            text = str(day)
+            text = self.day_text
             sides = self.instrument.sides.get(text) or volume_sides(self.venue, text)
             self._day_sides[day] = sides
         self.sides = sides
-        limits = self.instrument.limits.get(str(day))
+        limits = self.instrument.limits.get(self.day_text)
         if limits is not None:
             self.limit_up = NO_PRICE if limits.upper is None else int(limits.upper / self.unit)
             self.limit_down = NO_PRICE if limits.lower is None else int(limits.lower / self.unit)

@@ -14,12 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final, Protocol, TypeGuard, cast
+from typing import Final, Protocol, cast
 
 import numpy as np
 
 from marketprism_application.backtesting.agenda import changes
-from marketprism_application.backtesting.columns import CLOSED, BarColumns, Ints, Selection
+from marketprism_application.backtesting.columns import CLOSED, BarColumns, InstrumentData, Ints, Selection
 from marketprism_application.backtesting.errors import StrategyFailed
 from marketprism_application.backtesting.market import Market
 from marketprism_application.backtesting.settings import NANOS_PER_MINUTE, FillMode, RunSettings
@@ -65,7 +65,7 @@ class Signalling(Protocol):
         ...
 
 
-def has_signals(strategy: type[Strategy]) -> TypeGuard[type[Signalling]]:
+def has_signals(strategy: type[Strategy]) -> bool:
     """Whether a strategy's class offers `signals`."""
     return callable(getattr(strategy, "signals", None))
 
@@ -123,6 +123,12 @@ def prepared(selection: Selection, calendar: MarketCalendar, settings: RunSettin
     )
 
 
+def _ends(data: InstrumentData) -> bool:
+    """Whether there are rows of the contract's last day."""
+    last = data.instrument.last_day
+    return bool(last) and any(str(each.day[-1]) >= last for each in data.bars.values() if len(each.day))
+
+
 def _check(market: Market, settings: RunSettings) -> None:
     data, instrument = market.data, market.instrument
     one = Decimal(1) / market.step
@@ -130,11 +136,14 @@ def _check(market: Market, settings: RunSettings) -> None:
         (settings.fill is FillMode.BAR, "fills by bars"),
         (settings.participation is None, "no share of the volume as a limit"),
         (settings.slippage.rule in ("none", "ticks"), "slippage of ticks or none"),
-        (settings.latency_ns == 0 and not settings.measured_latency, "no latency"),
+        (settings.latency_ns == 0 and settings.latency.is_none, "no latency"),
         (settings.delay_of_bars == 0, "bars that are there at their end"),
         (settings.gap_policy.rule in ("ignore", "no_entry") or not data.holes, "a policy that only refuses entries"),
         (not instrument.terms.inverse, "a linear contract"),
-        (not data.funding or settings.funding == "ignore", "no funding"),
+        (settings.funding == "ignore" or not (data.funding or market.is_perpetual), "no funding"),
+        (settings.expiry == "ignore" or not _ends(data), "rows that end before the contract does"),
+        (not data.leads and not data.silent, "a contract that can be traded"),
+        (not data.settlements and not data.settled_before, "days that are valued at their last price"),
         (one == int(one) and int(one) % market.order_step == 0, "whole quantities that can be ordered"),
     ):
         if not holds:
@@ -205,7 +214,7 @@ def _since_hole(market: Market, sent: Ints, fate: Ints) -> Ints:
 
 
 def targets_of(strategy: type[Strategy], table: SignalTable, params: Parameters) -> Ints:
-    """The targets that a strategy says. Raises StrategyFailed: it raises, or they are not whole numbers of every bar."""
+    """The targets that a strategy says. Raises StrategyFailed: it raises, or they are no whole number for each bar."""
     try:
         found = np.asarray(cast("type[Signalling]", strategy).signals(table, params))
     except Exception as error:

@@ -16,22 +16,14 @@ from marketprism_application.backtesting.continuous_view import PREFIX, is_view,
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.settings import FillMode
-from marketprism_application.backtesting.tables import (
-    Steps,
-    bars_of_records,
-    holes_of,
-    settlements_of,
-    ticks_of_records,
-)
+from marketprism_application.backtesting.stored_pages import BarPages, Head, TickPages
+from marketprism_application.backtesting.tables import Steps, holes_of
 from marketprism_application.contracts.failures import AnswerError, Code
 from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
 from marketprism_application.contracts.questions import Dominant, Question, Records, key_of, next_of
 from marketprism_domain.bars.contract_rolls import Roll as ProductRoll
-from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
-from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.trading_days import china_date, day_of, day_text
-from marketprism_domain.values import BookLevel
 
 Ask: TypeAlias = Callable[[Question], Awaitable[pa.Table]]
 Terms: TypeAlias = Callable[[str, str, date], Instrument]
@@ -70,7 +62,7 @@ async def stored_rows(ask: Ask, symbols: Sequence[str], asked: RowsAsked, terms:
     Raises:
         NoDataError: one has none in the range. BacktestError: one is at several venues. What `ask` raises.
     """
-    found = [await _instrument(ask, symbol, asked, terms) for symbol in symbols if not is_view(symbol)]
+    found = [await stored_instrument(ask, symbol, asked, terms) for symbol in symbols if not is_view(symbol)]
     selection = Selection(tuple(sorted(found, key=lambda data: data.instrument.key)))
     for product in (symbol.removeprefix(PREFIX) for symbol in symbols if is_view(symbol)):
         contracts, rolls = await _contracts(ask, product, asked, terms)
@@ -97,7 +89,7 @@ async def _contracts(
         if (last is not None and roll.trading_day > last) or (first and after is not None and after < first):
             continue
         try:
-            contracts.append(await _instrument(ask, roll.symbol, asked, terms, (roll.trading_day, after)))
+            contracts.append(await stored_instrument(ask, roll.symbol, asked, terms, (roll.trading_day, after)))
         except NoDataError as error:  # it led before or behind the range only, unless another one follows
             missing = error if contracts else None
             continue
@@ -109,17 +101,18 @@ async def _contracts(
     return contracts, led
 
 
-async def _instrument(
+async def stored_instrument(
     ask: Ask,
     symbol: str,
     asked: RowsAsked,
     terms: Terms,
     days: tuple[str | None, str | None] = (None, None),
 ) -> InstrumentData:
+    """The rows of one instrument, as `stored_rows` has them, and with its errors; `days`: not before the first trading
+    day, not at or after the second."""
     venue, interval = asked.venue or None, asked.bars_of
     from_day, to_day = days
-    bars: list[Bar] = []
-    ticks: list[Tick] = []
+    bars, ticks = BarPages(), TickPages()
     if interval:
         question = Records(
             BAR.name,
@@ -134,39 +127,39 @@ async def _instrument(
             as_of=asked.as_of,
         )
         async for page in _pages(ask, question):
-            bars += cast("list[Bar]", await asyncio.to_thread(_records, BAR, page))
+            await asyncio.to_thread(bars.add, page)
     if asked.wants_ticks:
         question = Records(
             TICK.name, symbol, venue, asked.ts_from, asked.ts_to, None, _PAGE, from_day=from_day, to_day=to_day
         )
         async for page in _pages(ask, question):
-            ticks += cast("list[Tick]", await asyncio.to_thread(_records, TICK, page))
-    if not bars and not ticks:
+            await asyncio.to_thread(ticks.add, page)
+    head = bars.head or ticks.head
+    if head is None:
         raise NoDataError(f"{symbol}: expected stored rows from {asked.ts_from} to {asked.ts_to}, there are none")
-    first = bars[0] if bars else ticks[0]
-    venues = {bar.venue for bar in bars} | {tick.venue for tick in ticks}
+    venues = bars.venues | ticks.venues
     if len(venues) > 1:
         raise BacktestError(f"venue: expected one of {', '.join(sorted(venues))}, which all have {symbol}, was none")
     gaps: list[Gap] = []
-    question = Records(GAP.name, first.symbol, venue, asked.ts_from, asked.ts_to, None, _PAGE)
+    question = Records(GAP.name, head.symbol, venue, asked.ts_from, asked.ts_to, None, _PAGE)
     async for page in _pages(ask, question):
         gaps += cast("list[Gap]", _records(GAP, page))
-    return await asyncio.to_thread(_columns, bars, ticks, gaps, interval, terms)
+    return await asyncio.to_thread(_columns, head, bars, ticks, gaps, interval, terms)
 
 
-def _columns(bars: list[Bar], ticks: list[Tick], gaps: list[Gap], interval: str, terms: Terms) -> InstrumentData:
-    first = bars[0] if bars else ticks[0]
-    instrument = terms(first.venue, first.symbol, day_of(first.trading_day))
+def _columns(
+    head: Head, bars: BarPages, ticks: TickPages, gaps: list[Gap], interval: str, terms: Terms
+) -> InstrumentData:
+    instrument = terms(head.venue, head.symbol, day_of(head.trading_day))
     columns: TickColumns | None = None
     steps: Steps | None = None
-    if ticks:
-        columns, steps = ticks_of_records(instrument, ticks)
+    if ticks.head is not None:
+        columns, steps = ticks.columns(instrument, steps)
     of_bars = {}
-    if bars:
-        made = bars_of_records(instrument, interval, bars, steps)
-        of_bars, steps = {interval: made.columns}, made.steps
+    if bars.head is not None:
+        of_bars[interval], steps = bars.columns(instrument, interval, steps)
     assert steps is not None  # noqa: S101 (there are rows)
-    settled, before = settlements_of(ticks)
+    settled, before = ticks.settlements()
     return InstrumentData(
         instrument,
         steps.unit,
@@ -207,16 +200,9 @@ def _code_of(error: Exception) -> str:
 
 
 def _records(of: DataKind, page: pa.Table) -> list[object]:
-    """The records of a page, as far as a run looks at them: what is no number, text or level stays as it came."""
-    names = list(of.types)
-    columns = [[_value(each) for each in page.column(name).to_pylist()] for name in names]
+    """The records of a page, as far as a run looks at them: what is no number or text stays as it came."""
+    columns = [page.column(name).to_pylist() for name in of.types]
     return [of.model(*row) for row in zip(*columns, strict=True)]
 
 
-def _value(value: object) -> object:
-    if isinstance(value, list):
-        return tuple(BookLevel(**each) if isinstance(each, dict) else each for each in value)
-    return value
-
-
-__all__ = ["Ask", "RowsAsked", "Terms", "stored_rows"]
+__all__ = ["Ask", "RowsAsked", "Terms", "stored_instrument", "stored_rows"]

@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from marketprism_application.backtesting.columns import (
+    CONTINUOUS,
     NO_PRICE,
     PHASES,
     BarColumns,
+    Flags,
     Hole,
     Ints,
     TickColumns,
@@ -168,63 +170,93 @@ def on_grid(numbers: ExactNumbers, step: Decimal, name: str, missing: int = 0) -
     return found.astype(np.int64)
 
 
+class BarNumbers(NamedTuple):
+    """Bars of one series as columns of exact numbers, in order of time."""
+
+    ts_open: Ints
+    ts_close: Ints
+    day: Ints
+    open: ExactNumbers
+    high: ExactNumbers
+    low: ExactNumbers
+    close: ExactNumbers
+    volume: ExactNumbers
+    gap: Flags
+
+
+def bars_of_numbers(
+    instrument: Instrument, interval: str, bars: BarNumbers, steps: Steps | None = None
+) -> tuple[BarColumns, Steps]:
+    """Bars on the instrument's grid."""
+    prices = [getattr(bars, name) for name in _PRICES]
+    steps = steps or steps_of(instrument, prices, [bars.volume])
+    columns = BarColumns(
+        interval,
+        bars.ts_open,
+        bars.ts_close,
+        bars.day,
+        *_four([on_grid(each, steps.unit, name) for name, each in zip(_PRICES, prices, strict=True)]),
+        on_grid(bars.volume, steps.step, "volume"),
+        bars.gap,
+    )
+    return columns, steps
+
+
 def bars_of_records(
     instrument: Instrument, interval: str, bars: Sequence[Bar], steps: Steps | None = None
 ) -> FoundBars:
     """Bars that the pipeline's own code has made. Raises NoDataError: there is none."""
     if not bars:
         raise NoDataError(f"bars of {instrument.symbol}: expected bars of {interval}, was none")
-    numbers = {name: _numbers([getattr(bar, name) for bar in bars]) for name in (*_PRICES, "volume")}
-    steps = steps or steps_of(instrument, [numbers[name] for name in _PRICES], [numbers["volume"]])
-    columns = BarColumns(
-        interval,
-        _ints(bar.ts_open for bar in bars),
-        _ints(bar.ts_close for bar in bars),
+    of_rows = (
+        *(_ints(getattr(bar, name) for bar in bars) for name in ("ts_open", "ts_close")),
         _ints(int(bar.trading_day) for bar in bars),
-        *_four([on_grid(numbers[name], steps.unit, name) for name in _PRICES]),
-        on_grid(numbers["volume"], steps.step, "volume"),
+        *(_numbers([getattr(bar, name) for bar in bars]) for name in (*_PRICES, "volume")),
         np.array([bar.gap for bar in bars], dtype=np.bool_),
     )
-    return FoundBars(columns, steps, (), ())
+    numbers = BarNumbers._make(of_rows)
+    return FoundBars(*bars_of_numbers(instrument, interval, numbers, steps), (), ())
 
 
-def ticks_of_records(
-    instrument: Instrument, ticks: Sequence[Tick], steps: Steps | None = None
+class TickNumbers(NamedTuple):
+    """Ticks as columns of exact numbers, in the order of their `seq`; `traded` None: volumes count from the day's
+    begin."""
+
+    ts: Ints
+    ts_recv: Ints
+    seq: Ints
+    day: Ints
+    phase: Ints
+    last: ExactNumbers
+    bid: ExactNumbers
+    bid_size: ExactNumbers
+    ask: ExactNumbers
+    ask_size: ExactNumbers
+    limit_up: ExactNumbers
+    limit_down: ExactNumbers
+    volume: ExactNumbers
+    turnover: ExactNumbers
+    traded: tuple[ExactNumbers, ExactNumbers] | None
+
+
+def ticks_of_numbers(
+    instrument: Instrument, ticks: TickNumbers, steps: Steps | None = None
 ) -> tuple[TickColumns, Steps]:
-    """Validated ticks in the order of their numbers. Volumes that count from the day's begin become those of each row.
-
-    Raises:
-        NoDataError: there is none.
-    """
-    if not ticks:
-        raise NoDataError(f"ticks of {instrument.symbol}: expected some, was none")
-    bids = [tick.bids[0] if tick.bids else None for tick in ticks]
-    asks = [tick.asks[0] if tick.asks else None for tick in ticks]
-    prices = {
-        "last": _numbers([tick.last for tick in ticks]),
-        "bid": _numbers([None if each is None else each.price for each in bids]),
-        "ask": _numbers([None if each is None else each.price for each in asks]),
-        "limit_up": _numbers([tick.limit_up for tick in ticks]),
-        "limit_down": _numbers([tick.limit_down for tick in ticks]),
-    }
-    sizes = {
-        "bid_size": _numbers([None if each is None else each.quantity for each in bids]),
-        "ask_size": _numbers([None if each is None else each.quantity for each in asks]),
-    }
-    day = _ints(int(tick.trading_day) for tick in ticks)
-    volume, turnover = _of_each_row(ticks, day)
+    """Validated ticks on the instrument's grid. Volumes that count from the day's begin become those of each row."""
+    prices = {name: getattr(ticks, name) for name in ("last", "bid", "ask", "limit_up", "limit_down")}
+    sizes = {name: getattr(ticks, name) for name in ("bid_size", "ask_size")}
+    volume, turnover = ticks.traded or _of_each_row(ticks)
     if steps is None:
         steps = steps_of(instrument, list(prices.values()), [*sizes.values(), volume])
     value = steps.unit * steps.step * instrument.terms.multiplier
-    code = {name: number for number, name in enumerate(PHASES)}
     columns = TickColumns(
-        ts=_ints(tick.ts_event for tick in ticks),
-        ts_recv=_ints(tick.ts_recv for tick in ticks),
-        seq=_ints(tick.seq for tick in ticks),
-        day=day,
+        ts=ticks.ts,
+        ts_recv=ticks.ts_recv,
+        seq=ticks.seq,
+        day=ticks.day,
         volume=on_grid(volume, steps.step, "volume"),
         turnover=np.rint(turnover.floats() / float(value)).astype(np.int64),
-        phase=_ints(code.get(tick.phase, 2) for tick in ticks),
+        phase=ticks.phase,
         **{name: on_grid(each, steps.unit, name, NO_PRICE) for name, each in prices.items()},
         **{name: on_grid(each, steps.step, name) for name, each in sizes.items()},
     )
@@ -238,15 +270,51 @@ def settlements_of(ticks: Sequence[Tick]) -> tuple[dict[str, Decimal], dict[str,
     return of_day, before
 
 
-def _of_each_row(ticks: Sequence[Tick], day: Ints) -> tuple[ExactNumbers, ExactNumbers]:
-    """Volume and turnover of each row alone."""
+def ticks_of_records(
+    instrument: Instrument, ticks: Sequence[Tick], steps: Steps | None = None
+) -> tuple[TickColumns, Steps]:
+    """Validated ticks in the order of their numbers. Raises NoDataError: there is none."""
+    if not ticks:
+        raise NoDataError(f"ticks of {instrument.symbol}: expected some, was none")
+    bids = [tick.bids[0] if tick.bids else None for tick in ticks]
+    asks = [tick.asks[0] if tick.asks else None for tick in ticks]
+    traded = None
     if any(tick.traded is not None for tick in ticks):
-        return _numbers([tick.traded for tick in ticks], ZERO), _numbers([tick.traded_turnover for tick in ticks], ZERO)
+        traded = (
+            _numbers([each.traded for each in ticks], ZERO),
+            _numbers([each.traded_turnover for each in ticks], ZERO),
+        )
+    numbers = TickNumbers(
+        ts=_ints(tick.ts_event for tick in ticks),
+        ts_recv=_ints(tick.ts_recv for tick in ticks),
+        seq=_ints(tick.seq for tick in ticks),
+        day=_ints(int(tick.trading_day) for tick in ticks),
+        phase=_ints(phase_code(tick.phase) for tick in ticks),
+        last=_numbers([tick.last for tick in ticks]),
+        bid=_numbers([None if each is None else each.price for each in bids]),
+        bid_size=_numbers([None if each is None else each.quantity for each in bids]),
+        ask=_numbers([None if each is None else each.price for each in asks]),
+        ask_size=_numbers([None if each is None else each.quantity for each in asks]),
+        limit_up=_numbers([tick.limit_up for tick in ticks]),
+        limit_down=_numbers([tick.limit_down for tick in ticks]),
+        volume=_numbers([tick.volume for tick in ticks], ZERO),
+        turnover=_numbers([tick.turnover for tick in ticks], ZERO),
+        traded=traded,
+    )
+    return ticks_of_numbers(instrument, numbers, steps)
+
+
+def phase_code(phase: str) -> int:
+    """The number of a phase; of one without a name that of continuous trading."""
+    return PHASES.index(phase) if phase in PHASES else CONTINUOUS
+
+
+def _of_each_row(ticks: TickNumbers) -> tuple[ExactNumbers, ExactNumbers]:
+    """Volume and turnover of each row alone."""
     found = []
-    for name in ("volume", "turnover"):
-        numbers = _numbers([getattr(tick, name) for tick in ticks], ZERO)
+    for numbers in (ticks.volume, ticks.turnover):
         before = np.r_[0, numbers.units[:-1]]
-        before[np.r_[True, day[1:] != day[:-1]]] = 0
+        before[np.r_[True, ticks.day[1:] != ticks.day[:-1]]] = 0
         found.append(replace(numbers, units=np.maximum(numbers.units - before, 0)))
     return found[0], found[1]
 

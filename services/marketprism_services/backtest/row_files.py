@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
 import shutil
 import tempfile
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from marketprism_application.backtesting.columns import (
     BarColumns,
     InstrumentData,
     Ints,
+    Roll,
     Selection,
     TickColumns,
     TradeColumns,
@@ -26,26 +29,53 @@ _META = "meta.pickle"
 _FLAG = "gap"
 
 
+class RowsWriter:
+    """Writes a folder of rows, one instrument after another: `add` each, then `finish`, and `close` in any case."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._partial: Path | None = None
+        self._series: list[tuple[InstrumentData, list[tuple[str, str]]]] = []
+
+    def close(self) -> None:
+        """Leave nothing behind but the finished folder."""
+        if self._partial is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def add(self, data: InstrumentData) -> None:
+        """Write the rows of an instrument. Raises OSError."""
+        if self._partial is None:
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            self._partial = Path(tempfile.mkdtemp(prefix=f".{self._folder.name}-", dir=self._folder.parent))
+        names = []
+        for name, columns in _all(data):
+            file = f"{len(self._series)}-{name}.arrow"
+            _write(self._partial / file, columns)
+            names.append((name, file))
+        self._series.append((replace(data, bars={}, ticks=None, trades=None, release=None), names))
+
+    def finish(self, rolls: tuple[Roll, ...] = ()) -> None:
+        """Let the folder be there: as a whole or not at all. Raises OSError."""
+        ordered = sorted(self._series, key=lambda each: each[0].instrument.key)
+        bare, series = tuple(each for each, _ in ordered), [names for _, names in ordered]
+        assert self._partial is not None  # noqa: S101 (a run is of some instrument)
+        (self._partial / _META).write_bytes(pickle.dumps((bare, series, rolls)))
+        try:
+            os.replace(self._partial, self._folder)  # noqa: PTH105 (over nothing: a folder is not replaced)
+        except OSError:
+            if not (self._folder / _META).is_file():  # another worker of this host was first
+                raise
+
+
 def write_rows(selection: Selection, folder: Path) -> None:
-    """Write rows into a folder that is not there yet; it is there as a whole or not at all. Raises OSError."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    """Write all rows of a run into a folder. Raises OSError."""
+    writer = RowsWriter(folder)
     try:
-        bare, series = [], []
-        for number, data in enumerate(selection.instruments):
-            names = []
-            for name, columns in _all(data):
-                file = f"{number}-{name}.arrow"
-                _write(partial / file, columns)
-                names.append((name, file))
-            series.append(names)
-            bare.append(replace(data, bars={}, ticks=None, trades=None))
-        (partial / _META).write_bytes(pickle.dumps((tuple(bare), series, selection.rolls)))
-        os.replace(partial, folder)  # noqa: PTH105 (over nothing: a folder is not replaced)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
-        if not (folder / _META).is_file():  # another worker of this host was first
-            raise
+        for data in selection.instruments:
+            writer.add(data)
+        writer.finish(selection.rolls)
+    finally:
+        writer.close()
 
 
 def read_rows(folder: Path) -> Selection:
@@ -56,18 +86,27 @@ def read_rows(folder: Path) -> Selection:
         bars: dict[str, BarColumns] = {}
         ticks: TickColumns | None = None
         trades: TradeColumns | None = None
+        maps = []
         for name, file in names:
-            columns = _read(folder / file)
+            columns, mapped = _read(folder / file)
+            maps.append(mapped)
             if name == "tick":
                 ticks = TickColumns(**columns)
             elif name == "trade":
                 trades = TradeColumns(**columns)
             else:
                 interval = name.removeprefix("bar.")
-                flags = columns.pop(_FLAG).astype(np.bool_)
+                flags = columns.pop(_FLAG).view(np.bool_)
                 bars[interval] = BarColumns(interval, gap=flags, **columns)
-        found.append(replace(data, bars=bars, ticks=ticks, trades=trades))
+        release = partial(_release, tuple(maps))
+        found.append(replace(data, bars=bars, ticks=ticks, trades=trades, release=release))
     return Selection(tuple(found), rolls)
+
+
+def _release(maps: tuple[mmap.mmap, ...]) -> None:
+    """Nothing of files is lost by it: whoever looks again maps again."""
+    for each in maps:
+        each.madvise(mmap.MADV_DONTNEED)
 
 
 def bytes_of(folder: Path) -> int:
@@ -86,16 +125,19 @@ def _all(data: InstrumentData) -> list[tuple[str, BarColumns | TickColumns | Tra
 
 def _write(path: Path, columns: BarColumns | TickColumns | TradeColumns) -> None:
     names = [each.name for each in fields(columns) if each.name != "interval"]
-    arrays = [pa.array(np.asarray(getattr(columns, name)).astype(np.int64)) for name in names]
+    arrays = [
+        pa.array(np.asarray(getattr(columns, name)).astype(np.uint8 if name == _FLAG else np.int64)) for name in names
+    ]
     table = pa.table(dict(zip(names, arrays, strict=True)))
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)  # one batch: a column is one piece of memory
 
 
-def _read(path: Path) -> dict[str, Ints]:
-    with pa.memory_map(str(path)) as file:
-        table = pa.ipc.open_file(file).read_all()
-    return {name: _whole(table.column(name)) for name in table.column_names}
+def _read(path: Path) -> tuple[dict[str, Ints], mmap.mmap]:
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
+    return {name: _whole(table.column(name)) for name in table.column_names}, mapped
 
 
 def _whole(column: ArrowColumn) -> Ints:
@@ -103,7 +145,7 @@ def _whole(column: ArrowColumn) -> Ints:
     if column.num_chunks == 1:
         found: Ints = column.chunk(0).to_numpy(zero_copy_only=True)
         return found
-    return np.array(column.to_numpy(), dtype=np.int64)
+    return np.array(column.to_numpy())
 
 
-__all__ = ["bytes_of", "read_rows", "write_rows"]
+__all__ = ["RowsWriter", "bytes_of", "read_rows", "write_rows"]

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.options import terms_of
 from marketprism_application.backtesting.settings import FillMode
-from marketprism_application.backtesting.stored_rows import Ask, RowsAsked, stored_rows
+from marketprism_application.backtesting.stored_rows import Ask, RowsAsked, Terms, stored_instrument
 from marketprism_application.backtesting.terms import instrument_of
 from marketprism_application.contracts.backtests import RunQuestion
 from marketprism_application.contracts.failures import AnswerError
@@ -28,7 +28,7 @@ from marketprism_application.contracts.questions import Question, decode_answer,
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 from marketprism_sdk.lazy import loaded
 from marketprism_sdk.messaging import RpcClient
-from marketprism_services.backtest.row_files import bytes_of, write_rows
+from marketprism_services.backtest.row_files import RowsWriter, bytes_of
 
 log = structlog.get_logger()
 
@@ -105,7 +105,7 @@ class RowFiles:
         end = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                selection = await stored_rows(self._ask, question.instruments, asked, terms)
+                await self._write(question.instruments, asked, terms, folder)
                 break
             except (AnswerError, SdkError) as error:
                 refused = _refusal(error)
@@ -116,8 +116,18 @@ class RowFiles:
                 log.warning("backtest.rows_not_read", error=reason_of(error))
                 await asyncio.sleep(_PAUSE_S)
         self.reads += 1
+
+    async def _write(self, symbols: Sequence[str], asked: RowsAsked, terms: Terms, folder: Path) -> None:
+        """Instruments one after another: a year of many is more than memory is for."""
         await asyncio.to_thread(self._make_room, folder)
-        await asyncio.to_thread(write_rows, selection, folder)
+        writer = RowsWriter(folder)
+        try:
+            for symbol in symbols:
+                data = await stored_instrument(self._ask, symbol, asked, terms)
+                await asyncio.to_thread(writer.add, data)
+            await asyncio.to_thread(writer.finish)
+        finally:
+            await asyncio.to_thread(writer.close)
 
     def _make_room(self, but: Path) -> None:
         """Take the folders out that were not used for longest, as far as there are too many bytes."""
