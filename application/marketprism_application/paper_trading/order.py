@@ -46,10 +46,12 @@ class ExpectedBars:
             self.waiting[ts_open] = _Expected(due, now)
 
     def came(self, ts_open: int, now: float) -> None:
-        """A bar is there, and with it all before it."""
+        """A bar is there; what was expected before it comes no more."""
         self.heard, self.is_away = now, False
-        for earlier in [each for each in self.waiting if each <= ts_open]:
+        self.waiting.pop(ts_open, None)
+        for earlier in [each for each in self.waiting if each < ts_open]:
             del self.waiting[earlier]
+            self.overdue += 1
 
     def place(self, now: float, patience_s: float) -> Place:
         """Up to where nothing of the series is missing."""

@@ -181,7 +181,7 @@ class InstrumentStream:
             (counts["late"], f"rows of {symbol} came after later ones of others, and were given when they came"),
             (counts["revised"], f"bars of {symbol} came again, revised"),
             (off_grid, f"rows of {symbol} have a number between two steps, and are left out"),
-            (overdue, f"bars of {symbol} did not come within the patience; ticks went on without them"),
+            (overdue, f"bars of {symbol} that ticks had ended did not come in time; ticks went on without them"),
         )
         return [f"{count} {text}" for count, text in told if count]
 
