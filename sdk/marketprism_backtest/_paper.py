@@ -199,7 +199,7 @@ class _Driver:
     async def _ended(self) -> bool:
         """Whether what is listened to is over: nothing has come for a while, and whoever knows says so."""
         ask = self._watching.has_ended
-        if ask is None or self._session is None or time.monotonic() - self._moved < 2 * _LOOK_S:
+        if ask is None or time.monotonic() - self._moved < 2 * _LOOK_S:
             return False
         return await ask()
 

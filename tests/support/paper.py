@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,16 +121,17 @@ async def on_paper(
 ) -> list[RunResult]:
     """Runs that follow what is published from before its begin, each with a connection of its own, to its end."""
 
-    async def has_ended() -> bool:
-        return await is_over(probe)
+    async def is_over_for(rows: PublishedRows) -> bool:
+        return await is_over(probe) and await rows.has_all()
 
     async with AsyncExitStack() as stack:
         runs = []
         for case in cases:
             connection = await NatsConnection.open(url, name="paper")
             stack.push_async_callback(connection.close)
-            watching = Watching(has_ended=has_ended)
-            runs.append(asyncio.create_task(run_paper(PublishedRows(connection), case.on_paper(), watching)))
+            rows = PublishedRows(connection)
+            watching = Watching(has_ended=partial(is_over_for, rows))
+            runs.append(asyncio.create_task(run_paper(rows, case.on_paper(), watching)))
         await asyncio.sleep(0.5)  # each makes its consumers, behind streams that are still empty
         await begin()
         return await asyncio.gather(*runs)
