@@ -104,7 +104,7 @@ def test_ctrl_c_ends_a_run_with_its_result(data: Path) -> None:
         ((*AVERAGE, "--param", "fast=0"), 2, "params.fast"),
         ((*AVERAGE, "--fill", "quotes"), 2, "fill: expected one of bar, quote, trade, queue"),
         ((AVERAGE[0], "ru*"), 2, "symbol: expected the name of one instrument, was 'ru*'"),
-        ((AVERAGE[0], "ru9999x"), 3, "ru9999x"),
+        ((AVERAGE[0], "ru9999x"), 1, "symbol: expected one that is stored"),
     ],
 )
 def test_what_cannot_be_run_is_refused(data: Path, arguments: tuple[str, ...], code: int, text: str) -> None:
