@@ -20,6 +20,7 @@ from marketprism_application.backtesting.result import RunResult, decision_bytes
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_application.backtesting.settings import FillMode, RunSettings
 from marketprism_backtest import PaperRun, Watching, run_paper
+from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli.backtest_data import instrument_of
@@ -122,7 +123,10 @@ async def on_paper(
     """Runs that follow what is published from before its begin, each with a connection of its own, to its end."""
 
     async def is_over_for(rows: PublishedRows) -> bool:
-        return await is_over(probe) and await rows.has_all()
+        try:
+            return await is_over(probe) and await rows.has_all()
+        except SdkError:  # a busy server: it is asked again
+            return False
 
     async with AsyncExitStack() as stack:
         runs = []
