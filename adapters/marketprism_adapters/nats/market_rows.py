@@ -69,7 +69,7 @@ class MarketRows:
             await self.open()
         while True:
             self._arrived.clear()
-            found = [row for kind in (GAP, TICK, BAR) for row in self._taken(kind)]
+            found = [row for each in (GAP, TICK, BAR) for row in self._taken(each)]
             if found:
                 return found
             if not any(consumer.waiting for consumer in self._consumers.values()):
