@@ -110,8 +110,6 @@ class InstrumentStream:
             return
         if isinstance(self._order, SentOrder):
             self._order.arrived(bar.ts_close)
-        if feed is None:
-            return
         known = series.revision_of(bar.ts_open)
         if known < 0 and bar.ts_open > series.last:
             columns = series.take(bar)
@@ -119,12 +117,14 @@ class InstrumentStream:
                 self._grown()
                 self._count_late([bar.ts_close + self._delay], not_before)
                 self.ts_first = min(self.ts_first, bar.ts_open)
-                feed.more(columns, not_before)
+                if feed is not None:
+                    feed.more(columns, not_before)
         elif 0 <= known < bar.revision:
             row = series.revise(bar)
             if row is not None:
                 self._grown()
                 self._counts["revised"] += 1
+            if row is not None and feed is not None:
                 at = max(not_before, bar.ts_close + self._delay)
                 self._engine.agenda.add(at, BAR_RANK, self._market.rank, lambda: feed.revise(row, bar.revision))
         if self._expected is not None:
