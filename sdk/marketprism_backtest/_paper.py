@@ -199,7 +199,7 @@ class _Driver:
     async def _ended(self) -> bool:
         """Whether what is listened to is over: nothing has come for a while, and whoever knows says so."""
         ask = self._watching.has_ended
-        if ask is None or self._session is None or time.monotonic() - self._moved < 2 * _LOOK_S:
+        if ask is None or time.monotonic() - self._moved < 2 * _LOOK_S:
             return False
         return await ask()
 
@@ -207,7 +207,7 @@ class _Driver:
         now = self._moved = time.monotonic()
         if self._session is None:
             self._early += records
-            self._session = await self._made()
+            self._session = await self._build()
             if self._session is None:
                 return
             records, self._early = self._early, []
@@ -217,7 +217,7 @@ class _Driver:
                 raise BacktestError(f"venue: expected one of {both}, which all have {record.symbol}, was none")
         self._session.take(records, now, time.time_ns())
 
-    async def _made(self) -> PaperSession | None:
+    async def _build(self) -> PaperSession | None:
         """The run, once the venue of every instrument is known."""
         for record in self._early:
             self._venues.setdefault(record.symbol, record.venue)

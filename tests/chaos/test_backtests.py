@@ -45,6 +45,19 @@ async def test_a_sweep_of_200_is_200_single_runs(stored: str, tmp_path: Path, ca
         await check_singles(at, found["rows"])
 
 
+async def test_one_worker_and_four_have_the_same_results(stored: str, tmp_path: Path, calendar: MarketCalendar) -> None:
+    space = {"fast": [5, 10, 15, 20], "slow": [30, 60, 90]}
+    found = []
+    for workers in (1, 4):
+        folder = tmp_path / str(workers)
+        async with place(stored, folder, calendar) as at, running(at.service(at.connection, workers=workers)):
+            done = await at.made("sweep", space=space)
+            answer = await at.call("sweep_results", {"id": done["run_id"], "sort": "number", "limit": 1000})
+        found.append((outcomes(answer["rows"]), [row["run_id"] for row in answer["rows"]]))
+    assert len(found[0][1]) == 12
+    assert found[0] == found[1]
+
+
 async def test_a_cancel_is_seen_within_two_seconds(stored: str, tmp_path: Path, calendar: MarketCalendar) -> None:
     async with place(stored, tmp_path, calendar) as at, running(at.service(at.connection)):
         took = []

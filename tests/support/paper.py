@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from marketprism_application.backtesting.result import RunResult, decision_bytes
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_application.backtesting.settings import FillMode, RunSettings
 from marketprism_backtest import PaperRun, Watching, run_paper
+from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli.backtest_data import instrument_of
@@ -120,16 +122,20 @@ async def on_paper(
 ) -> list[RunResult]:
     """Runs that follow what is published from before its begin, each with a connection of its own, to its end."""
 
-    async def has_ended() -> bool:
-        return await is_over(probe)
+    async def is_over_for(rows: PublishedRows) -> bool:
+        try:
+            return await is_over(probe) and await rows.has_all()
+        except SdkError:  # a busy server: it is asked again
+            return False
 
     async with AsyncExitStack() as stack:
         runs = []
         for case in cases:
             connection = await NatsConnection.open(url, name="paper")
             stack.push_async_callback(connection.close)
-            watching = Watching(has_ended=has_ended)
-            runs.append(asyncio.create_task(run_paper(PublishedRows(connection), case.on_paper(), watching)))
+            rows = PublishedRows(connection)
+            watching = Watching(has_ended=partial(is_over_for, rows))
+            runs.append(asyncio.create_task(run_paper(rows, case.on_paper(), watching)))
         await asyncio.sleep(0.5)  # each makes its consumers, behind streams that are still empty
         await begin()
         return await asyncio.gather(*runs)

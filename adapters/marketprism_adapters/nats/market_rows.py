@@ -69,11 +69,18 @@ class MarketRows:
             await self.open()
         while True:
             self._arrived.clear()
-            found = [row for kind in (GAP, TICK, BAR) for row in self._taken(kind)]
+            found = [row for each in (GAP, TICK, BAR) for row in self._taken(each)]
             if found:
                 return found
             if not any(consumer.waiting for consumer in self._consumers.values()):
                 await self._arrived.wait()
+
+    async def has_all(self) -> bool:
+        """Whether everything that the streams hold was taken. Raises StreamError, NotConnected, DeadlineExceeded."""
+        for consumer in self._consumers.values():
+            if consumer.waiting or not await consumer.has_all():
+                return False
+        return bool(self._consumers)
 
     def _taken(self, kind: DataKind) -> list[Row]:
         consumer = self._consumers.get(kind.name)

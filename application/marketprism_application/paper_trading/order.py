@@ -24,10 +24,10 @@ class _Expected(NamedTuple):
 
 @dataclass
 class Reached:
-    """How far a series has come: `place` is that behind its last row, `heard` when that came (the waiting's clock)."""
+    """How far a series has come: `place` is that behind its last row, `last_sign` when it came, in seconds."""
 
     place: Place = BEFORE_ALL
-    heard: float = 0.0
+    last_sign: float = 0.0
 
 
 @dataclass
@@ -36,7 +36,7 @@ class ExpectedBars:
 
     rank: int
     waiting: dict[int, _Expected] = field(default_factory=dict)
-    heard: float = 0.0
+    last_sign: float = 0.0
     is_away: bool = False  # one did not come in time: until the next one comes none is waited for
     overdue: int = 0
 
@@ -45,18 +45,20 @@ class ExpectedBars:
         if not self.is_away:
             self.waiting[ts_open] = _Expected(due, now)
 
-    def came(self, ts_open: int, now: float) -> None:
-        """A bar is there, and with it all before it."""
-        self.heard, self.is_away = now, False
-        for earlier in [each for each in self.waiting if each <= ts_open]:
+    def arrived(self, ts_open: int, now: float) -> None:
+        """A bar is there; what was expected before it comes no more."""
+        self.last_sign, self.is_away = now, False
+        self.waiting.pop(ts_open, None)
+        for earlier in [each for each in self.waiting if each < ts_open]:
             del self.waiting[earlier]
+            self.overdue += 1
 
     def place(self, now: float, patience_s: float) -> Place:
         """Up to where nothing of the series is missing."""
         if not self.waiting:
             return FAR_AWAY, 0
         first = min(self.waiting.values())
-        if now - max(first.since, self.heard) >= patience_s:
+        if now - max(first.since, self.last_sign) >= patience_s:
             self.overdue += len(self.waiting)
             self.waiting.clear()
             self.is_away = True
@@ -67,7 +69,7 @@ class ExpectedBars:
         """When the bar that is waited for is given up."""
         if not self.waiting:
             return None
-        return max(min(self.waiting.values()).since, self.heard) + patience_s
+        return max(min(self.waiting.values()).since, self.last_sign) + patience_s
 
 
 class ArrivalOrder:
@@ -101,7 +103,7 @@ class ArrivalOrder:
     def horizon(self, now: float) -> Place:
         """The place before which nothing can come any more, or is waited for no longer."""
         since = self._arrived[0][0] if self._arrived else now
-        waited = [each.place for each in self.reached if now - max(each.heard, since) < self._hold_s]
+        waited = [each.place for each in self.reached if now - max(each.last_sign, since) < self._hold_s]
         place = min(waited) if waited else max((each.place for each in self.reached), default=BEFORE_ALL)
         for bars in self.expected:
             place = min(place, bars.place(now, self._patience_s))
@@ -114,7 +116,7 @@ class ArrivalOrder:
         if not self._arrived:
             return None
         since = self._arrived[0][0]
-        ends = [max(each.heard, since) + self._hold_s for each in self.reached]
+        ends = [max(each.last_sign, since) + self._hold_s for each in self.reached]
         ends += [end for bars in self.expected if (end := bars.ends(self._patience_s)) is not None]
         return min((each for each in ends if each > now), default=None)
 

@@ -110,8 +110,6 @@ class InstrumentStream:
             return
         if isinstance(self._order, SentOrder):
             self._order.arrived(bar.ts_close)
-        if feed is None:
-            return
         known = series.revision_of(bar.ts_open)
         if known < 0 and bar.ts_open > series.last:
             columns = series.take(bar)
@@ -119,16 +117,18 @@ class InstrumentStream:
                 self._grown()
                 self._count_late([bar.ts_close + self._delay], not_before)
                 self.ts_first = min(self.ts_first, bar.ts_open)
-                feed.more(columns, not_before)
+                if feed is not None:
+                    feed.more(columns, not_before)
         elif 0 <= known < bar.revision:
             row = series.revise(bar)
             if row is not None:
                 self._grown()
                 self._counts["revised"] += 1
+            if row is not None and feed is not None:
                 at = max(not_before, bar.ts_close + self._delay)
                 self._engine.agenda.add(at, BAR_RANK, self._market.rank, lambda: feed.revise(row, bar.revision))
         if self._expected is not None:
-            self._expected.came(bar.ts_open, now)
+            self._expected.arrived(bar.ts_open, now)
         if self._by_bars:
             self._moved(bar.ts_close + self._delay, DAY_END_RANK, now)
 
@@ -158,7 +158,7 @@ class InstrumentStream:
 
     def _moved(self, ts: int, rank: int, now: float) -> None:
         if self._reached is not None and isinstance(self._order, ArrivalOrder):
-            self._reached.place, self._reached.heard = max(self._reached.place, (ts, rank)), now
+            self._reached.place, self._reached.last_sign = max(self._reached.place, (ts, rank)), now
             self._order.arrived(ts, now)
         elif isinstance(self._order, SentOrder):
             self._order.arrived(ts)
@@ -176,14 +176,14 @@ class InstrumentStream:
         symbol, counts = self._market.symbol, self._counts
         off_grid = self._ticks.off_grid + (self._bars.off_grid if self._bars is not None else 0)
         overdue = self._expected.overdue if self._expected is not None else 0
-        told = (
+        texts = (
             (counts["missed"], f"ticks of {symbol} did not come here; gaps say when"),
             (counts["late"], f"rows of {symbol} came after later ones of others, and were given when they came"),
             (counts["revised"], f"bars of {symbol} came again, revised"),
             (off_grid, f"rows of {symbol} have a number between two steps, and are left out"),
-            (overdue, f"bars of {symbol} did not come within the patience; ticks went on without them"),
+            (overdue, f"bars of {symbol} that ticks had ended did not come in time; ticks went on without them"),
         )
-        return [f"{count} {text}" for count, text in told if count]
+        return [f"{count} {text}" for count, text in texts if count]
 
 
 __all__ = ["MISSED", "InstrumentStream"]

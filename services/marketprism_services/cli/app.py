@@ -48,7 +48,7 @@ _BACKTESTS = {
     "paper": CommandRow(
         "paper",
         "paper",
-        "Run a strategy on what is published now, or sent again by a replay, with an account on paper.",
+        "Run a strategy on what is published, with engine, account and fills of a backtest; no order is sent.",
     ),
 }
 COMMANDS = {

@@ -92,7 +92,7 @@ def paper(
     nats_url: NatsUrl = None,
     config: Config = None,
 ) -> None:
-    """Run a strategy on what is published, with the engine, the account and the fills of a backtest; no order is sent.
+    """Run a strategy on what is published, with engine, account and fills of a backtest; no order is sent.
 
     Ends with Ctrl-C, with the replay, or when the strategy fails, and says what became of it as a backtest does. Exit 0
     where the run is over, 1 where the strategy failed, 2 wrong usage, 3 nothing came.
@@ -206,11 +206,12 @@ def _run(
         if not run.wait:
             for name in run.symbols:
                 await market.latest_tick(name)  # a name that nobody has is refused
-        watching.has_ended = lambda: _has_ended(market)
         connection = await nats.open("paper")
         try:
+            rows = PublishedRows(connection)
+            watching.has_ended = _End(market, rows).is_reached
             _say_listening()
-            return await run_paper(PublishedRows(connection), run, watching)
+            return await run_paper(rows, run, watching)
         finally:
             await connection.close()
 
@@ -229,6 +230,11 @@ class PublishedRows:
 
     def __init__(self, connection: NatsConnection) -> None:
         self._connection = connection
+        self._rows: MarketRows | None = None
+
+    async def has_all(self) -> bool:
+        """Whether everything that was published has come."""
+        return self._rows is not None and await self._rows.has_all()
 
     @property
     def live(self) -> PublishedRows:
@@ -246,15 +252,33 @@ class PublishedRows:
     ) -> MarketRows:
         """Ticks, bars and gaps as they are put into their streams."""
         names = (symbol,) if isinstance(symbol, str) else symbol
-        return MarketRows(self._connection, names, interval, ticks=ticks, venue="" if venue == "*" else venue)
+        at = "" if venue == "*" else venue
+        self._rows = MarketRows(self._connection, names, interval, ticks=ticks, venue=at)
+        return self._rows
 
 
-async def _has_ended(market: MarketClient) -> bool:
+class _End:
+    """Whether a recording that the pipeline reads is over, and all of it has come here."""
+
+    def __init__(self, market: MarketClient, rows: PublishedRows) -> None:
+        self._market, self._rows, self._since = market, rows, 0.0
+
+    async def is_reached(self) -> bool:
+        """Whether it has been so for as long as the monitor's last look may lie back."""
+        try:
+            over = await _is_read(self._market) and await self._rows.has_all()
+        except SdkError:
+            over = False  # whoever does not know it listens on
+        if not over:
+            self._since = 0.0
+            return False
+        self._since = self._since or time.monotonic()
+        return time.monotonic() - self._since >= _MONITOR_S
+
+
+async def _is_read(market: MarketClient) -> bool:
     """Whether every gateway has read its recording to the end, and nothing of it is on its way."""
-    try:
-        found = await market.monitor(timeout_s=_MONITOR_S)
-    except SdkError:
-        return False  # whoever does not know it listens on
+    found = await market.monitor(timeout_s=_MONITOR_S)
     gateways = [each["status"] for each in found["services"] if each["service"] == "gateway"]
     behind = any(lag for stage, lag in found["behind"].items() if not stage.startswith("storage"))
     return bool(gateways) and set(gateways) == {"finished"} and not behind

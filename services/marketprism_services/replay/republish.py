@@ -27,7 +27,9 @@ _POSITION_EVERY_S = 0.5
 _ALIVE_S = 1.0  # between positions when nothing is sent, in a night or while the store is asked
 _LONGEST_REASON = 200
 # In the order of the venue's time, and without an interval: what can be merged record by record. Gaps when noticed.
-REPLAYED = (TICK, GAP, *(kind for kind in VENUE_KINDS if not kind.has_interval))
+_IN_STORED_ORDER = (TICK, *(kind for kind in VENUE_KINDS if not kind.has_interval))
+_WHEN_NOTICED = (GAP,)
+REPLAYED = (*_IN_STORED_ORDER[:1], *_WHEN_NOTICED, *_IN_STORED_ORDER[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +172,9 @@ def _sources(market: MarketClient, wanted: Replay) -> list[AsyncIterator[_Record
     """One for each symbol and interval, and for each symbol and kind. A bar that closes at an instant comes before the
     tick of that instant, which is not in it; so does a gap that is noticed then."""
     bars = [_bars(market, symbol, interval, wanted) for symbol in wanted.symbols for interval in wanted.bars]
-    gaps = [_gaps(market, symbol, wanted) for symbol in wanted.symbols if GAP.name in wanted.kinds]
-    kinds = [kind for kind in REPLAYED if kind.name in wanted.kinds and kind is not GAP]
+    noticed = [kind for kind in _WHEN_NOTICED if kind.name in wanted.kinds]
+    gaps = [_gaps(market, symbol, kind, wanted) for symbol in wanted.symbols for kind in noticed]
+    kinds = [kind for kind in _IN_STORED_ORDER if kind.name in wanted.kinds]
     return bars + gaps + [_records(market, symbol, kind, wanted) for symbol in wanted.symbols for kind in kinds]
 
 
@@ -181,14 +184,14 @@ async def _records(market: MarketClient, symbol: str, kind: DataKind, wanted: Re
             yield _Record(record.ts_event, 1, kind, record)
 
 
-async def _gaps(market: MarketClient, symbol: str, wanted: Replay) -> AsyncIterator[_Record]:
+async def _gaps(market: MarketClient, symbol: str, kind: DataKind, wanted: Replay) -> AsyncIterator[_Record]:
     """Gaps when they were noticed; the ledger has them in the order in which they begin."""
     found: list[Gap] = []
-    async for page in market.history.pages(GAP.name, symbol, wanted.ts_from, wanted.ts_to):
+    async for page in market.history.pages(kind.name, symbol, wanted.ts_from, wanted.ts_to):
         found += page
     for gap in sorted(found, key=lambda each: (each.ts_event, each.ts_from)):
         if wanted.ts_to is None or gap.ts_event < wanted.ts_to:
-            yield _Record(gap.ts_event, 0, GAP, gap)
+            yield _Record(gap.ts_event, 0, kind, gap)
 
 
 async def _bars(market: MarketClient, symbol: str, interval: str, wanted: Replay) -> AsyncIterator[_Record]:

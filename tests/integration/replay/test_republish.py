@@ -125,7 +125,7 @@ async def test_the_command_and_a_script_that_listens(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--kinds", "kline"), "kinds: expected some of tick, trade"),
+        (("--kinds", "kline"), "kinds: expected some of tick, gap, trade"),
         (("--kinds", "none"), "kinds: expected at least one"),
         (("--bars", "fast"), "interval"),
         (("--symbol", ","), "symbol: expected at least one"),
