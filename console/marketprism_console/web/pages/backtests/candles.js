@@ -108,7 +108,9 @@ class Candles extends Part {
               ${record.instruments.map((each) => html`<option ?selected=${each === symbol}>${each}</option>`)}</select></label>`
           : nothing}
         <span class="dim"><span class="buys" aria-hidden="true">▲</span> ${t('bought')} <span class="sells" aria-hidden="true">▼</span> ${t('sold')}
-          · ${t('fills_of', { count: count(mine.length), symbol })} · <i class="gap-key" aria-hidden="true"></i> ${t('gap_ground')}</span>
+          · ${t('fills_of', { count: count(mine.length), symbol })} ${this.fills.length < record.summary.fills
+            ? html`<b class="warn">${t('first_of', { count: count(this.fills.length) })}</b>`
+            : nothing} · <i class="gap-key" aria-hidden="true"></i> ${t('gap_ground')}</span>
         <button type="button" class="apart" aria-pressed=${this.isTable} @click=${this.#turn}>${t(this.isTable ? 'as_chart' : 'as_table')}</button>
       </div>
       ${problem ? failed(problem, () => this.bars.load()) : nothing}

@@ -146,15 +146,17 @@ class BacktestResult extends Part {
   /** @param {Shown} record @param {any[]} positions */
   #positions({ venue }, positions) {
     if (!positions.length) return html`<h3>${t('positions')}</h3><p class="dim">${t('no_positions')}</p>`;
+    const more = /** @type {('mae' | 'mfe')[]} */ (['mae', 'mfe']).filter((name) => name in positions[0]);
     return html`<h3>${t('positions')}</h3>
       ${table({ label: t('positions'), caption: positions.length >= MOST ? t('first_of', { count: MOST }) : undefined, size: 'tall' },
         [t('instrument'), t('direction'), numeric(t('quantity')), t('entry'), numeric(t('price')), t('exit'), numeric(t('price')),
-          numeric(t('profit')), numeric(t('fees')), t('gaps')],
+          numeric(t('profit')), ...more.map((name) => numeric(t(name))), numeric(t('fees')), t('gaps')],
         this.few.of(positions).map((each) => html`<tr>
           <td>${each.symbol}</td><td>${t(each.sign > 0 ? 'long' : 'short')}</td><td class="number">${money(each.quantity)}</td>
           <td class="time">${dateTime(ms(each.ts_entry), each.venue || venue)}</td><td class="number">${money(each.entry)}</td>
-          <td class="time">${dateTime(ms(each.ts_exit), each.venue || venue)}</td><td class="number">${money(each.exit)}</td>
-          <td class="number ${way(each.profit)}">${money(each.profit)}</td><td class="number">${money(each.fees)}</td>
+          <td class="time">${each.ts_exit ? dateTime(ms(each.ts_exit), each.venue || venue) : t('still_open')}</td><td class="number">${money(each.exit)}</td>
+          <td class="number ${way(each.profit)}">${money(each.profit)}</td>
+          ${more.map((name) => html`<td class="number">${money(each[name])}</td>`)}<td class="number">${money(each.fees)}</td>
           <td class="warn">${each.held_through ? t('through') : each.tainted ? t('tainted') : nothing}</td></tr>`))}
       ${this.few.more(positions)}`;
   }
@@ -164,7 +166,8 @@ class BacktestResult extends Part {
     return html`<h3>${t('statistics')}</h3>
       ${table({ label: t('statistics'), kind: 'fit', size: 'tall' }, [t('what'), numeric(t('value')), t('convention')],
         stats.map(({ name, value, convention }) => html`<tr>
-          <th scope="row">${statTitle(name)}</th><td class="number">${figure(name, value)}</td><td class="dim">${convention}</td></tr>`))}`;
+          <th scope="row">${statTitle(name)}</th><td class="number">${figure(name, value === null ? value : Number(value))}</td>
+          <td class="dim">${convention}</td></tr>`))}`;
   }
 }
 
