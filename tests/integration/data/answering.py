@@ -197,7 +197,7 @@ class Answering(Service):
         self.state = state
 
     @rpc("downloads")
-    @http("POST", "/downloads", scope="download:run")
+    @http("POST", "/downloads", scope="download:run", status=202)
     async def downloads(self, asked: DownloadRequest, caller: Caller | None = None) -> dict[str, object]:
         """Begin a download."""
         self.state.callers.append("" if caller is None else caller.id)
@@ -206,20 +206,20 @@ class Answering(Service):
         return _plain(self.state.begin("download", asked, tuple(asked.symbols) or (asked.pattern,)))
 
     @rpc("checks")
-    @http("POST", "/checks", scope="md:history")
+    @http("POST", "/checks", scope="md:history", status=202)
     async def checks(self, asked: CheckRequest) -> dict[str, object]:
         """Begin a check."""
         return _plain(self.state.begin("check", asked, tuple(asked.symbols)))
 
     @rpc("recheck")
-    @http("POST", "/checks/{id}/recheck", scope="sys:operate")
+    @http("POST", "/checks/{id}/recheck", scope="sys:operate", status=202)
     async def recheck(self, asked: Recheck) -> dict[str, object]:
         """Begin a recheck."""
         self.state.known(asked.id, "check")
         return _plain(self.state.begin("recheck", asked))
 
     @rpc("repair")
-    @http("POST", "/checks/{id}/repairs", scope="sys:operate")
+    @http("POST", "/checks/{id}/repairs", scope="sys:operate", status=202)
     async def repair(self, asked: Repair) -> dict[str, object]:
         """Begin a repair."""
         self.state.known(asked.id, "check")
