@@ -297,7 +297,7 @@ class StoredCheck:
             question = msgspec.structs.replace(self._records(ts_from, ts_to), made_of="ticks")
             inputs = replace(inputs, klines=await self._all_bars(question))
         if "product" in self._witnesses and self._is_ours:
-            own = self._of_kind(BAR.name, ts_from, ts_to, series.interval)
+            own = self._of_kind(series.kind, ts_from, ts_to, series.interval)
             symbols = await self._beside(ts_from, ts_to)
             of_others = [await self._all_bars(msgspec.structs.replace(own, symbol=symbol)) for symbol in symbols]
             inputs = replace(inputs, product=[rows for rows in of_others if rows is not None])
@@ -314,7 +314,7 @@ class StoredCheck:
             self._others = [
                 (row["rows"], row["symbol"], row["ts_first"], row["ts_last"])
                 for row in (await self._ask(BarSeries())).to_pylist()
-                if (row["kind"], row["venue"], row["interval"]) == (BAR.name, series.venue, series.interval)
+                if (row["kind"], row["venue"], row["interval"]) == (series.kind, series.venue, series.interval)
                 and row["symbol"] != series.symbol
                 and product_of(row["symbol"]).lower() == product
             ]

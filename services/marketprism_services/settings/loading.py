@@ -68,7 +68,7 @@ def from_environment(settings: type) -> dict[str, Any]:
     return values
 
 
-def _table(name: str, text: str) -> dict[str, Any]:
+def _table(name: str, text: str) -> dict[str, object]:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:

@@ -45,7 +45,7 @@ def is_list(kind: Any) -> bool:
     return get_origin(kind) is tuple and not fields_of(get_args(kind)[0])
 
 
-def is_table(kind: Any) -> bool:
+def is_table(kind: object) -> bool:
     """Whether a type is a table whose keys nobody declares, which a text can hold as JSON."""
     origin = get_origin(kind)
     return isinstance(origin, type) and issubclass(origin, Mapping)

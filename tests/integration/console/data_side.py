@@ -60,6 +60,7 @@ class Asked(msgspec.Struct, kw_only=True):
     mapping: Mapping[str, str] = {}
     contract_size: str = ""
     replace: bool = False
+    simulated: bool = False
     dry_run: bool = False
     id: str = ""
     number: int = 0

@@ -81,12 +81,12 @@ export const t = texts({
 export const choiceName = names({
   en: {
     usual: 'as usual', bar: 'bars of the platform', kline: 'bars of the venue', trade: 'trades', funding_rate: 'funding rates',
-    open_interest: 'open interest', daily: 'bars of days', ticks: 'ticks', true: 'is missing', false: 'had no trade',
+    open_interest: 'open interest', daily: 'bars of days', ticks: 'ticks', product: 'other contracts of the product', true: 'is missing', false: 'had no trade',
     missing: 'only what is missing', all: 'everything once more', auto: 'whatever is faster', rest: 'the venue itself',
     archive: 'its archive',
   },
   zh: {
-    usual: '默认', bar: '平台K线', kline: '交易所K线', trade: '逐笔成交', funding_rate: '资金费率', open_interest: '持仓量', daily: '日线', ticks: 'tick',
+    usual: '默认', bar: '平台K线', kline: '交易所K线', trade: '逐笔成交', funding_rate: '资金费率', open_interest: '持仓量', daily: '日线', ticks: 'tick', product: '同品种其他合约',
     true: '视为缺失', false: '视为无成交', missing: '仅缺失部分', all: '全部重新下载', auto: '自动选择较快者', rest: '交易所接口', archive: '交易所归档',
   },
 });
