@@ -66,7 +66,7 @@ class TextTable(NamedTuple):
         block = _SMALL_BLOCK if few else _BLOCK
         done = 0
         try:
-            for batch in self._read(layout, wanted, exact, block):
+            for batch in self.typed(layout, wanted, exact, block):
                 done += batch.num_rows
                 yield batch
         except pa.ArrowInvalid as error:
@@ -75,7 +75,7 @@ class TextTable(NamedTuple):
         else:
             return
         try:
-            for batch in self._read(layout, wanted, types, block):
+            for batch in self.typed(layout, wanted, types, block):
                 known = min(done, batch.num_rows)
                 done -= known
                 if known < batch.num_rows:
@@ -91,9 +91,14 @@ class TextTable(NamedTuple):
             return {}
         return {time: pa.int64()} if all(_is_whole(cell) for cell in self.sample.column(at)[:50]) else {}
 
-    def _read(
+    def typed(
         self, layout: Layout, wanted: set[str], types: Mapping[str, pa.DataType], block: int
     ) -> Iterator[pa.RecordBatch]:
+        """Columns of the table, by blocks of so many bytes, those without a type as text.
+
+        Raises:
+            pyarrow.ArrowInvalid: a cell that is not of its column's type, or a row of another number of cells.
+        """
         names = list(layout.columns)
         options = arrow_csv.ConvertOptions(
             column_types={name: types.get(name, pa.string()) for name in wanted},

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketprism_application.contracts.kinds import BOOK_TOP
 from marketprism_application.errors import QueryError, SourceError
 from marketprism_application.history.quote_rows import AMOUNTS, SIDES, QuoteNumbers, sides_of
 from marketprism_application.history.targets import ImportTarget
@@ -97,11 +96,10 @@ def _events(rows: pa.Table, target: ImportTarget, asked: CheckAsked, quotes: Quo
     if target.what.numbered:
         columns["seq"] = _numbers(rows)
         columns["first_id"], columns["last_id"] = rows.column("first_id"), rows.column("last_id")
-    of_quotes = target.kind is BOOK_TOP
-    if of_quotes:
+    if target.what.of_quotes:
         columns |= {name: rows.column(name) for names in SIDES.values() for name in names}
     columns = _sized(columns, target)
-    if of_quotes:
+    if target.what.of_quotes:
         columns |= {"seq": quotes.of(rows), **sides_of(columns)}
         given |= SIDES.keys()
     table = _table(target, columns, ts, asked)

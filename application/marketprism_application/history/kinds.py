@@ -18,7 +18,7 @@ class HistoryKind:
     A row of a file is the stored one with the same `key`, which may be stored `beside_ns` from the time that the file
     has. `needed` are fields without which it cannot be known again; `compared` are those in which two may differ where
     both have them; `more` is what else is read of stored rows. `same` fields have the time of the row, `constant` ones
-    a value of their own. `numbered`: by the venue's own number of it.
+    a value of their own. `numbered`: by the venue's own number of it. `of_quotes`: files have it as quotes.
     """
 
     kind: DataKind
@@ -30,6 +30,7 @@ class HistoryKind:
     same: tuple[str, ...] = ()
     constant: Mapping[str, object] = field(default_factory=dict)
     numbered: bool = False
+    of_quotes: bool = False
 
     @property
     def has_revisions(self) -> bool:
@@ -57,6 +58,7 @@ _ROWS = (
         ("bids", "asks"),  # their best levels: what came live has more of them
         beside_ns=10**9,
         constant={"valid": True, "depth": 1},
+        of_quotes=True,
     ),
 )
 HISTORY_KINDS: dict[str, HistoryKind] = {row.kind.name: row for row in _ROWS}

@@ -39,7 +39,7 @@ def _read(table: TextTable, layout: Layout, *, as_text: bool) -> pa.Table:
     wanted = set(layout.fields.values())
     if as_text:
         types = {layout.fields["ts_open"]: pa.int64()}
-        batches = table._read(layout, wanted, types, 1 << 22)
+        batches = table.typed(layout, wanted, types, 1 << 22)
     else:
         batches = table.batches(layout, wanted, few=True)
     row, made = 1, []
