@@ -51,7 +51,7 @@ class SessionTime:
     """Session time of an instrument over the range of its rows: breaks, nights and holidays do not count."""
 
     def __init__(self, market: Market) -> None:
-        times = [columns for _, columns in market.data.series()]
+        times = [columns for name, columns in market.data.series() if name != "mark"]
         first = min(int(_starts(each)[0]) for each in times)
         last = max(int(each.time[-1]) for each in times)
         opens, closes = [], []

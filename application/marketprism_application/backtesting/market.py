@@ -32,6 +32,8 @@ class Market(PriceGrid):
         "limit_up",
         "liquidated_above",
         "liquidated_below",
+        "mark",
+        "mark_guarded",
         "order_step",
         "phase",
         "rank",
@@ -65,6 +67,7 @@ class Market(PriceGrid):
         self.wanted: int | None = None  # target that waits for the market to open
         self.hole: Hole | None = None  # the last one that was noticed
         self.liquidated_below, self.liquidated_above, self.guarded = NO_PRICE, -NO_PRICE, False
+        self.mark, self.mark_guarded = NO_PRICE, False  # of an instrument whose venue published marks
         self.view = TickView(self)
         self._day_sides: dict[int, int] = {}
 

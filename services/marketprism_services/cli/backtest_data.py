@@ -17,7 +17,7 @@ from marketprism_adapters.imports.registry import open_rows_file
 from marketprism_adapters.sources.registry import replay_spec
 from marketprism_adapters.trading_tables.files import FileTables
 from marketprism_application.backtesting import terms
-from marketprism_application.backtesting.book_tables import BookAndTape, book_and_tape
+from marketprism_application.backtesting.book_tables import BookAndTape, book_and_tape, marks_of
 from marketprism_application.backtesting.columns import FundingRow, Hole, InstrumentData, Selection
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
@@ -183,6 +183,7 @@ class FileRows:
             columns,
             None if tape is None else tape.trades,
             None if tape is None else tape.books,
+            marks_of(instrument, beside.marks.get(key, []), self._calendar.schedule(*key), steps.unit),
             holes=holes_of(gaps),
             funding=tuple(row for row in beside.funding(key) if self._inside(row.ts)),
             settlements=settled,
