@@ -69,7 +69,7 @@ def book_and_tape(
 def marks_of(
     instrument: Instrument, marks: Sequence[tuple[int, Decimal]], schedule: Schedule, unit: Decimal
 ) -> MarkColumns | None:
-    """Marks with their times as columns, cut down to units; None without one, or without anything to be liquidated by."""
+    """Marks with their times as columns, cut down to units; None without one, or with nothing to be liquidated by."""
     if not marks or instrument.margin is None:
         return None
     ordered = sorted(marks)

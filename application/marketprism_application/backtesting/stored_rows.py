@@ -105,7 +105,9 @@ async def _contracts(
             raise missing
         led.append(roll)
     if not led:
-        raise NoDataError(f"{PREFIX}{product}: expected stored rows of contracts that led, there are none in the range")
+        raise NoDataError(
+            f"continuous:{product}: expected stored rows of contracts that led, there are none in the range"
+        )
     return contracts, led
 
 

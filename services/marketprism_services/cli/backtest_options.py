@@ -42,11 +42,17 @@ class BacktestOptions:
     latency: str = "0"
     queue: str = "risk_averse"
     gap_policy: str = "no_entry"
-    funding: str = "stored"
+    funding: str = "strict"
     seed: int = 0
     strict: bool = False
     clock: str = "event"
     config: str = ""
+    expiry: str = "close"
+    roll: str = "first_minutes"
+    rolls: str = ""
+    adjust: str = "difference"
+    depth: int = 20
+    impact: int = 0
 
     def plain(self) -> dict[str, object]:
         """The options as values of JSON."""
@@ -95,6 +101,8 @@ class BacktestOptions:
             ts_to,
             terms_of(self.plain()),
             Path(self.config) if self.config else None,
+            self.rolls,
+            self.adjust,
         )
 
 
