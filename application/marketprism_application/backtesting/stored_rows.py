@@ -105,9 +105,7 @@ async def _contracts(
             raise missing
         led.append(roll)
     if not led:
-        raise NoDataError(
-            f"continuous:{product}: expected stored rows of contracts that led, there are none in the range"
-        )
+        raise NoDataError(f"continuous:{product}: expected stored rows of contracts that led, there are none there")
     return contracts, led
 
 

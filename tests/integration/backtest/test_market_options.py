@@ -9,7 +9,6 @@ import pytest
 
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.options import option_values, settings_of
-from marketprism_services.platform.exits import Exit
 from tests.conftest import FIXTURES
 from tests.integration.backtest.test_command import call, last_object, strategy_in
 
@@ -50,7 +49,7 @@ def test_files_of_contracts_are_one_product(tmp_path: Path) -> None:
     assert call("verify", str(out))[0] == 0
     assert call("rerun", str(out))[0] == 0
     code, text = call(strategy, *files, "--interval", "1m", "--rolls", "rb2405")
-    assert (code, "rolls: expected CONTRACT@YYYYMMDD" in text) == (Exit.WRONG_USAGE, True)
+    assert (code, "rolls: expected CONTRACT@YYYYMMDD" in text) == (2, True)
 
 
 def test_a_recording_with_a_book_is_what_fills_in_mode_queue(tmp_path: Path) -> None:
