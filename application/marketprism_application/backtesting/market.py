@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final
 
 from marketprism_application.backtesting.columns import CLOSED, NO_PRICE, Hole, InstrumentData
 from marketprism_application.backtesting.cursors import TickView
@@ -12,6 +13,8 @@ from marketprism_application.backtesting.orders import ENDED, OrderKind, OrderSt
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.trading.volume_sides import volume_sides
+
+PERPETUAL: Final = "-PERP"
 
 
 class Market(PriceGrid):
@@ -80,7 +83,7 @@ class Market(PriceGrid):
     @property
     def is_perpetual(self) -> bool:
         """Whether it is a contract without an end, which pays funding."""
-        return self.symbol.endswith("-PERP")
+        return self.symbol.endswith(PERPETUAL)
 
     def settlement(self, day: str) -> Decimal | None:
         """The settlement price of a trading day (YYYYMMDD) by the stored rows, None where they do not have it."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from marketprism_application.backtesting.book_columns import BookColumns
 from marketprism_application.backtesting.columns import (
     BarColumns,
     InstrumentData,
@@ -20,10 +21,13 @@ from marketprism_application.backtesting.columns import (
     TickColumns,
     TradeColumns,
 )
+from marketprism_application.backtesting.marks import MarkColumns
 from marketprism_application.integrity.exact_numbers import ArrowColumn
 
 _META = "meta.pickle"
 _FLAG = "gap"
+_BOOK = "book"
+_OTHER_LENGTHS = ("prices", "sizes", "bids")
 
 
 def write_rows(selection: Selection, folder: Path) -> None:
@@ -34,12 +38,12 @@ def write_rows(selection: Selection, folder: Path) -> None:
         bare, series = [], []
         for number, data in enumerate(selection.instruments):
             names = []
-            for name, columns in _all(data):
+            for name, arrays in _all(data):
                 file = f"{number}-{name}.arrow"
-                _write(partial / file, columns)
+                _write(partial / file, arrays)
                 names.append((name, file))
             series.append(names)
-            bare.append(replace(data, bars={}, ticks=None, trades=None))
+            bare.append(replace(data, bars={}, ticks=None, trades=None, books=None, marks=None))
         (partial / _META).write_bytes(pickle.dumps((tuple(bare), series, selection.rolls)))
         os.replace(partial, folder)  # noqa: PTH105 (over nothing: a folder is not replaced)
     except OSError:
@@ -56,17 +60,24 @@ def read_rows(folder: Path) -> Selection:
         bars: dict[str, BarColumns] = {}
         ticks: TickColumns | None = None
         trades: TradeColumns | None = None
+        marks: MarkColumns | None = None
+        of_books: dict[str, Ints] = {}
         for name, file in names:
             columns = _read(folder / file)
             if name == "tick":
                 ticks = TickColumns(**columns)
+            elif name == "mark":
+                marks = MarkColumns(**columns)
+            elif name.startswith(_BOOK):
+                of_books |= columns
             elif name == "trade":
                 trades = TradeColumns(**columns)
             else:
                 interval = name.removeprefix("bar.")
                 flags = columns.pop(_FLAG).astype(np.bool_)
                 bars[interval] = BarColumns(interval, gap=flags, **columns)
-        found.append(replace(data, bars=bars, ticks=ticks, trades=trades))
+        books = BookColumns(**of_books) if of_books else None
+        found.append(replace(data, bars=bars, ticks=ticks, trades=trades, books=books, marks=marks))
     return Selection(tuple(found), rolls)
 
 
@@ -75,19 +86,28 @@ def bytes_of(folder: Path) -> int:
     return sum(each.stat().st_size for each in folder.iterdir() if each.is_file())
 
 
-def _all(data: InstrumentData) -> list[tuple[str, BarColumns | TickColumns | TradeColumns]]:
+def _all(data: InstrumentData) -> list[tuple[str, dict[str, Ints]]]:
     """Every series in the order that the data have, which `series` would sort: the first interval is what fills."""
-    found: list[tuple[str, BarColumns | TickColumns | TradeColumns]] = [
-        (f"bar.{interval}", columns) for interval, columns in data.bars.items()
+    found = [(f"bar.{interval}", _arrays(columns)) for interval, columns in data.bars.items()]
+    found += [
+        (name, _arrays(columns))
+        for name, columns in (("tick", data.ticks), ("trade", data.trades), ("mark", data.marks))
+        if columns is not None
     ]
-    found += [("tick", data.ticks)] if data.ticks is not None else []
-    return [*found, ("trade", data.trades)] if data.trades is not None else found
+    if data.books is not None:  # a table has columns of one length: steps, where their levels begin, and the levels
+        arrays = _arrays(data.books)
+        for part in (("prices", "sizes"), ("bids",), tuple(name for name in arrays if name not in _OTHER_LENGTHS)):
+            found.append((f"{_BOOK}.{part[0]}", {name: arrays[name] for name in part}))
+    return found
 
 
-def _write(path: Path, columns: BarColumns | TickColumns | TradeColumns) -> None:
+def _arrays(columns: BarColumns | TickColumns | TradeColumns | MarkColumns | BookColumns) -> dict[str, Ints]:
     names = [each.name for each in fields(columns) if each.name != "interval"]
-    arrays = [pa.array(np.asarray(getattr(columns, name)).astype(np.int64)) for name in names]
-    table = pa.table(dict(zip(names, arrays, strict=True)))
+    return {name: np.asarray(getattr(columns, name)).astype(np.int64) for name in names}
+
+
+def _write(path: Path, arrays: dict[str, Ints]) -> None:
+    table = pa.table({name: pa.array(array) for name, array in arrays.items()})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)  # one batch: a column is one piece of memory
 
