@@ -34,8 +34,8 @@ from marketprism_application.backtesting.errors import BacktestError, NoDataErro
 from marketprism_application.backtesting.feeds import BarFeed, Feed, TickFeed, TradeFeed
 from marketprism_application.backtesting.forced import forced_end, is_reached
 from marketprism_application.backtesting.history import History
+from marketprism_application.backtesting.mark_feed import MarkFeed
 from marketprism_application.backtesting.market import Market
-from marketprism_application.backtesting.marks import MarkFeed
 from marketprism_application.backtesting.orders import Evidence, OrderState
 from marketprism_application.backtesting.queue_fills import QueueFills
 from marketprism_application.backtesting.quote_fills import QuoteFills
