@@ -127,7 +127,7 @@ def steps_of_book(columns: BookColumns, *, received: bool) -> Iterator[tuple[int
         for now, ts, seq, day, form, first, middle, last in rows:
             yield (
                 now,
-                BookStep(
+                (
                     ts,
                     seq,
                     day,
