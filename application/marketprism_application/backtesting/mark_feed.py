@@ -22,12 +22,7 @@ class MarkFeed:
         self.market, self._clock, self._guard = market, clock, guard
         self._rows = iter(zip(columns.ts.tolist(), columns.price.tolist(), strict=True))
         self._next = next(self._rows, None)
-
-    @property
-    def head(self) -> int:
-        """When the next mark is there."""
-        row = self._next
-        return FAR_AWAY if row is None else row[0]
+        self.head = FAR_AWAY if self._next is None else self._next[0]  # when the next mark is there
 
     def drive(self) -> None:
         """Look at the next mark, and those after it that are due before the clock's limit."""
@@ -40,7 +35,7 @@ class MarkFeed:
             row = next(self._rows, None)
             if row is None or row[0] >= clock.limit:
                 break
-        self._next = row
+        self._next, self.head = row, FAR_AWAY if row is None else row[0]
 
 
 __all__ = ["MARK_RANK", "MarkFeed"]
