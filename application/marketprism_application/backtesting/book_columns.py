@@ -37,6 +37,15 @@ class BookColumns:
         """When each step is there: the venue's time."""
         return self.ts
 
+    def taken(self, steps: NDArray[np.bool_]) -> BookColumns:
+        """Some of the steps, with their levels."""
+        counts = np.diff(self.bids)
+        levels = np.repeat(steps, counts)
+        bids = np.r_[0, np.cumsum(counts[steps])].astype(np.int64)
+        plain = {name: getattr(self, name)[steps] for name in ("ts", "ts_recv", "seq", "day", "form")}
+        asks = bids[:-1] + (self.asks - self.bids[:-1])[steps]
+        return BookColumns(**plain, bids=bids, asks=asks, prices=self.prices[levels], sizes=self.sizes[levels])
+
     def values(self) -> tuple[Ints, ...]:
         """A column a step of all that there is, levels as one number: what is hashed of a run's rows."""
         return self.ts, self.ts_recv, self.seq, self.day, self.form, self._marks()

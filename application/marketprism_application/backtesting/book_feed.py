@@ -84,12 +84,7 @@ class BookFeed:
         self._view = BookView(market, self.book)
         self._rows = steps_of_book(columns, received=received)
         self._next = next(self._rows, None)
-
-    @property
-    def head(self) -> int:
-        """When the next step is there, by the clock of the run."""
-        row = self._next
-        return FAR_AWAY if row is None else row[0]
+        self.head = FAR_AWAY if self._next is None else self._next[0]  # when the next step is there
 
     def drive(self) -> None:
         """Deliver the next step, and those after it that are due before the clock's limit."""
@@ -110,7 +105,7 @@ class BookFeed:
             row = next(rows, None)
             if row is None or row[0] >= clock.limit:
                 break
-        self._next = row
+        self._next, self.head = row, FAR_AWAY if row is None else row[0]
 
 
 def steps_of_book(columns: BookColumns, *, received: bool) -> Iterator[tuple[int, BookStep]]:
@@ -127,7 +122,7 @@ def steps_of_book(columns: BookColumns, *, received: bool) -> Iterator[tuple[int
         for now, ts, seq, day, form, first, middle, last in rows:
             yield (
                 now,
-                BookStep(
+                (
                     ts,
                     seq,
                     day,

@@ -3,9 +3,9 @@ and moves up by trades and, by the model of the run, by cancellations."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, TypeAlias
 
-from marketprism_application.backtesting.book_columns import REPLACES, UNKNOWN
+from marketprism_application.backtesting.book_columns import REPLACES, UPDATES
 from marketprism_application.backtesting.book_ladder import Ladder, Ladders
 from marketprism_application.backtesting.columns import CONTINUOUS, NO_PRICE
 from marketprism_application.backtesting.cursors import TradeView
@@ -16,20 +16,14 @@ from marketprism_application.backtesting.quotes_before import share_out
 from marketprism_application.backtesting.slippage import SlippageOf
 from marketprism_application.backtesting.trade_fills import TradeFills
 
-_TOOK = 0  # what `met` of an order is that took before it rested: levels that it took from fill it no second time
+_TOOK: Final = (
+    0  # what `met` of an order is that took before it rested: levels that it took from fill it no second time
+)
 
 
-class BookStep(NamedTuple):
-    """One step of a book: what it is, and levels as units and steps of quantity, 0 where one is gone."""
-
-    ts: int
-    seq: int
-    day: int
-    form: int
-    bid_prices: list[int]
-    bid_sizes: list[int]
-    ask_prices: list[int]
-    ask_sizes: list[int]
+# One step of a book, a plain tuple for its speed: the venue's time, its number, the trading day, what it does (`form`),
+# then prices and sizes of bids and of asks as units and steps, 0 where a level is gone.
+BookStep: TypeAlias = tuple[int, int, int, int, list[int], list[int], list[int], list[int]]
 
 
 class BookFills:
@@ -53,19 +47,24 @@ class BookFills:
             apply_step(book, step)
             self._tape.forget(market)
             return
-        active = [order for order in market.working if order.ts_active <= step.ts]
+        active = [order for order in market.working if order.ts_active <= step[0]]
         was_known = book.is_known
-        for order in active:
-            if not order.joined and was_known and not book.takes(order):
-                book.join(order)
+        if was_known:
+            for order in active:
+                if not order.joined and not book.takes(order):
+                    book.join(order)
         sizes = [_shown(book, order) for order in active]
         apply_step(book, step)
         if book.is_known:
+            bid, ask = book.bids.best, book.asks.best
             for order, size in zip(active, sizes, strict=True):
                 if order.is_done:
                     continue
                 if order.joined:
-                    self._move_up(market, book, step, order, size)
+                    limit = order.limit_ticks
+                    crossed = limit is not None and (ask <= limit if order.sign > 0 else bid >= limit)
+                    if crossed or order.met >= _TOOK or _shown(book, order) != size:
+                        self._move_up(market, book, step, order, size)
                 elif was_known or book.takes(order):
                     self._arrive(market, book, step, order)
                 else:
@@ -129,11 +128,11 @@ class BookFills:
             self._desk.end(order, OrderState.REJECTED, "NO_COUNTERPARTY")
             return
         if order.tif is not TimeInForce.FOK or not wanted:
-            evidence = Evidence("book", market.venue, market.symbol, step.ts, step.seq)
+            evidence = Evidence("book", market.venue, market.symbol, step[0], step[1])
             for price, steps in found:
                 other.taken[price] = other.taken.get(price, 0) + steps
                 paid = price if limit is not None else self._slippage.price(market, sign, price, steps=steps)
-                self._desk.fill(order, steps, paid, step.ts, taker=True, evidence=evidence)
+                self._desk.fill(order, steps, paid, step[0], taker=True, evidence=evidence)
         if order.tif in (TimeInForce.FAK, TimeInForce.FOK) and not order.is_done:
             self._desk.end(order, OrderState.CANCELLED, "NOT_FILLED_AT_ONCE")
 
@@ -145,8 +144,8 @@ class BookFills:
         if other.best != NO_PRICE and other.best * sign <= limit * sign:
             steps = order.left if order.met < _TOOK else self._take(other, order)
             if steps > 0:
-                evidence = Evidence("book", market.venue, market.symbol, step.ts, step.seq)
-                self._desk.fill(order, steps, limit, step.ts, taker=False, evidence=evidence)
+                evidence = Evidence("book", market.venue, market.symbol, step[0], step[1])
+                self._desk.fill(order, steps, limit, step[0], taker=False, evidence=evidence)
             return
         order.met = -1
         traded = self._tape.traded(market, limit, -sign)
@@ -161,17 +160,18 @@ def _shown(book: Ladders, order: Order) -> int:
 
 def apply_step(book: Ladders, step: BookStep) -> None:
     """Change a book by a step."""
-    if step.form == UNKNOWN:
-        book.is_known = False
-    elif step.form == REPLACES:
-        book.bids.replace(step.bid_prices, step.bid_sizes)
-        book.asks.replace(step.ask_prices, step.ask_sizes)
+    _, _, _, form, bid_prices, bid_sizes, ask_prices, ask_sizes = step
+    if form == UPDATES:
+        if bid_prices:
+            book.bids.change(bid_prices, bid_sizes)
+        if ask_prices:
+            book.asks.change(ask_prices, ask_sizes)
+    elif form == REPLACES:
+        book.bids.replace(bid_prices, bid_sizes)
+        book.asks.replace(ask_prices, ask_sizes)
         book.is_known = True
     else:
-        if step.bid_prices:
-            book.bids.change(step.bid_prices, step.bid_sizes)
-        if step.ask_prices:
-            book.asks.change(step.ask_prices, step.ask_sizes)
+        book.is_known = False
 
 
 __all__ = ["BookFills", "BookStep", "apply_step"]

@@ -13,6 +13,7 @@ from marketprism_application.backtesting.book_columns import REPLACES, UNKNOWN, 
 from marketprism_application.backtesting.columns import Ints, TradeColumns
 from marketprism_application.backtesting.errors import NoDataError
 from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.marks import MarkColumns
 from marketprism_application.backtesting.tables import Steps, on_grid, steps_of
 from marketprism_application.integrity.exact_numbers import ExactNumbers, exact_numbers
 from marketprism_application.ports.imports import DECIMAL
@@ -63,6 +64,20 @@ def book_and_tape(
         _ints([-1 if trade.side == "sell" else 1 for trade in trades]),
     )
     return BookAndTape(columns, tape, steps)
+
+
+def marks_of(
+    instrument: Instrument, marks: Sequence[tuple[int, Decimal]], schedule: Schedule, unit: Decimal
+) -> MarkColumns | None:
+    """Marks with their times as columns, cut down to units; None without one, or with nothing to be liquidated by."""
+    if not marks or instrument.margin is None:
+        return None
+    ordered = sorted(marks)
+    return MarkColumns(
+        _ints([ts for ts, _ in ordered]),
+        _ints([int(schedule.trading_day_of(ts)) for ts, _ in ordered]),
+        _ints([int(price / unit) for _, price in ordered]),
+    )
 
 
 def _by_time(record: OrderBook | Trade) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from marketprism_application.backtesting.book_columns import BookColumns
 from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.marks import MarkColumns
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -108,7 +109,7 @@ class TradeColumns:
         return self.ts, self.seq, self.day, self.price, self.quantity, self.taker
 
 
-Columns: TypeAlias = BarColumns | TickColumns | TradeColumns | BookColumns
+Columns: TypeAlias = BarColumns | TickColumns | TradeColumns | BookColumns | MarkColumns
 
 
 class Hole(NamedTuple):
@@ -163,6 +164,7 @@ class InstrumentData:
     ticks: TickColumns | None = None
     trades: TradeColumns | None = None
     books: BookColumns | None = None
+    marks: MarkColumns | None = None
     holes: tuple[Hole, ...] = ()
     funding: tuple[FundingRow, ...] = ()
     leads: tuple[Lead, ...] = ()
@@ -190,6 +192,8 @@ class InstrumentData:
             found.append(("trade", self.trades))
         if self.books is not None:
             found.append(("book", self.books))
+        if self.marks is not None:
+            found.append(("mark", self.marks))
         return [(name, each) for name, each in found if len(each)]
 
 

@@ -74,8 +74,9 @@ def _leads(
         data = contracts.get(roll.symbol)
         ts = None if data is None else _first_of(data, int(roll.trading_day))
         if ts is None:
+            day = roll.trading_day
             raise BacktestError(
-                f"{PREFIX}{product}: expected rows of {roll.symbol}, which leads from {roll.trading_day} on, was none"
+                f"continuous:{product}: expected rows of {roll.symbol}, which leads from {day} on, was none"
             )
         found.append(Lead(roll.symbol, ts, factor, shift))
     return tuple(found)

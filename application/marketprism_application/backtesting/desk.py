@@ -247,14 +247,13 @@ class Desk:
         for kind, price in ((OrderKind.STOP, stop), (OrderKind.LIMIT, take)):
             if price is None:
                 continue
-            order = Order(
-                len(self.orders) + 1, entry.market, -entry.sign, kind, entry.filled, TimeInForce.GTC, self.now
-            )
+            # They lie at the venue since the fill, which a bar tells of at its end only.
+            order = Order(len(self.orders) + 1, entry.market, -entry.sign, kind, entry.filled, TimeInForce.GTC, ts)
             if kind is OrderKind.STOP:
                 order.stop_ticks = price
             else:
                 order.limit_ticks = price
-            order.parent, order.tag, order.ts_active = entry.number, entry.tag, ts
+            order.parent, order.tag = entry.number, entry.tag
             self.orders.append(order)
             entry.market.working.append(order)
             exits.append(order)

@@ -36,6 +36,7 @@ from marketprism_application.backtesting.errors import BacktestError, NoDataErro
 from marketprism_application.backtesting.feeds import BarFeed, Chunks, Feed, TickFeed, TradeFeed
 from marketprism_application.backtesting.forced import forced_end, is_reached
 from marketprism_application.backtesting.history import History
+from marketprism_application.backtesting.mark_feed import MarkFeed
 from marketprism_application.backtesting.market import Market
 from marketprism_application.backtesting.orders import Evidence, OrderState
 from marketprism_application.backtesting.queue_fills import QueueFills
@@ -145,6 +146,8 @@ class Engine:
                 new_day=self._new_day,
                 chunks=fills.chunks,
             )
+        if data.marks is not None:
+            yield MarkFeed(self.clock, market, data.marks, self._guard)
         if data.books is not None and mode is not FillMode.BAR:
             yield self._book_feed(market, data.books, fills.books, deliver=wants["on_book"])
         if data.ticks is not None and mode is not FillMode.BAR:
@@ -359,7 +362,7 @@ class Engine:
         found = forced_end(self.account, self.markets, market)
         if found is None or not is_reached(found, market, low, high):
             return
-        market.guarded = False
+        market.guarded = market.mark_guarded = False
         price = found.bankruptcy
         order = self.desk.force_close(market, "liquidation" if price is not None else "forced")
         self.desk.counts["LIQUIDATED"] += 1
@@ -367,6 +370,7 @@ class Engine:
             return
         ticks, _ = market.ticks_of(price, order.sign)
         series = f"bar.{next(iter(market.data.bars))}" if self.settings.fill is FillMode.BAR else "tick"
+        series = "mark" if market.data.marks is not None else series
         evidence = Evidence(series, market.venue, market.symbol, ts, 0)
         self.desk.fill(order, order.left, ticks, ts, taker=True, evidence=evidence)
         self.strategy.on_liquidation(self.context, self.desk.fills[-1])

@@ -83,7 +83,8 @@ def daily_equity(desk: Desk, marks: Sequence[Marks], capital: Decimal, until: in
     for day in days:
         last = [int(np.searchsorted(each.day, day, side="right")) - 1 for each in marks]
         ends = [int(each.ts[row]) for each, row in zip(marks, last, strict=True) if row >= 0]
-        ts = min(max(ends), until)
+        # On the last day whatever is known counts: an order may be filled behind the last price.
+        ts = until if day == days[-1] else min(max(ends), until)
         upto = bisect_right(times, ts)
         held = _held(desk.holdings[:upto])
         cash = desk.holdings[upto - 1].cash if upto else capital

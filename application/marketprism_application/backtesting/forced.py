@@ -58,13 +58,15 @@ def refresh_guard(account: Account, markets: Sequence[Market], market: Market) -
 
     The guard is rough, and too early by a thousandth: a row that passes it is judged by the exact price.
     """
-    market.liquidated_below, market.liquidated_above, market.guarded = NO_PRICE, -NO_PRICE, False
+    market.liquidated_below, market.liquidated_above = NO_PRICE, -NO_PRICE
+    market.guarded = market.mark_guarded = False
     if not market.held or market.instrument.margin is None:
         return
     price = _rough(account, markets, market)
     if price is None:
         return
-    market.guarded = True
+    market.mark_guarded = market.data.marks is not None
+    market.guarded = not market.mark_guarded
     if market.held > 0:
         market.liquidated_below = math.ceil(price * (1 + _EARLY))
     else:

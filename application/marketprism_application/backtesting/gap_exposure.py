@@ -51,7 +51,7 @@ class SessionTime:
     """Session time of an instrument over the range of its rows: breaks, nights and holidays do not count."""
 
     def __init__(self, market: Market) -> None:
-        times = [columns for _, columns in market.data.series()]
+        times = [columns for name, columns in market.data.series() if name != "mark"]
         first = min((int(_starts(each)[0]) for each in times), default=0)
         last = max((int(each.time[-1]) for each in times), default=0)
         opens, closes = [], []
@@ -172,7 +172,7 @@ def overlaps(holes: Sequence[Hole], ts_from: int, ts_to: int) -> bool:
 
 def _bound(market: Market, fills: Sequence[Fill]) -> Decimal:
     """How far off the result can be: in each gap the price moves by three deviations of its time, against what was
-    held through it, and where nothing was, against the largest position of the run."""
+    held through it, and where nothing was, against the largest position of the run; inside the limits of the day."""
     if not market.data.holes:
         return ZERO
     mine = [fill for fill in fills if fill.symbol == market.symbol]
@@ -183,9 +183,22 @@ def _bound(market: Market, fills: Sequence[Fill]) -> Decimal:
     for hole in market.data.holes:
         held = next((fill.held for fill in reversed(mine) if fill.ts_known <= hole.ts_from), ZERO)
         minutes = max(0, time.at(hole.ts_to) - time.at(hole.ts_from)) / NANOS_PER_MINUTE
-        move = Decimal(str(round(_SIGMAS * deviation * math.sqrt(minutes), 6)))
+        far = _SIGMAS * deviation * math.sqrt(minutes)
+        move = Decimal(str(round(min(far, _room(market, hole)), 6)))
         total += (abs(held) or most) * market.instrument.terms.multiplier * move * market.unit
     return total
+
+
+def _room(market: Market, hole: Hole) -> float:
+    """How far the price could go in a gap inside the limits of its day, in units; endless where those are not known."""
+    ticks = market.data.ticks
+    if ticks is None or market.schedule.trading_day_of(hole.ts_from) != market.schedule.trading_day_of(hole.ts_to):
+        return math.inf
+    row = int(np.searchsorted(ticks.ts, hole.ts_from, side="right")) - 1
+    last, upper, lower = (int(each[row]) for each in (ticks.last, ticks.limit_up, ticks.limit_down))
+    if row < 0 or NO_PRICE in (last, upper, lower):
+        return math.inf
+    return float(max(upper - last, last - lower))
 
 
 def _deviation_a_minute(market: Market) -> float:

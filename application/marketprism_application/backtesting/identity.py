@@ -18,7 +18,7 @@ from marketprism_application.backtesting.market import Market
 from marketprism_application.backtesting.settings import RunSettings
 from marketprism_application.backtesting.strategy import Parameters, Strategy
 
-ENGINE_VERSION = 1  # one more whenever a change of the engine can change a result
+ENGINE_VERSION = 2  # one more whenever a change of the engine can change a result
 _CANONICAL = msgspec.msgpack.Encoder(order="deterministic")
 
 

@@ -25,6 +25,7 @@ class Instrument:
     asked for, unless `leverage` is given. `limits` are those of trading days whose rows do not bear them. `sides`
     gives days (`YYYYMMDD`) the number of sides that volumes count; without one the exchange's own dates decide.
     `last_day` is the last trading day (`YYYYMMDD`, empty: it is not known), `delivery` the price that it delivers at.
+    `remarks`: what is to be said of these terms, which changes no result.
     """
 
     venue: str
@@ -43,6 +44,7 @@ class Instrument:
     sides: Mapping[str, int] = field(default_factory=dict)
     last_day: str = ""
     delivery: Decimal | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final
 
 from marketprism_application.backtesting.columns import CLOSED, NO_PRICE, Hole, InstrumentData
 from marketprism_application.backtesting.cursors import TickView
@@ -13,6 +14,8 @@ from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.trading.chinese_futures import MarginRate
 from marketprism_domain.trading.volume_sides import volume_sides
+
+PERPETUAL: Final = "-PERP"
 
 
 class Market(PriceGrid):
@@ -35,6 +38,8 @@ class Market(PriceGrid):
         "limit_up",
         "liquidated_above",
         "liquidated_below",
+        "mark",
+        "mark_guarded",
         "order_step",
         "phase",
         "rank",
@@ -69,6 +74,7 @@ class Market(PriceGrid):
         self.wanted: int | None = None  # target that waits for the market to open
         self.hole: Hole | None = None  # the last one that was noticed
         self.liquidated_below, self.liquidated_above, self.guarded = NO_PRICE, -NO_PRICE, False
+        self.mark, self.mark_guarded = NO_PRICE, False  # of an instrument whose venue published marks
         self.view = TickView(self)
         self._day_sides: dict[int, int] = {}
         self._rough_margin: tuple[MarginRate, float, float] | None = None
@@ -89,7 +95,7 @@ class Market(PriceGrid):
     @property
     def is_perpetual(self) -> bool:
         """Whether it is a contract without an end, which pays funding."""
-        return self.symbol.endswith("-PERP")
+        return self.symbol.endswith(PERPETUAL)
 
     def settlement(self, day: str) -> Decimal | None:
         """The settlement price of a trading day (YYYYMMDD) by the stored rows, None where they do not have it."""

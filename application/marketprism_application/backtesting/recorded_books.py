@@ -9,6 +9,7 @@ from marketprism_application.backtesting.columns import FundingRow
 from marketprism_application.contracts.venue_messages import (
     FundingRateMessage,
     Levels,
+    MarkPriceMessage,
     Message,
     OrderBookMessage,
     TradeMessage,
@@ -27,6 +28,7 @@ class RecordedBooks:
     def __init__(self) -> None:
         self.books: dict[Key, list[OrderBook]] = {}
         self.trades: dict[Key, list[Trade]] = {}
+        self.marks: dict[Key, list[tuple[int, Decimal]]] = {}
         self._rates: dict[Key, dict[int, FundingRow]] = {}
 
     async def passing(self, batches: AsyncIterator[SourceBatch]) -> AsyncIterator[SourceBatch]:
@@ -43,6 +45,8 @@ class RecordedBooks:
             self.trades.setdefault(key, []).append(_trade(message))
         elif isinstance(message, OrderBookMessage):
             self.books.setdefault(key, []).append(_book(message))
+        elif isinstance(message, MarkPriceMessage):
+            self.marks.setdefault(key, []).append((message.ts_event, Decimal(message.mark_price)))
         elif isinstance(message, FundingRateMessage) and message.ts_funding is not None:
             # The last rate before its settlement is the one that is paid.
             row = FundingRow(message.ts_funding, Decimal(message.rate), _or_none(message.mark_price))

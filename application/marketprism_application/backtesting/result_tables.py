@@ -12,9 +12,9 @@ from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.orders import Evidence, Fill
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.integrity.exact_numbers import ArrowArray
-from marketprism_domain.trading.arithmetic import exact_arithmetic
 
-_DIGITS = 12  # behind the point, of every decimal of a table
+_PLACES = 12
+_NUMBER = pa.decimal128(38, _PLACES)
 
 
 def run_document(result: RunResult) -> dict[str, object]:
@@ -95,10 +95,14 @@ def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
 
 def _array(column: list[object]) -> ArrowArray:
     if any(isinstance(each, Decimal) for each in column):
-        with exact_arithmetic():  # the mean of several prices may have digits without end
-            rounded = [round(each, _DIGITS) if isinstance(each, Decimal) else each for each in column]
-        return pa.array(rounded, pa.decimal128(38, _DIGITS))
+        # Averages have no end: they are rounded to the twelve places that a table has.
+        return pa.array([_rounded(each) if isinstance(each, Decimal) else each for each in column], _NUMBER)
     return pa.array(column)
+
+
+def _rounded(number: Decimal) -> Decimal:
+    exponent = number.as_tuple().exponent
+    return number if isinstance(exponent, int) and exponent >= -_PLACES else round(number, _PLACES)
 
 
 def as_texts(table: pa.Table) -> pa.Table:

@@ -181,6 +181,7 @@ class _Account:
             net = days[-1].equity - settings.capital
         digests = data_digests(engine.selection)
         state = "failed" if failed is not None else "stopped" if engine.stopped else "done"
+        of_terms = tuple(each for data in engine.selection.instruments for each in data.instrument.remarks)
         more = (f"stopped: {engine.stopped}",) if engine.stopped else ()
         return RunResult(
             run_id(
@@ -216,7 +217,7 @@ class _Account:
             self._seconds,
             engine.context.logs,
             engine.context.series,
-            (*remarks, *more),
+            (*remarks, *of_terms, *more),
         )
 
     def _orders(self) -> list[OrderRow]:

@@ -84,7 +84,8 @@ class Settler:
 
     def _settle_funding(self, market: Market, row: FundingRow) -> None:
         instrument = market.instrument
-        mark = row.mark if row.mark is not None else market.price(market.last)
+        published = market.last if market.mark == NO_PRICE else market.mark
+        mark = row.mark if row.mark is not None else market.price(published)
         for lot in self._account.position(market).lots:
             if is_charged(lot.ts, row.ts, instrument.funding_cutoff_s):
                 sign, quantity = (1 if lot.steps > 0 else -1), market.quantity(abs(lot.steps))

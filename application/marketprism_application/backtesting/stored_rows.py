@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import msgspec
 import pyarrow as pa
 
-from marketprism_application.backtesting.columns import InstrumentData, Selection, TickColumns
+from marketprism_application.backtesting.book_tables import BookAndTape, book_and_tape
+from marketprism_application.backtesting.columns import FundingRow, InstrumentData, Selection, TickColumns
 from marketprism_application.backtesting.continuous_view import PREFIX, is_view, with_view
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.market import PERPETUAL
 from marketprism_application.backtesting.settings import FillMode
 from marketprism_application.backtesting.stored_pages import BarPages, Head, TickPages
 from marketprism_application.backtesting.tables import Steps, holes_of
 from marketprism_application.contracts.failures import AnswerError, Code
-from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
-from marketprism_application.contracts.questions import Dominant, Question, Records, key_of, next_of
+from marketprism_application.contracts.kinds import BAR, FUNDING_RATE, GAP, ORDERBOOK, TICK, TRADE, DataKind
+from marketprism_application.contracts.questions import (
+    Dominant,
+    Instruments,
+    InstrumentSearch,
+    Question,
+    Records,
+    key_of,
+    next_of,
+)
 from marketprism_domain.bars.contract_rolls import Roll as ProductRoll
+from marketprism_domain.instruments.exchange_codes import is_chinese
+from marketprism_domain.marketdata.funding_rate import FundingRate
 from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.orderbook import OrderBook
+from marketprism_domain.marketdata.trade import Trade
+from marketprism_domain.sessions.calendar import AlwaysOpen
 from marketprism_domain.sessions.trading_days import china_date, day_of, day_text
 
 Ask: TypeAlias = Callable[[Question], Awaitable[pa.Table]]
 Terms: TypeAlias = Callable[[str, str, date], Instrument]
 _PAGE = 5_000
+_NEAR_NS = 300_000_000_000  # venues write the rate that was paid some time behind its instant
 _NIGHT_DAYS = 12  # the night before a trading day, over the longest holidays
 
 
@@ -97,7 +113,7 @@ async def _contracts(
             raise missing
         led.append(roll)
     if not led:
-        raise NoDataError(f"{PREFIX}{product}: expected stored rows of contracts that led, there are none in the range")
+        raise NoDataError(f"continuous:{product}: expected stored rows of contracts that led, there are none there")
     return contracts, led
 
 
@@ -144,15 +160,74 @@ async def stored_instrument(
     question = Records(GAP.name, head.symbol, venue, asked.ts_from, asked.ts_to, None, _PAGE)
     async for page in _pages(ask, question):
         gaps += cast("list[Gap]", _records(GAP, page))
-    return await asyncio.to_thread(_columns, head, bars, ticks, gaps, interval, terms)
+    beside = await _beside(ask, head, asked)
+    last_day = await _last_day(ask, head.venue, head.symbol)
+    return await asyncio.to_thread(_columns, _Found(head, bars, ticks, gaps, beside, last_day), interval, terms)
 
 
-def _columns(
-    head: Head, bars: BarPages, ticks: TickPages, gaps: list[Gap], interval: str, terms: Terms
-) -> InstrumentData:
+class _Found(NamedTuple):
+    """What is stored of an instrument."""
+
+    head: Head
+    bars: BarPages
+    ticks: TickPages
+    gaps: list[Gap]
+    beside: _Beside
+    last_day: str
+
+
+class _Beside(NamedTuple):
+    """What is stored of a crypto market beside its ticks: rates of funding, and what mode `queue` fills by."""
+
+    funding: tuple[FundingRow, ...]
+    books: list[OrderBook]
+    trades: list[Trade]
+
+
+async def _beside(ask: Ask, head: Head, asked: RowsAsked) -> _Beside:
+    if is_chinese(head.venue):
+        return _Beside((), [], [])
+    rates: dict[int, FundingRow] = {}
+    whole = Records("", head.symbol, head.venue, asked.ts_from, asked.ts_to, None, _PAGE)
+    if head.symbol.endswith(PERPETUAL):
+        until = None if asked.ts_to is None else asked.ts_to + _NEAR_NS
+        question = msgspec.structs.replace(whole, kind=FUNDING_RATE.name, ts_to=until)
+        async for page in _pages(ask, question):
+            for each in cast("list[FundingRate]", _records(FUNDING_RATE, page)):
+                ts = each.ts_event if each.settled and each.ts_funding is None else each.ts_funding
+                if ts is not None:  # the last rate before its settlement is the one that is paid
+                    rates[ts] = FundingRow(ts, each.rate.normalize(), each.mark_price)
+    books: list[OrderBook] = []
+    trades: list[Trade] = []
+    if asked.fill is FillMode.QUEUE:
+        async for page in _pages(ask, msgspec.structs.replace(whole, kind=ORDERBOOK.name)):
+            books += cast("list[OrderBook]", await asyncio.to_thread(_records, ORDERBOOK, page))
+        if books:
+            async for page in _pages(ask, msgspec.structs.replace(whole, kind=TRADE.name)):
+                trades += cast("list[Trade]", await asyncio.to_thread(_records, TRADE, page))
+    paid = sorted(rates.values(), key=lambda row: row.ts)
+    inside = [row for row in paid if asked.ts_to is None or row.ts <= asked.ts_to]
+    return _Beside(tuple(inside), books, trades)
+
+
+async def _last_day(ask: Ask, venue: str, symbol: str) -> str:
+    """The last trading day of an instrument by its stored terms, empty where they do not have it."""
+    found = await ask(Instruments(InstrumentSearch(text=symbol, limit=_PAGE)))
+    rows = [row for row in found.to_pylist() if row["venue"] == venue and row["symbol"] == symbol]
+    return str(rows[0]["expire_day"] or "") if rows else ""
+
+
+def _columns(found: _Found, interval: str, terms: Terms) -> InstrumentData:
+    bars, ticks, beside = found.bars, found.ticks, found.beside
+    head = found.head
     instrument = terms(head.venue, head.symbol, day_of(head.trading_day))
+    instrument = replace(instrument, last_day=found.last_day or instrument.last_day)
     columns: TickColumns | None = None
     steps: Steps | None = None
+    tape: BookAndTape | None = None
+    if beside.books and beside.trades:
+        tape = book_and_tape(instrument, beside.books, beside.trades, AlwaysOpen())
+        steps = tape.steps
     if ticks.head is not None:
         columns, steps = ticks.columns(instrument, steps)
     of_bars = {}
@@ -166,7 +241,10 @@ def _columns(
         steps.step,
         of_bars,
         columns,
-        holes=holes_of(gaps),
+        None if tape is None else tape.trades,
+        None if tape is None else tape.books,
+        holes=holes_of(found.gaps),
+        funding=beside.funding,
         settlements=settled,
         settled_before=before,
     )
@@ -191,7 +269,7 @@ async def _pages(ask: Ask, question: Records) -> AsyncIterator[pa.Table]:
         question = msgspec.structs.replace(question, after=after)
 
 
-_KINDS = {each.name: each for each in (BAR, TICK, GAP)}
+_KINDS = {each.name: each for each in (BAR, TICK, GAP, FUNDING_RATE, ORDERBOOK, TRADE)}
 
 
 def _code_of(error: Exception) -> str:

@@ -12,12 +12,12 @@ import numpy as np
 
 from marketprism_application.backtesting.columns import (
     BarColumns,
-    InstrumentData,
     Selection,
     TickColumns,
     TradeColumns,
 )
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
+from marketprism_application.backtesting.marks import MarkColumns
 from marketprism_application.backtesting.options import settings_of
 from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.sweeps.shortlist import shortlist
@@ -26,7 +26,7 @@ from marketprism_services.backtest.child_messages import Found, Frame, Walk
 from marketprism_services.backtest.objectives import value_of
 from marketprism_services.backtest.row_files import read_rows
 
-C = TypeVar("C", BarColumns, TickColumns, TradeColumns)
+C = TypeVar("C", BarColumns, TickColumns, TradeColumns, MarkColumns)
 
 
 class RunOne(Protocol):
@@ -99,19 +99,25 @@ def days_of(rows: Selection) -> list[str]:
 
 
 def rows_of_days(rows: Selection, days: Iterable[str]) -> Selection:
-    """The rows of some trading days that follow one another. Raises NoDataError: an instrument has none."""
+    """The rows of some trading days that follow one another. A contract that a view needs no more is left out.
+
+    Raises:
+        NoDataError: an instrument has none.
+    """
     chosen = np.array([int(each) for each in days], dtype=np.int64)
     found = []
     for data in rows.instruments:
-        cut = InstrumentData(
-            data.instrument,
-            data.unit,
-            data.step,
-            {interval: _cut(columns, chosen) for interval, columns in data.bars.items()},
-            None if data.ticks is None else _cut(data.ticks, chosen),
-            None if data.trades is None else _cut(data.trades, chosen),
+        cut = replace(
+            data,
+            bars={interval: _cut(columns, chosen) for interval, columns in data.bars.items()},
+            ticks=None if data.ticks is None else _cut(data.ticks, chosen),
+            trades=None if data.trades is None else _cut(data.trades, chosen),
+            marks=None if data.marks is None else _cut(data.marks, chosen),
+            books=None if data.books is None else data.books.taken(np.isin(data.books.day, chosen)),
         )
         if not cut.series():
+            if data.silent:
+                continue
             raise NoDataError(f"{data.instrument.symbol}: expected rows from {chosen[0]} to {chosen[-1]}, was none")
         first, last = Selection((cut,)).bounds()
         found.append(
@@ -121,7 +127,9 @@ def rows_of_days(rows: Selection, days: Iterable[str]) -> Selection:
                 funding=tuple(row for row in data.funding if first <= row.ts <= last),
             )
         )
-    return Selection(tuple(found), rows.rolls)
+    there = {data.instrument.symbol for data in found}
+    left = [replace(data, leads=tuple(lead for lead in data.leads if lead.symbol in there)) for data in found]
+    return Selection(tuple(left), tuple(roll for roll in rows.rolls if {roll.leaves, roll.enters} <= there))
 
 
 def _cut(columns: C, days: np.ndarray[tuple[int], np.dtype[np.int64]]) -> C:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from marketprism_application.backtesting.book_columns import BookColumns
 from marketprism_application.backtesting.columns import (
     BarColumns,
     InstrumentData,
@@ -23,10 +24,13 @@ from marketprism_application.backtesting.columns import (
     TickColumns,
     TradeColumns,
 )
+from marketprism_application.backtesting.marks import MarkColumns
 from marketprism_application.integrity.exact_numbers import ArrowColumn
 
 _META = "meta.pickle"
 _FLAG = "gap"
+_BOOK = "book"
+_OTHER_LENGTHS = ("prices", "sizes", "bids")
 
 
 class RowsWriter:
@@ -52,7 +56,8 @@ class RowsWriter:
             file = f"{len(self._series)}-{name}.arrow"
             _write(self._partial / file, columns)
             names.append((name, file))
-        self._series.append((replace(data, bars={}, ticks=None, trades=None, release=None), names))
+        bare = replace(data, bars={}, ticks=None, trades=None, books=None, marks=None, release=None)
+        self._series.append((bare, names))
 
     def finish(self, rolls: tuple[Roll, ...] = ()) -> None:
         """Let the folder be there: as a whole or not at all. Raises OSError."""
@@ -87,11 +92,17 @@ def read_rows(folder: Path) -> Selection:
         ticks: TickColumns | None = None
         trades: TradeColumns | None = None
         maps = []
+        marks: MarkColumns | None = None
+        of_books: dict[str, Ints] = {}
         for name, file in names:
             columns, mapped = _read(folder / file)
             maps.append(mapped)
             if name == "tick":
                 ticks = TickColumns(**columns)
+            elif name == "mark":
+                marks = MarkColumns(**columns)
+            elif name.startswith(_BOOK):
+                of_books |= columns
             elif name == "trade":
                 trades = TradeColumns(**columns)
             else:
@@ -99,7 +110,9 @@ def read_rows(folder: Path) -> Selection:
                 flags = columns.pop(_FLAG).view(np.bool_)
                 bars[interval] = BarColumns(interval, gap=flags, **columns)
         release = partial(_release, tuple(maps))
-        found.append(replace(data, bars=bars, ticks=ticks, trades=trades, release=release))
+        books = BookColumns(**of_books) if of_books else None
+        series = {"ticks": ticks, "trades": trades, "books": books, "marks": marks}
+        found.append(replace(data, bars=bars, release=release, **series))
     return Selection(tuple(found), rolls)
 
 
@@ -114,21 +127,28 @@ def bytes_of(folder: Path) -> int:
     return sum(each.stat().st_size for each in folder.iterdir() if each.is_file())
 
 
-def _all(data: InstrumentData) -> list[tuple[str, BarColumns | TickColumns | TradeColumns]]:
+def _all(data: InstrumentData) -> list[tuple[str, dict[str, Ints]]]:
     """Every series in the order that the data have, which `series` would sort: the first interval is what fills."""
-    found: list[tuple[str, BarColumns | TickColumns | TradeColumns]] = [
-        (f"bar.{interval}", columns) for interval, columns in data.bars.items()
+    found = [(f"bar.{interval}", _arrays(columns)) for interval, columns in data.bars.items()]
+    found += [
+        (name, _arrays(columns))
+        for name, columns in (("tick", data.ticks), ("trade", data.trades), ("mark", data.marks))
+        if columns is not None
     ]
-    found += [("tick", data.ticks)] if data.ticks is not None else []
-    return [*found, ("trade", data.trades)] if data.trades is not None else found
+    if data.books is not None:  # a table has columns of one length: steps, where their levels begin, and the levels
+        arrays = _arrays(data.books)
+        for part in (("prices", "sizes"), ("bids",), tuple(name for name in arrays if name not in _OTHER_LENGTHS)):
+            found.append((f"{_BOOK}.{part[0]}", {name: arrays[name] for name in part}))
+    return found
 
 
-def _write(path: Path, columns: BarColumns | TickColumns | TradeColumns) -> None:
+def _arrays(columns: BarColumns | TickColumns | TradeColumns | MarkColumns | BookColumns) -> dict[str, Ints]:
     names = [each.name for each in fields(columns) if each.name != "interval"]
-    arrays = [
-        pa.array(np.asarray(getattr(columns, name)).astype(np.uint8 if name == _FLAG else np.int64)) for name in names
-    ]
-    table = pa.table(dict(zip(names, arrays, strict=True)))
+    return {name: np.asarray(getattr(columns, name)).astype(np.uint8 if name == _FLAG else np.int64) for name in names}
+
+
+def _write(path: Path, arrays: dict[str, Ints]) -> None:
+    table = pa.table({name: pa.array(array) for name, array in arrays.items()})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)  # one batch: a column is one piece of memory
 

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
+from marketprism_application.backtesting.continuous_view import PREFIX, is_view
 from marketprism_application.backtesting.stored_rows import Ask
 from marketprism_application.contracts.backtests import RunQuestion
 from marketprism_application.contracts.failures import AnswerError, Code
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind
 from marketprism_application.contracts.overview_questions import Coverage
-from marketprism_application.contracts.questions import Records
+from marketprism_application.contracts.questions import Continuous, Records
 from marketprism_application.contracts.times import iso_short
 from marketprism_domain.values import Interval
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
@@ -45,7 +46,12 @@ class StoredRows:
     async def _place(self, question: RunQuestion, symbol: str) -> Place:
         asked = rows_asked(question)
         of, interval = (BAR, asked.bars_of) if asked.bars_of else (TICK, None)
-        probe = Records(of.name, symbol, question.venue or None, question.ts_from, question.ts_to, interval, 1)
+        probe: Records | Continuous = Records(
+            of.name, symbol, question.venue or None, question.ts_from, question.ts_to, interval, 1
+        )
+        if is_view(symbol):
+            product = symbol.removeprefix(PREFIX)
+            probe = Continuous(product, question.venue or None, question.ts_from, question.ts_to, interval or "1m", 1)
         try:
             found = await self._ask(probe)
             if not found.num_rows:
@@ -67,7 +73,8 @@ class StoredRows:
                 Code.UNAVAILABLE, f"query: expected the read side, {reason_of(error)}", retryable=True
             ) from error
         row, last = found.to_pylist()[0], newest.column(of.time_field)[0].as_py()
-        return Place(str(row["venue"]), str(row["symbol"]), int(row[of.time_field]), int(last))
+        stored = symbol if is_view(symbol) else str(row["symbol"])
+        return Place(str(row["venue"]), stored, int(row[of.time_field]), int(last))
 
     async def estimate(self, question: RunQuestion, places: Sequence[Place]) -> int:
         """About how many rows a run reads: minutes that are there, by the interval of its bars, and ticks by them."""

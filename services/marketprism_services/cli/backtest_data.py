@@ -17,8 +17,9 @@ from marketprism_adapters.imports.registry import open_rows_file
 from marketprism_adapters.sources.registry import replay_spec
 from marketprism_adapters.trading_tables.files import FileTables
 from marketprism_application.backtesting import terms
-from marketprism_application.backtesting.book_tables import BookAndTape, book_and_tape
+from marketprism_application.backtesting.book_tables import BookAndTape, book_and_tape, marks_of
 from marketprism_application.backtesting.columns import FundingRow, Hole, InstrumentData, Selection
+from marketprism_application.backtesting.continuous_view import named_rolls, with_view
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.options import TermsGiven
@@ -42,6 +43,7 @@ from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
 from marketprism_application.ports.imports import FileHints, FileSeries, RowsFile
 from marketprism_application.replay.rebuild import rebuild
+from marketprism_domain.instruments.names import product_of
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
@@ -68,6 +70,8 @@ class DataAsked:
     ts_to: int | None = None
     terms: TermsGiven = field(default_factory=TermsGiven)
     config: Path | None = None
+    rolls: str = ""
+    adjust: str = "difference"
 
     @property
     def wants_ticks(self) -> bool:
@@ -77,7 +81,9 @@ class DataAsked:
     @property
     def rows(self) -> RowsAsked:
         """The same of a store."""
-        return RowsAsked(self.interval, self.fill, self.detail, self.venue, self.ts_from, self.ts_to)
+        return RowsAsked(
+            self.interval, self.fill, self.detail, self.venue, self.ts_from, self.ts_to, adjust=self.adjust
+        )
 
 
 class FileRows:
@@ -107,7 +113,11 @@ class FileRows:
             if data.instrument.key in found:
                 raise BacktestError(f"data: expected {data.instrument.symbol} once, was in a recording and in a file")
             found[data.instrument.key] = data
-        return Selection(tuple(found[key] for key in sorted(found)))
+        instruments = tuple(found[key] for key in sorted(found))
+        if not self._asked.rolls:
+            return Selection(instruments)
+        product = product_of(instruments[0].instrument.symbol)
+        return with_view(product, instruments, named_rolls(self._asked.rolls, instruments), self._asked.adjust)
 
     def _rows_file(self, path: Path) -> RowsFile | None:
         """A file of rows; None for a recording of ticks, which says of itself what is wrong with it."""
@@ -183,6 +193,7 @@ class FileRows:
             columns,
             None if tape is None else tape.trades,
             None if tape is None else tape.books,
+            marks_of(instrument, beside.marks.get(key, []), self._calendar.schedule(*key), steps.unit),
             holes=holes_of(gaps),
             funding=tuple(row for row in beside.funding(key) if self._inside(row.ts)),
             settlements=settled,

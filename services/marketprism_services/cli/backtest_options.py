@@ -53,11 +53,17 @@ class BacktestOptions:
     latency: str = "0"
     queue: str = "risk_averse"
     gap_policy: str = "no_entry"
-    funding: str = "stored"
+    funding: str = "strict"
     seed: int = 0
     strict: bool = False
     clock: str = "event"
     config: str = ""
+    expiry: str = "close"
+    roll: str = "first_minutes"
+    rolls: str = ""
+    adjust: str = "difference"
+    depth: int = 20
+    impact: int = 0
 
     def plain(self) -> dict[str, object]:
         """The options as values of JSON."""
@@ -106,6 +112,8 @@ class BacktestOptions:
             ts_to,
             terms_of(self.plain()),
             Path(self.config) if self.config else None,
+            self.rolls,
+            self.adjust,
         )
 
 
@@ -146,16 +154,36 @@ def _options(
     touch: Annotated[bool, typer.Option("--touch", help="A bar that only touches a limit fills it.")] = False,
     detail: Annotated[str, typer.Option(help="tick: ticks decide between a stop and a target in one bar.")] = "",
     slippage: Annotated[
-        str, typer.Option(help="none, ticks:1, bps:2, spread:0.5 or noise:2 (ticks, seeded).")
+        str, typer.Option(help="none, ticks:1, bps:2, spread:0.5, noise:2 (ticks, seeded) or sqrt_impact:0.5.")
     ] = "none",
-    latency: Annotated[str, typer.Option(help="From a decision until the order is there: 600ms, 2s.")] = "0",
+    latency: Annotated[
+        str, typer.Option(help="Until an order is there: 600ms, 09:00=5ms,21:00=20ms, measured or measured+2ms.")
+    ] = "0",
     queue: Annotated[
         str, typer.Option(help="Cancellations before us: risk_averse, proportional or power:2.")
     ] = "risk_averse",
     gap_policy: Annotated[
         str, typer.Option(help="Gaps: ignore, no_entry, no_entry:MINUTES, flat_before_unknown or stop.")
     ] = "no_entry",
-    funding: Annotated[str, typer.Option(help="stored: rates that are there are paid; or ignore.")] = "stored",
+    funding: Annotated[
+        str, typer.Option(help="A settlement without a rate: strict (an error), assume:RATE, stored or ignore.")
+    ] = "strict",
+    expiry: Annotated[
+        str, typer.Option(help="On a contract's last day: close at its last price, settle in cash, or ignore.")
+    ] = "close",
+    roll: Annotated[
+        str, typer.Option(help="When rolls are traded: first_minutes, close:MINUTES or twap:MINUTES.")
+    ] = "first_minutes",
+    rolls: Annotated[
+        str, typer.Option(help="Files of contracts as one product: rb2405@20231220 leads from that day on.")
+    ] = "",
+    adjust: Annotated[
+        str, typer.Option(help="What a product's view is moved by at rolls: difference, ratio or none.")
+    ] = "difference",
+    depth: Annotated[int, typer.Option(help="Levels of a book that an order sweeps.")] = 20,
+    impact: Annotated[
+        int, typer.Option(help="Ticks that each further size of the best quote is worse, 0: it is waited for.")
+    ] = 0,
     clock: Annotated[str, typer.Option(help="event, or recv: when rows were received.")] = "event",
     seed: Annotated[int, typer.Option(help="Of ctx.random and of noise.")] = 0,
     strict: Annotated[

@@ -99,11 +99,13 @@ def test_rates_of_a_file_beside_the_bars_are_paid() -> None:
         str(FIXTURES / "bars" / f"ft_XRP_USDT_USDT-{name}.csv") for name in ("1h-futures", "8h-funding_rate")
     )
     params = ("--param", "fast=5", "--param", "slow=20", "--fee-rate", "0.0005", "--json")
-    without = last_object(call(AVERAGE, bars, *params)[1])
+    without = last_object(call(AVERAGE, bars, *params, "--funding", "ignore")[1])
     found = last_object(call(AVERAGE, bars, rates, *params)[1])
-    assert found["funding"] == pytest.approx(-0.000524568858)  # by the close of the bar that ends then
+    assert found["funding"] == pytest.approx(-0.000524568858)  # at the close of the hour that ends at the settlement
     assert found["net"] == pytest.approx(without["net"] + found["funding"])  # type: ignore[operator]
     assert last_object(call(AVERAGE, bars, rates, *params, "--funding", "ignore")[1])["funding"] == 0
+    code, text = call(AVERAGE, bars, *params)
+    assert (code, last_object(text)["error"]["code"]) == (1, "FUNDING_MISSING")  # type: ignore[index]
 
 
 def test_causality_is_proved_on_demand() -> None:

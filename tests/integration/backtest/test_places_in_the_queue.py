@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from marketprism_application.backtesting.columns import NO_PRICE, Selection
+from marketprism_application.backtesting.columns import NO_PRICE, Hole, Selection
 from marketprism_application.backtesting.result import RunResult
-from marketprism_application.backtesting.settings import FillMode, QueueModel
+from marketprism_application.backtesting.settings import FillMode, GapPolicy, QueueModel
 from tests.support.backtest_rows import MIDNIGHT, SECOND, SYMBOL, Quote, quotes_and_trades
 from tests.support.backtests import Act, run, scripted
 
@@ -117,10 +118,8 @@ def test_a_stop_with_a_limit_rests_at_it_once_it_is_touched() -> None:
 def test_a_market_without_another_side_does_not_refuse_who_is_closed_by_force(fill: FillMode) -> None:
     rows = [Quote(100, 9, 101, 9), Quote(100, 9, 101, 9), Quote(NO_PRICE, 0, 101, 9), Quote(90, 9, 101, 9)]
 
-    def flat(ctx: object) -> None:
-        market = ctx._desk.markets[0]  # type: ignore[attr-defined]
-        ctx._desk.force_close(market, "roll")  # type: ignore[attr-defined]
-
-    strategy = scripted({at(0): lambda ctx: ctx.buy(SYMBOL, 1), at(1): flat})
-    result = run(Selection((quotes_and_trades(rows, ()),)), strategy, fill=fill)
+    hole = Hole(at(0), at(1), at(1) + 1, "silence")
+    data = replace(quotes_and_trades(rows, ()), holes=(hole,))
+    strategy = scripted({at(0): lambda ctx: ctx.buy(SYMBOL, 1)})
+    result = run(Selection((data,)), strategy, fill=fill, gap_policy=GapPolicy("flat_before_unknown"))
     assert filled(result) == [(1, 1, 101, True), (3, 1, 90, True)]

@@ -8,8 +8,9 @@ from decimal import Decimal
 from marketprism_application.backtesting.columns import FundingRow, Hole, Selection
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.orders import RoundTrip
+from marketprism_application.backtesting.settings import FillMode
 from marketprism_domain.trading.contracts import ContractTerms
-from tests.support.backtest_rows import MIDNIGHT, SYMBOL
+from tests.support.backtest_rows import MIDNIGHT, SECOND, SYMBOL, Quote, quotes_and_trades
 from tests.support.backtests import Act, bars, run, scripted
 
 MINUTE = 60_000_000_000
@@ -104,3 +105,20 @@ def test_a_position_that_was_held_through_a_gap_says_so() -> None:
     }
     found, _ = trips(acts, holes=(hole,))
     assert [trip.held_through for trip in found] == [True, False]
+
+
+def test_a_gap_bounds_the_result_inside_the_limits_of_its_day() -> None:
+    """Three deviations of the time that is missing, or as far as the price may go on that day."""
+    sizes = [100 + 30 * (each // 60 % 2) for each in range(600)]
+    hole = Hole(MIDNIGHT + 300 * SECOND, MIDNIGHT + 420 * SECOND, MIDNIGHT + 420 * SECOND, "silence")
+
+    def bound(**limits: int) -> Decimal:
+        rows = [Quote(price, 9, price + 1, 9, last=price, **limits) for price in sizes]
+        data = replace(quotes_and_trades(rows, ()), holes=(hole,))
+        strategy = scripted({MIDNIGHT: lambda ctx: ctx.buy(SYMBOL, 2)})
+        gaps = run(Selection((data,)), strategy, fill=FillMode.QUOTE).gaps
+        assert (gaps.held_through, gaps.minutes_missing) == (1, 2)
+        return (gaps.net_high - gaps.net_low) / 2
+
+    assert bound(limit_up=140, limit_down=95) == 2 * 35  # at 130 the lower limit is as far as it goes
+    assert bound(limit_up=10_000, limit_down=1) == bound()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
+from marketprism_adapters.trading_tables.files import FileTables
 from marketprism_application.backtesting.columns import (
     FundingRow,
     Hole,
@@ -21,9 +22,12 @@ from marketprism_application.backtesting.context import Context
 from marketprism_application.backtesting.cursors import BarView, TradeView
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.marks import MarkColumns
+from marketprism_application.backtesting.options import TermsGiven
 from marketprism_application.backtesting.orders import Fill
 from marketprism_application.backtesting.settings import FillMode, GapPolicy, RunSettings
 from marketprism_application.backtesting.strategy import Strategy
+from marketprism_application.backtesting.terms import instrument_of
 from marketprism_domain.trading.chinese_futures import MarginRate
 from marketprism_domain.trading.contracts import ContractTerms
 from marketprism_domain.trading.fees import FeeRate, FeeRule
@@ -114,6 +118,38 @@ def test_a_position_is_liquidated_where_the_mark_crosses_its_price(low: int, end
     if ends:
         assert (closed[0].price, closed[0].profit, closed[0].fee) == (54_000, -6_000, 27)
         assert [text for _, text in result.logs] == ["liquidated at 54000"]
+
+
+def test_a_position_is_liquidated_by_published_marks_and_not_by_trades() -> None:
+    instrument = Instrument("binance", SYMBOL, USDT, Decimal("0.01"), margin=TIERS, leverage=Decimal(10))
+    prices = [6_000_000, 6_000_000, 5_300_000, 5_900_000]
+    data = bars([(price,) * 4 for price in prices], start=MIDNIGHT, instrument=instrument, unit="0.01")
+
+    def with_marks(*marks: int) -> list[tuple[int, str, str]]:
+        ts = MIDNIGHT + np.arange(1, len(marks) + 1, dtype=np.int64) * (MINUTE // 2) + MINUTE
+        columns = MarkColumns(ts, np.full(len(marks), 20240102), np.array(marks, dtype=np.int64))
+        result = run(Selection((replace(data, marks=columns),)), at_first({MIDNIGHT: lambda ctx: ctx.buy(SYMBOL, 1)}))
+        return [(int(f.price), f.tag, f.evidence.series) for f in result.fills]
+
+    bought = (60_000, "", "bar.1m")
+    assert with_marks(6_000_000, 5_422_112, 5_422_112) == [bought]  # a trade at 53 000 does nothing
+    assert with_marks(6_000_000, 6_000_000, 5_422_110, 6_000_000) == [bought, (54_000, "liquidation", "mark")]
+
+
+def test_a_fee_that_a_table_knows_otherwise_is_remarked() -> None:
+    tables = FileTables.read()
+
+    def remarks(rate: str) -> tuple[str, ...]:
+        given = TermsGiven(fee_rate=Decimal(rate))
+        found = instrument_of(tables, "binance", SYMBOL, date(2024, 10, 1), given)
+        data = bars([(100,) * 4] * 2, start=MIDNIGHT, instrument=replace(found, margin=None, step=Decimal(1)))
+        return run(Selection((data,)), at_first({})).remarks
+
+    taker = instrument_of(tables, "binance", SYMBOL, date(2024, 10, 1), TermsGiven()).taker.open.by_money
+    assert remarks(str(taker)) == ()
+    (text,) = remarks("0.01")
+    assert text.startswith(f"fees of {SYMBOL} are 0.01 as given; the table of 20")
+    assert f"has {taker.normalize():f} to open" in text
 
 
 def test_a_roll_is_two_fills_with_two_fees_and_no_jump_of_the_profit() -> None:

@@ -8,18 +8,21 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from marketprism_application.backtesting.book_columns import REPLACES, UPDATES
 from marketprism_application.backtesting.errors import NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.settings import FillMode
 from marketprism_application.backtesting.stored_rows import RowsAsked, stored_rows
-from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.questions import Dominant, Question, Records
+from marketprism_application.contracts.kinds import BAR, FUNDING_RATE, GAP, ORDERBOOK, TICK, TRADE
+from marketprism_application.contracts.questions import Dominant, Instruments, Question, Records
 from marketprism_application.queries.arrow_tables import schema_of
 from marketprism_application.queries.continuous import ROLLS
 from marketprism_client import MarketClient
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.values import BookLevel
 from marketprism_services.cli.backtest_data import DataAsked
 from marketprism_services.cli.backtest_stored import read_stored
+from tests.contract.test_codec import SAMPLES
 from tests.integration.query.read_side import COUNT, MINUTE, OPENED, Serve, bar, filled, serve
 from tests.support.backtests import ns
 
@@ -75,6 +78,8 @@ async def test_a_product_in_one_line_is_asked_for_by_its_name() -> None:
     async def ask(question: Question) -> pa.Table:
         if isinstance(question, Dominant):
             return pa.Table.from_pylist(rolls, ROLLS)
+        if isinstance(question, Instruments):
+            return NO_TERMS
         assert isinstance(question, Records)
         if question.kind != BAR.name:
             return schema_of(question.kind).empty_table()
@@ -97,6 +102,60 @@ async def test_a_product_in_one_line_is_asked_for_by_its_name() -> None:
     late = RowsAsked("1m", FillMode.BAR, ts_from=ns("09:00:00", "2025-03-06"))
     alone = await stored_rows(ask, ["continuous:rb", "rb2510"], late, given)
     assert [(data.instrument.symbol, data.silent) for data in alone.instruments[:1]] == [("rb2510", False)]
+
+
+async def test_a_perpetual_has_its_rates_its_book_and_its_trades() -> None:
+    """Of the rates before a settlement the last one is paid; a contract's last day is that of its stored terms."""
+    rows = RECORDED
+
+    async def ask(question: Question) -> pa.Table:
+        if isinstance(question, Instruments):
+            terms = {"venue": "binance", "symbol": "BTC-USDT-PERP", "expire_day": "20240105"}
+            return pa.Table.from_pylist([terms, {**terms, "symbol": "BTC-USDT-PERP-2"}])
+        assert isinstance(question, Records)
+        of = next(each for each in (TICK, ORDERBOOK, TRADE, FUNDING_RATE, GAP) if each.name == question.kind)
+        return pa.Table.from_pylist([each._asdict() for each in rows.get(of.name, ())], schema_of(of.name))
+
+    asked = RowsAsked("", FillMode.QUEUE)
+    found = (await stored_rows(ask, ["BTC-USDT-PERP"], asked, given)).instruments[0]
+    assert [(row.ts, str(row.rate)) for row in found.funding] == [(FUNDS_AT, "0.0002")]
+    assert found.books is not None
+    assert found.trades is not None
+    assert found.books.form.tolist() == [REPLACES, UPDATES]
+    assert (found.books.prices * float(found.unit)).round(2).tolist() == [99.5, 100.0, 99.5]
+    assert found.trades.taker.tolist() == [-1]  # the one beside the book is left out
+    assert found.instrument.last_day == "20240105"
+
+
+def recorded(kind: str, seq: int, **fields: object) -> object:
+    at = OPENED + seq * MINUTE
+    common = {"venue": "binance", "symbol": "BTC-USDT-PERP", "seq": seq, "ts_event": at, "ts_recv": at, "ts_pub": at}
+    return SAMPLES[kind]._replace(**common, **fields)
+
+
+FUNDS_AT = OPENED + 8 * 3600 * 10**9
+RECORDED: dict[str, list[object]] = {
+    "tick": [recorded("tick", 1, trading_day="20250303")],
+    "funding_rate": [
+        recorded("funding_rate", seq, rate=Decimal(rate), ts_funding=FUNDS_AT, settled=False, mark_price=None)
+        for seq, rate in ((1, "0.0001"), (2, "0.0002"))
+    ],
+    "orderbook": [
+        recorded(
+            "orderbook",
+            1,
+            form="snapshot",
+            bids=(BookLevel(Decimal("99.5"), Decimal(2)),),
+            asks=(BookLevel(Decimal(100), Decimal(1)),),
+        ),
+        recorded("orderbook", 2, form="update", bids=(BookLevel(Decimal("99.5"), Decimal(0)),), asks=()),
+    ],
+    "trade": [
+        recorded("trade", seq, price=Decimal("99.5"), quantity=Decimal(1), side="sell", off_book=off)
+        for seq, off in ((1, False), (2, True))
+    ],
+}
+NO_TERMS = pa.table({name: pa.array([], pa.string()) for name in ("venue", "symbol", "expire_day")})
 
 
 def given(venue: str, symbol: str, on: date) -> Instrument:
