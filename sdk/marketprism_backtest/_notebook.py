@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from itertools import pairwise
 from typing import Protocol, Self, runtime_checkable
 
+import numpy as np
 import pyarrow as pa
 
 from marketprism_application.backtesting.columns import InstrumentData, Selection
@@ -102,7 +102,7 @@ def _table(bars: object) -> pa.Table:
         indexed = "ts_open" not in list(bars.columns)
         if indexed:
             bars = bars.rename_axis("ts_open").reset_index()
-        table = pa.Table.from_pandas(bars, preserve_index=False)
+        table = pa.Table.from_pandas(bars, preserve_index=False)  # type: ignore[arg-type]
     else:
         raise BacktestError(f"bars: expected a table of pyarrow, pandas or polars, was {type(bars).__name__}")
     if lacking := [name for name in _COLUMNS if name not in table.column_names]:
@@ -130,10 +130,10 @@ def _only(table: pa.Table, name: str) -> str:
 
 def _apart(table: pa.Table) -> str:
     """The interval of rows: the least time between two of them, a minute of a single one."""
-    times = sorted(set(table.column("ts_open").to_pylist()))
+    times = np.unique(np.array(table.column("ts_open").to_pylist(), dtype=np.int64))
     if len(times) < 2:
         return "1m"
-    least = min(later - earlier for earlier, later in pairwise(times))
+    least = int(np.diff(times).min())
     for unit, nanos in _UNITS:
         if least % nanos == 0:
             return f"{least // nanos}{unit}"
