@@ -1,7 +1,7 @@
 """What other programs import: live market data, stored market data, and whatever else the read service answers.
 
 `SyncMarketClient` for notebooks and scripts, `MarketClient` for programs with an event loop: the same methods. `ask`
-takes any of `questions`, typed.
+takes any of `questions`, typed. `backtest` runs a strategy over a table of bars, here and without any service.
 """
 
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from marketprism_application.contracts import questions
     from marketprism_application.contracts.data_answers import CheckReport, RepairReport, Verdicts
     from marketprism_application.contracts.replays import ReplayPosition
+    from marketprism_backtest import backtest
     from marketprism_client._answer import Answer
     from marketprism_client._client import MarketClient
     from marketprism_client._data_job import DataJob, DataJobFailed
@@ -26,6 +27,7 @@ else:
         {
             "marketprism_application.contracts": ("questions",),
             "marketprism_application.contracts.replays": ("ReplayPosition",),
+            "marketprism_backtest": ("backtest",),
             "marketprism_client._answer": ("Answer",),
             "marketprism_client._client": ("MarketClient",),
             "marketprism_client._data_job": ("DataJob", "DataJobFailed"),
@@ -54,5 +56,6 @@ __all__ = [
     "UnknownSymbol",
     "UnknownVenue",
     "Verdicts",
+    "backtest",
     "questions",
 ]

@@ -282,16 +282,19 @@ class Context:
         return self._desk.submit(wanted)
 
     def _steps(self, market: Market, quantity: Number) -> int | None:
-        """A quantity as steps, towards zero; None for what is no number."""
-        if type(quantity) is int and market.step == 1:
+        """A quantity as steps that an order may have, towards zero; None for what is no number."""
+        if type(quantity) is int and market.step == 1 == market.order_step:
             return quantity
         number = self._number(quantity)
         if number is None:
             return None
         steps = number / market.step
-        whole = int(steps)
+        whole = int(steps / market.order_step) * market.order_step
         if whole != steps:
-            self._desk.counts["ROUNDED_QUANTITY"] += 1
+            if self._desk.settings.strict:
+                self._refusal = "OFF_STEP"
+            else:
+                self._desk.counts["ROUNDED_QUANTITY"] += 1
         return whole
 
     def _price(self, market: Market, price: Number, sign: int, view: Market | None = None) -> int | None:

@@ -22,6 +22,12 @@ class StrategyImportError(BacktestError):
     code = "STRATEGY_IMPORT_FAILED"
 
 
+class LeverageError(BacktestError):
+    """A leverage above what the lowest tier of an instrument allows; names the tier."""
+
+    code = Code.LEVERAGE_TOO_HIGH
+
+
 class NoDataError(BacktestError):
     """There is no row in the range that is asked for; names what there is."""
 

@@ -74,11 +74,11 @@ def session_digests(markets: Sequence[Market], selection: Selection) -> dict[str
 def code_digest(strategy: type[Strategy]) -> str:
     """Digest of a strategy's source, and of what it imports from its own package."""
     module = sys.modules[strategy.__module__]
-    sources = {name: _source(each) for name, each in sorted(_own_modules(module).items())}
+    sources = {name: _source(each) for name, each in sorted(own_modules(module).items())}
     return digest_of({"class": strategy.__qualname__, "sources": sources})
 
 
-def _own_modules(module: ModuleType) -> dict[str, ModuleType]:
+def own_modules(module: ModuleType) -> dict[str, ModuleType]:
     """A module and those of its package that it uses, directly or through one another."""
     package = module.__name__.partition(".")[0]
     found: dict[str, ModuleType] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.util
 import inspect
@@ -19,22 +18,6 @@ from marketprism_application.backtesting.strategy import Parameters, Strategy
 from marketprism_application.contracts.nearest import did_you_mean
 
 _SHIPPED = "marketprism_backtest.examples"  # where an installed product has them
-_NOT_REPEATABLE = frozenset(
-    (
-        "time",
-        "random",
-        "secrets",
-        "uuid",
-        "socket",
-        "ssl",
-        "urllib",
-        "http",
-        "requests",
-        "aiohttp",
-        "httpx",
-        "subprocess",
-    )
-)
 
 
 def load_strategy(name: str, folder: Path) -> type[Strategy]:
@@ -146,30 +129,3 @@ def _wrong(strategy: type[Strategy], error: ValidationError) -> str:
     }
     where = f"properties.{path}.{rule.get(first['type'], 'type')}"
     return f"params.{path}: {first['msg']}, was {first.get('input')!r} ({where})"
-
-
-def check_repeatable(strategy: type[Strategy]) -> None:
-    """Raises StrategyImportError where a strategy's module imports what makes runs differ: clocks, chance, networks."""
-    module = sys.modules[strategy.__module__]
-    source = inspect.getsource(module)
-    for node in ast.walk(ast.parse(source)):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [each.name for each in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
-        elif isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today"):
-            owner = ast.unparse(node.value)
-            names = [f"{owner}.{node.attr}"] if owner.split(".")[-1] in ("datetime", "date") else []
-        wrong = [
-            each
-            for each in names
-            if each.partition(".")[0] in _NOT_REPEATABLE
-            or each.startswith("numpy.random")
-            or each.endswith((".now", ".utcnow", ".today"))
-        ]
-        if wrong:
-            line = getattr(node, "lineno", 0)
-            raise StrategyImportError(
-                f"strategy: expected ctx.now and ctx.random, was {wrong[0]} ({module.__file__}:{line})"
-            )

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 _WIDE, _HIGH, _LOW = 1_100, 260, 120
 _CANDLES = 220
 _MOST_CHARTS = 20  # instruments whose trades are drawn
+_UNFOLDED = 3  # of more instruments a reader opens those that matter
 _CHINA = timezone(timedelta(hours=8))
 _STYLE = """
 body{font:14px/1.5 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;
@@ -106,7 +107,11 @@ def _trades(result: RunResult, selection: Selection) -> Iterator[str]:
         if key in chosen and (counts[key] or len(counts) == 1):
             mine = [fill for fill in result.fills if (fill.venue, fill.symbol) == key]
             zone = _CHINA if is_chinese(data.instrument.venue) else UTC
-            yield f"<h2>Trades of {escape(data.instrument.symbol)}</h2>" + _candles(data, mine, zone)
+            title, drawn = f"Trades of {escape(data.instrument.symbol)}", _candles(data, mine, zone)
+            if len(counts) > _UNFOLDED:
+                yield f"<details><summary>{title}, {len(mine)} fills</summary>{drawn}</details>"
+            else:
+                yield f"<h2>{title}</h2>{drawn}"
     if len(counts) > len(chosen):
         yield f"<p><small>{len(chosen)} of {len(counts)} instruments, the most traded ones</small></p>"
 

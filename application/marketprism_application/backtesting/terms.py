@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 
+from marketprism_application.backtesting.errors import LeverageError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.options import TermsGiven
 from marketprism_application.errors import OrderError
@@ -19,7 +20,11 @@ from marketprism_domain.trading.margin_tiers import MarginTiers
 
 
 def instrument_of(tables: TradingTables, venue: str, symbol: str, on: date, given: TermsGiven) -> Instrument:
-    """The terms of an instrument: as they are given, else by the tables, else none."""
+    """The terms of an instrument: as they are given, else by the tables, else none.
+
+    Raises:
+        LeverageError: more than its lowest tier allows.
+    """
     size = size_of(venue, symbol)
     found, evidence = None, Evidence(on)
     with suppress(OrderError):  # no tables of this venue: what is given, and no margin
@@ -46,6 +51,11 @@ def instrument_of(tables: TradingTables, venue: str, symbol: str, on: date, give
     margin = margins if isinstance(margins, MarginRate | MarginTiers) else None
     if given.margin_rate is not None:
         margin = MarginRate(given.margin_rate) if given.margin_rate else None
+    if isinstance(margin, MarginTiers) and given.leverage is not None:
+        most = margin.tiers[0].max_leverage
+        if most is not None and given.leverage > most:
+            of = f"tier 1 of {symbol} at {venue}"
+            raise LeverageError(f"leverage: expected at most {most}, by {of}, was {given.leverage}")
     rules = None if found is None else found.rules
     step = Decimal(1)
     if found is not None and found.order_rules.step is not None:

@@ -13,6 +13,7 @@ _CODES: dict[str, str] = {
     "sse": "sh xshg",
     "szse": "sz xshe",
 }
+CHINESE_VENUES = tuple(_CODES)
 _VENUE_OF_CODE = {code: venue for venue, codes in _CODES.items() for code in (venue, *codes.split())}
 # What people call them; the first is the usual word, the second the exchange's own.
 _WORDS: dict[str, tuple[str, ...]] = {

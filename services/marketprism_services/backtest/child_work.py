@@ -32,8 +32,9 @@ from marketprism_application.backtesting.identity import (
     run_id,
     session_digests,
 )
-from marketprism_application.backtesting.loading import check_repeatable, load_strategy, parameters_of
+from marketprism_application.backtesting.loading import load_strategy, parameters_of
 from marketprism_application.backtesting.options import settings_of
+from marketprism_application.backtesting.repeatability import check_repeatable
 from marketprism_application.backtesting.report_page import report_page
 from marketprism_application.backtesting.result_tables import (
     active_of,

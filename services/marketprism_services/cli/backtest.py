@@ -147,6 +147,8 @@ def compare(
     from marketprism_services.cli.backtest_view import show_compared  # noqa: PLC0415 (only here)
 
     with as_stops():
+        if len(run_dirs) < 2:
+            raise BacktestError(f"run: expected two folders or more, was {len(run_dirs)}")
         rows = compared({str(each): read_run(each) for each in run_dirs})
     if as_json:
         print(json_text(rows))

@@ -11,12 +11,17 @@ from typing import Annotated, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
+from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
-from marketprism_application.backtesting.loading import check_repeatable, load_strategy, parameters_of
+from marketprism_application.backtesting.loading import load_strategy, parameters_of
 from marketprism_application.backtesting.options import settings_of, terms_of
+from marketprism_application.backtesting.repeatability import check_repeatable
 from marketprism_application.backtesting.runs import RunSpec
 from marketprism_application.backtesting.settings import FillMode, RunSettings
+from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import SourceError
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.instruments.exchange_codes import CHINESE_VENUES, venue_of_code
 from marketprism_services.cli.backtest_data import DataAsked
 from marketprism_services.cli.clocks import zone_of_symbol
 from marketprism_services.cli.options import Config, From, To
@@ -98,7 +103,13 @@ class BacktestOptions:
         return RunSpec(strategy, parameters_of(strategy, self.params), settings, self.strategy)
 
     def asked(self, files: tuple[Path, ...]) -> DataAsked:
-        """Which rows the run is of."""
+        """Which rows the run is of. Raises BacktestError: a venue that is nearly the name of one."""
+        known = tuple(dict.fromkeys((*CHINESE_VENUES, *(each.partition("-")[0] for each in MARKETS))))
+        venue = venue_of_code(self.venue) or self.venue
+        if venue not in known and (near := did_you_mean(venue.casefold(), known)):
+            raise BacktestError(
+                f"venue: expected one of {', '.join(known)}, or one of your own, was {self.venue!r}{near}"
+            )
         zone = zone_of_symbol(self.symbol or "", None) if self.symbol else zone_of_symbol("ru1901", None)
         ts_from, ts_to = zone.range(self.start, self.end)
         return DataAsked(
@@ -201,7 +212,7 @@ def as_stops() -> Iterator[None]:
         yield
     except (NoDataError, SourceError) as error:
         raise Stop(Exit.INPUT, str(error)) from error
-    except BacktestError as error:
+    except (BacktestError, InvalidValue) as error:
         raise Stop(Exit.USAGE, str(error)) from error
 
 

@@ -51,10 +51,13 @@ def rows_of(options: BacktestOptions, data_dir: Path | None, nats_url: str | Non
     files = [Path(each) for each in options.data if Path(each).exists()]
     if not files and not any("/" in each or "." in Path(each).name[-8:] for each in options.data):
         return Asked(calendar, *stored_selection(options, data_dir, nats_url))
-    rows = FileRows(options.asked(tuple(Path(each) for each in options.data)), calendar)
+    wanted = options.asked(tuple(Path(each) for each in options.data))
+    rows = FileRows(wanted, calendar)
     selection = rows.selection()
     if not selection.instruments:
         raise NoDataError("data: expected rows in the range that is asked for, there are none")
+    if wanted.ts_to is not None and wanted.ts_to > time.time_ns():
+        rows.remarks.append(f"to: {options.end} is in the future, the range ends now")
     return Asked(calendar, selection, tuple(rows.remarks))
 
 

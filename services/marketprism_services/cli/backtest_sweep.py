@@ -14,8 +14,9 @@ import typer
 
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.identity import digest_of
-from marketprism_application.backtesting.loading import check_repeatable, load_strategy, parameters_of
+from marketprism_application.backtesting.loading import load_strategy, parameters_of
 from marketprism_application.backtesting.options import settings_of
+from marketprism_application.backtesting.repeatability import check_repeatable
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_application.backtesting.settings import Slippage
 from marketprism_application.backtesting.strategy import Strategy

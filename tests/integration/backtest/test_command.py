@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -134,6 +135,11 @@ def test_causality_is_proved_on_demand() -> None:
         ([AVERAGE, "DATA", "--from", "2020-01-01", "--to", "2020-01-02"], 3, "expected rows"),
         ([AVERAGE, "/nowhere/at_all.csv"], 3, "expected a file, was none"),
         (["verify", "/nowhere"], 2, "expected a folder with run.json"),
+        (["compare", "/nowhere"], 2, "expected two folders or more"),
+        ([AVERAGE, "DATA", "--interval", "1minute"], 2, "interval: expected a number and one of s m h d w"),
+        ([AVERAGE, "DATA", "--interval", "7m"], 3, "interval: expected 1m"),
+        ([AVERAGE, "DATA", "--venue", "SHFEE"], 2, "did you mean 'shfe'"),
+        ([AVERAGE, "DATA", "--from", "2019-04-01", "--to", "2019-03-01"], 2, "expected at or after --from"),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_its_field(arguments: list[str], code: int, words: str) -> None:
@@ -186,13 +192,82 @@ def test_a_loop_without_an_end_is_ended(tmp_path: Path) -> None:
     assert (code, error["code"]) == (1, "LIMIT")
 
 
+def test_an_end_in_the_future_is_cut_to_now_and_said() -> None:
+    code, text = call(AVERAGE, str(CU), *FEES, "--to", "2099-01-01", "--json")
+    assert code == 0
+    assert "to: 2099-01-01 is in the future, the range ends now" in last_object(text)["remarks"]  # type: ignore[operator]
+
+
+def test_a_leverage_above_the_lowest_tier_is_refused(tmp_path: Path) -> None:
+    prices = [60_000.0 + number for number in range(60)]
+    rows = {
+        "ts_open": [1_704_153_600_000_000_000 + 60_000_000_000 * number for number in range(60)],
+        **dict.fromkeys(("open", "high", "low", "close"), prices),
+        "volume": [10.0] * 60,
+    }
+    pq.write_table(pa.table(rows), tmp_path / "bars.parquet")
+    given = (AVERAGE, str(tmp_path / "bars.parquet"), "--symbol", "BTC-USDT-PERP", "--venue", "binance", "--leverage")
+    code, text = call(*given, "126")
+    assert (code, "expected at most 125, by tier 1 of BTC-USDT-PERP at binance, was 126" in text) == (2, True)
+    assert call(*given, "125")[0] == 0
+
+
+def test_a_quantity_off_the_step_is_rounded_towards_zero_or_refused(tmp_path: Path) -> None:
+    name = on_bar(tmp_path, "ctx.buy(bar.symbol, '1.7') if not ctx.orders else None")
+    given = (name, str(CU), *FEES, "--to", "2019-03-04T22:55", "--json")
+    found = last_object(call(*given)[1])
+    assert found["lots"] == found["fills"]
+    assert found["refused_or_rounded"] == {"ROUNDED_QUANTITY": found["orders"]}
+    strict = last_object(call(*given, "--strict")[1])
+    assert (strict["orders"], "OFF_STEP" in str(strict["refused_or_rounded"])) == (0, True)
+
+
 @pytest.mark.parametrize(
-    "head", ["import random\n", "from datetime import datetime\nNOW = datetime.now\n", "import time\n"]
+    "head",
+    [
+        "import random\n",
+        "from datetime import datetime\nNOW = datetime.now\n",
+        "from datetime import datetime as clock\nNOW = clock.now\n",
+        "import datetime as d\nNOW = d.datetime.today\n",
+        "import time\n",
+        "from time import monotonic\n",
+        "import numpy as np\nX = np.random.default_rng\n",
+        "import os\nX = os.urandom(1)\n",
+        "X = __import__('time')\n",
+    ],
 )
 def test_strict_runs_refuse_clocks_and_chance(tmp_path: Path, head: str) -> None:
     name = strategy_in(tmp_path, "class Mine(Strategy):\n    pass\n", head + HEAD)
     code, text = call(name, str(CU), *FEES, "--strict")
     assert (code, "expected ctx.now and ctx.random" in text) == (2, True)
+
+
+def test_names_that_only_look_like_clocks_are_let_through(tmp_path: Path) -> None:
+    lines = "time, http = ctx.now, ctx.random.random()\n        ctx.record('time', time + http)"
+    assert call(on_bar(tmp_path, lines), str(CU), *FEES, "--strict", "--to", "2019-03-04T22:55")[0] == 0
+
+
+def test_strict_runs_look_at_the_modules_of_the_package_too(tmp_path: Path) -> None:
+    package = tmp_path / "strategies_of_mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "helper.py").write_text("import time\n\n\ndef now():\n    return time.time()\n", encoding="utf-8")
+    body = "from strategies_of_mine.helper import now\n\n\nclass Mine(Strategy):\n    clock = now\n"
+    (package / "mine.py").write_text(HEAD + body, encoding="utf-8")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        code, text = call("strategies_of_mine.mine:Mine", str(CU), *FEES, "--strict")
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert (code, "was time (" in text, "helper.py:1" in text) == (2, True, True), text
+
+
+def test_strict_runs_have_no_network(tmp_path: Path) -> None:
+    lines = "__builtins__['__imp' + 'ort__']('socket').create_connection(('127.0.0.1', 9))"
+    code, text = call(on_bar(tmp_path, lines), str(CU), *FEES, "--strict", "--json")
+    error = last_object(text)["error"]
+    assert isinstance(error, dict)
+    assert (code, "strict: expected neither files to write nor a network" in error["text"]) == (1, True)
 
 
 def test_strict_runs_write_no_files(tmp_path: Path) -> None:

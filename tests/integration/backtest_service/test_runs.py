@@ -166,5 +166,7 @@ async def test_an_uploaded_file_runs_where_that_is_allowed(
 
 async def test_strategies_are_listed_with_the_schema_of_their_parameters(at: Place) -> None:
     found = {each["name"]: each for each in await at.call("strategies", {})}
+    examples = ("double_average:DoubleAverage", "grid_maker:GridMaker", "portfolio:Portfolio", "range_break:RangeBreak")
+    assert {f"examples.{name}" for name in (*examples, "top_gainer:TopGainer")} <= found.keys()
     assert found["examples.double_average:DoubleAverage"]["schema"]["properties"]["fast"]["minimum"] == 1
     assert "odd.ones:Raises" in found
