@@ -14,6 +14,7 @@ from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.topology import DATABASE, REVISIONS, TABLES, Topology
 from marketprism_application.archiving.digests import combined
+from marketprism_application.contracts.backtest_rows import TABLES as RESULTS
 from marketprism_application.contracts.kinds import KINDS, TICK
 from marketprism_application.ports.archive import Measured
 from marketprism_application.ports.backup import RowCopies
@@ -40,7 +41,7 @@ async def test_every_table_goes_out_and_comes_in_again_with_the_same_digests(eng
     copies: RowCopies = SqlRowCopies(engine, "any", 7)
     assert await copies.schema() == MIGRATIONS[-1].number
     shapes = await copies.shapes()
-    assert set(shapes) == TABLES | REVISIONS.keys() | set(LEDGERS)
+    assert set(shapes) == TABLES | REVISIONS.keys() | set(LEDGERS) | RESULTS.keys()
     assert (shapes["market_ticks"].span, shapes["market_bars"].span, shapes["store_progress"].span) == (
         "day",
         "month",
@@ -116,4 +117,4 @@ def test_backups_know_every_table_that_a_migration_makes() -> None:
         for statement in migration.statements
         for name in re.findall(rf"CREATE TABLE IF NOT EXISTS {DATABASE}\.(\w+)", statement)
     }
-    assert made == TABLES | REVISIONS.keys() | set(LEDGERS)  # a new one is of a kind, or has its turn among the ledgers
+    assert made == TABLES | REVISIONS.keys() | set(LEDGERS) | RESULTS.keys()  # a new one is of a kind, or has its turn

@@ -158,7 +158,7 @@ class Place:
     async def submit(self, method: str = "run", **changes: Any) -> Any:
         return await self.call(method, {**RUN, **changes})
 
-    async def ended(self, id_: str, deadline_s: float = 60.0) -> Any:
+    async def ended(self, id_: str, deadline_s: float = 300.0) -> Any:
         """A record when nothing more becomes of it."""
         end = time.monotonic() + deadline_s
         while True:

@@ -22,7 +22,11 @@ async def main(url: str, folder: Path) -> None:
     )
     host = folder / f"host-{sys.argv[3]}"
     service = BacktestService(connection, calendar, settings, host, FileTables.read, lease=LeaseSettings())
-    await service.run(asyncio.Event())
+    running = asyncio.create_task(service.run(asyncio.Event()))
+    while not service.http.ready:
+        await asyncio.sleep(0.01)
+    print(f"instance {service.instance}", flush=True)
+    await running
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class SqlBacktestResults:
             await self._engine.insert(Insert(head, structure), arranged.select(names))
 
     async def answer(self, question: ResultsQuestion) -> pa.Table:
-        """By one statement."""
+        """By one statement of the engine."""
         if isinstance(question, RecordsAsked):
             return await self._engine.fetch(*_records(question))
         if isinstance(question, TrialsAsked):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
 
 import pyarrow as pa
 
@@ -23,7 +22,7 @@ from marketprism_application.contracts.backtest_rows import (
 )
 
 _Key = tuple[str, int, int]
-_Row = Mapping[str, Any]
+_Row = Mapping[str, object]
 
 
 class MemoryBacktestResults:
@@ -46,7 +45,7 @@ class MemoryBacktestResults:
         if isinstance(question, RecordsAsked):
             found = sorted(
                 (each for each in self._of(RECORDS) if _is_meant(question, each)),
-                key=lambda each: (-_int(each["created_at"]), each["record"]),
+                key=lambda each: (-_int(each["created_at"]), str(each["record"])),
             )[question.offset :][: question.limit]
             return _table(found, ("record", "created_at", "document"))
         if isinstance(question, TrialsAsked):
@@ -109,7 +108,7 @@ def _int(value: object) -> int:
 
 
 def _table(rows: list[_Row], names: tuple[str, ...]) -> pa.Table:
-    return pa.table({name: pa.array([row[name] for row in rows]) for name in names})
+    return pa.table({name: [row[name] for row in rows] for name in names})
 
 
 __all__ = ["MemoryBacktestResults"]

@@ -13,6 +13,7 @@ from marketprism_application.contracts.failures import AnswerError, Code, Failur
 from marketprism_application.contracts.questions import check_answer, decode_answer, encode_answer, encode_failure
 from marketprism_application.errors import ApplicationError, error_of
 from marketprism_application.ports.backtest_results import BacktestResults
+from marketprism_sdk.errors import reason_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +62,7 @@ async def answer_results(results: BacktestResults, data: bytes) -> bytes:
     except ApplicationError as error:
         return encode_failure(Failure(error.code, str(error), error.retryable))
     except (msgspec.MsgspecError, pa.ArrowException, ValueError) as error:
-        return encode_failure(Failure(Code.INVALID_PARAMETER, str(error)))
+        return encode_failure(Failure(Code.INVALID_PARAMETER, reason_of(error)))
 
 
 __all__ = ["RemoteBacktestResults", "answer_results"]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from collections import Counter
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.support.services import running
 
 COUNT = int(os.environ.get("RANDOM_BODIES", "2000"))
 SEED = int(os.environ.get("RANDOM_SEED", "7"))
-AT_ONCE = 24
+AT_ONCE, AGAIN = 24, 5
 pytestmark = [pytest.mark.timeout(180 + COUNT // 5), pytest.mark.xdist_group("clickhouse")]
 
 
@@ -44,16 +45,23 @@ async def test_no_body_of_any_kind_is_a_fault_of_the_server(
         waiting = requests(SEED, COUNT, min(0.1, 1_500 / COUNT))
         statuses: Counter[int] = Counter()
         faults: list[tuple[Sent, int, bytes]] = []
+        away = [0]
 
         async def send() -> None:
             for each in waiting:
                 status, data = await answered(api, each)
+                for _ in range(AGAIN):  # on a starved machine nobody is heard for a moment; a body's fault comes again
+                    if status != 503:
+                        break
+                    away[0] += 1
+                    await asyncio.sleep(1)
+                    status, data = await answered(api, each)
                 statuses[status] += 1
                 if status >= 500:
                     faults.append((each, status, data[:500]))
 
         await asyncio.gather(*(send() for _ in range(AT_ONCE)))
-        print(f"{COUNT} requests of seed {SEED}: {dict(sorted(statuses.items()))}")
+        print(f"{COUNT} requests of seed {SEED}: {dict(sorted(statuses.items()))}, 503 before: {away[0]}")
         for each, status, data in faults[:40]:
             print(status, each.method, each.path, (each.body or b"")[:300], data[:200])
         assert not faults, len(faults)
@@ -64,10 +72,11 @@ async def test_no_body_of_any_kind_is_a_fault_of_the_server(
 
 
 async def answered(api: Gateway, sent: Sent) -> tuple[int, bytes]:
-    """Status and body; a connection that the server closes before it has read all of a body is sent anew once."""
+    """Status and body."""
     url = URL(api.base + sent.path, encoded=True)
     headers = {"Content-Type": sent.kind} if sent.body is not None else {}
+    body = io.BytesIO(sent.body) if sent.body is not None else None
     async with api.session.request(
-        sent.method, url, data=sent.body, headers=headers, timeout=aiohttp.ClientTimeout(120)
+        sent.method, url, data=body, headers=headers, timeout=aiohttp.ClientTimeout(120)
     ) as answer:
         return answer.status, await answer.read()

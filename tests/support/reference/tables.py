@@ -19,6 +19,16 @@ _OWN = {
     "schema_migrations": "Migrations that were applied, with their checksums.",
     "dead_letters": "Rows that the store refused for what they hold; `marketprism dead-letters` lists and redrives them.",
     "store_identity": "One row: which store this is. A watermark belongs to a store.",
+    "backtests": "Runs, sweeps and walk-forwards of backtests that have ended, a row each; `document` is the whole record.",
+    "backtest_runs": "Each run of them (`run`: its number in a sweep, 0 of a single one); `document` is all that it says of itself.",
+    "backtest_stats": "Statistics of each run, with their conventions.",
+    "backtest_files": "Texts that belong to a run, in pieces: its page, an uploaded file.",
+    "backtest_fills": "Fills of a run, each with its evidence.",
+    "backtest_orders": "Orders of a run.",
+    "backtest_positions": "Round trips of a run.",
+    "backtest_decisions": "Calls by which a strategy changed an order or a target.",
+    "backtest_equity": "The account at the end of each trading day of a run.",
+    "backtest_series": "What a strategy has recorded.",
     "store_progress": "How far each stream has been stored here, and when the server took the message there.",
 }
 
@@ -123,6 +133,9 @@ Columns that every table of records has besides, not in the views:
 Tables that hold no records:
 
 {own}
+
+Results of backtests are known by `record`, `run` and `row`; `version` is when the attempt began that wrote them, and `more` has as JSON what no column has.
+Ask for them with `FINAL`: `SELECT * FROM {DATABASE}.backtest_fills FINAL WHERE record = '…' ORDER BY run, row`.
 
 {sections}
 """
