@@ -32,7 +32,7 @@ from tests.conftest import FIXTURES
 
 _BARS = (FIXTURES / "ctp" / "bars" / "tq_SHFE.cu1905_1m.csv.gz",)
 _TICKS = tuple(FIXTURES / "ctp" / "ticks" / f"ru1901_201810{day}.csv.gz" for day in ("08", "09", "10"))
-_RUNS, _TURNS, _SETS = 7, 3, 400
+_RUNS, _TURNS, _SETS = 7, 2, 400
 _SLOW_PEERS = {"nautilus_trader": 1}  # runs a turn of those that take seconds
 
 
