@@ -55,6 +55,7 @@ class SessionTime:
         times = [columns for _, columns in market.data.series()]
         first = min(int(_starts(each)[0]) for each in times)
         last = max(int(each.time[-1]) for each in times)
+        market.data.let_go()
         opens, closes = [], []
         begun = 0
         for change in changes(market.schedule, first, last):
