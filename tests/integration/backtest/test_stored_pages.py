@@ -92,7 +92,7 @@ def test_bars_of_pages_are_those_of_records() -> None:
             Decimal(n),
             Decimal(0),
             gap=n % 11 == 0,
-        )  # fmt: skip
+        )
         for n in range(1_000)
     ]
     pages = BarPages()
