@@ -19,6 +19,7 @@ import structlog
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from tests.benchmarks.archive import measure_archive
 from tests.benchmarks.backtest import measure_backtests
+from tests.benchmarks.backtest_year import measure_year
 from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.downloads import measure_downloads
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="venues, gateway, backtest, integrity, revisions, downloads, stream, console, orders: only that",
+        help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -104,7 +105,10 @@ def main() -> None:
         _write({"downloads": measure_downloads()}, "downloads-")
         return
     if arguments.only == "backtest":
-        _write({"backtest": measure_backtests(peers=True, year=True)}, "backtest-")
+        _write({"backtest": measure_backtests(peers=True)}, "backtest-")
+        return
+    if arguments.only == "backtest-year":
+        _write({"backtest_year": measure_year()}, "backtest-year-")
         return
     if arguments.only == "stream":
         _write({"stream": measure_fanout()}, "stream-")

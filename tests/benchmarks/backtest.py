@@ -1,5 +1,5 @@
 """Backtests by CPU second of one core: two running means over bars and ticks, by events and by the kernel, from the
-store, over a year of many instruments, and the same task in other engines, in turns with ours.
+store, and the same task in other engines, in turns with ours.
 
 The task and its results: 10 and 30 bars of cu1905 at a fee of 0.0001 of the value, 120 and 480 ticks of ru1901 at
 0.000045; one lot long or short, orders filled at the next open, or at the next bid or ask.
@@ -28,12 +28,11 @@ from marketprism_domain.trading.arithmetic import exact_arithmetic
 from marketprism_services.cli.backtest_data import DataAsked, FileRows, TermsGiven, calendar_of
 from tests.benchmarks.backtest_peers.environments import PEERS, run_peer, write_bars, write_ticks
 from tests.benchmarks.backtest_store import measure_store
-from tests.benchmarks.backtest_year import measure_year
 from tests.conftest import FIXTURES
 
 _BARS = (FIXTURES / "ctp" / "bars" / "tq_SHFE.cu1905_1m.csv.gz",)
 _TICKS = tuple(FIXTURES / "ctp" / "ticks" / f"ru1901_201810{day}.csv.gz" for day in ("08", "09", "10"))
-_RUNS, _TURNS, _SETS = 7, 3, 400
+_RUNS, _TURNS, _SETS = 7, 2, 400
 _SLOW_PEERS = {"nautilus_trader": 1}  # runs a turn of those that take seconds
 
 
@@ -56,8 +55,8 @@ _TASKS = {
 }
 
 
-def measure_backtests(*, peers: bool = False, year: bool = False) -> dict[str, object]:
-    """Rows a CPU second: the engine alone and with its result, the kernel, and what is asked for besides."""
+def measure_backtests(*, peers: bool = False) -> dict[str, object]:
+    """Rows a CPU second: the engine alone and with its result, the kernel, from the store, and peers in turns."""
     found: dict[str, object] = {}
     for name, task in _TASKS.items():
         found[name] = _ours(task, _selection(task), _RUNS)
@@ -65,8 +64,6 @@ def measure_backtests(*, peers: bool = False, year: bool = False) -> dict[str, o
     found["from_store"] = asyncio.run(measure_store(_TICKS))
     if peers:
         found["peers"] = {kind: _beside_peers(kind, _TASKS[kind]) for kind in ("bars", "quotes")}
-    if year:
-        found["year_of_50_instruments"] = measure_year()
     return found
 
 

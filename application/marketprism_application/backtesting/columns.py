@@ -206,10 +206,11 @@ class Selection:
 
     def bounds(self) -> tuple[int, int]:
         """First and last time of any row; (0, 0) without one."""
-        times = [each.time for data in self.instruments for _, each in data.series()]
-        starts = [
-            int(columns.ts_open[0]) for data in self.instruments for columns in data.bars.values() if len(columns)
-        ]
-        if not times:
-            return 0, 0
-        return min([int(each[0]) for each in times] + starts), max(int(each[-1]) for each in times)
+        first, last = [], []
+        for data in self.instruments:
+            for _, columns in data.series():
+                first.append(int(columns.time[0]))
+                last.append(int(columns.time[-1]))
+            first += [int(columns.ts_open[0]) for columns in data.bars.values() if len(columns)]
+            data.let_go()
+        return (min(first), max(last)) if last else (0, 0)

@@ -79,23 +79,19 @@ def daily_equity(desk: Desk, marks: Sequence[Marks], capital: Decimal, until: in
     """The account at the end of each trading day that has rows, to the last digit."""
     days = sorted({day for each in marks for day in _days_of(each, until)})
     times = [holding.ts for holding in desk.holdings]
+    ends = _ends_of(marks, days, until)
+    prices = [_prices_at(each, ends) for each in marks]
     found = []
-    for day in days:
-        last = [int(np.searchsorted(each.day, day, side="right")) - 1 for each in marks]
-        ends = [int(each.ts[row]) for each, row in zip(marks, last, strict=True) if row >= 0]
-        # On the last day whatever is known counts: an order may be filled behind the last price.
-        ts = until if day == days[-1] else min(max(ends), until)
+    for place, (day, ts) in enumerate(zip(days, ends.tolist(), strict=True)):
         upto = bisect_right(times, ts)
         held = _held(desk.holdings[:upto])
         cash = desk.holdings[upto - 1].cash if upto else capital
         profit = ZERO
-        for market, each in zip(desk.markets, marks, strict=True):
-            holding = held.get(market.rank)
-            row = int(np.searchsorted(each.ts, ts, side="right")) - 1
-            if holding is not None and holding.held and row >= 0:
+        for market, of_market in zip(desk.markets, prices, strict=True):
+            holding, price = held.get(market.rank), of_market[place]
+            if holding is not None and holding.held and price is not None:
                 settled = market.settlement(str(day))
-                mark = int(each.price[row]) if settled is None else settled / market.unit
-                profit += open_profit(market, holding, mark)
+                profit += open_profit(market, holding, price if settled is None else settled / market.unit)
         found.append(
             DayEquity(str(day), ts, cash + profit, cash, profit, sum(1 for each in held.values() if each.held))
         )
@@ -117,6 +113,27 @@ def equity_beside(desk: Desk, capital: Decimal) -> Decimal | None:
     except ArithmeticError:
         return None
     return equity
+
+
+def _ends_of(marks: Sequence[Marks], days: Sequence[int], until: int) -> Ints:
+    """When the last row of each day is there, of all instruments; those that begin later have none yet."""
+    found = np.full(len(days), np.iinfo(np.int64).min, dtype=np.int64)
+    for each in marks:
+        last = np.searchsorted(each.day, np.array(days, dtype=np.int64), side="right") - 1
+        found = np.where(last >= 0, np.maximum(found, each.ts[np.maximum(last, 0)]), found)
+        each.let_go()
+    found = np.minimum(found, until)
+    if len(found):  # on the last day whatever is known counts: an order may be filled behind the last price
+        found[-1] = until
+    return found
+
+
+def _prices_at(marks: Marks, times: Ints) -> list[int | None]:
+    """The price that was known at each time, None before the first."""
+    rows = np.searchsorted(marks.ts, times, side="right") - 1
+    prices = marks.price[np.maximum(rows, 0)].tolist()
+    marks.let_go()
+    return [price if row >= 0 else None for row, price in zip(rows.tolist(), prices, strict=True)]
 
 
 def _days_of(marks: Marks, until: int) -> list[int]:

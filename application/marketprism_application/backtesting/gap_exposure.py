@@ -54,6 +54,7 @@ class SessionTime:
         times = [columns for name, columns in market.data.series() if name != "mark"]
         first = min((int(_starts(each)[0]) for each in times), default=0)
         last = max((int(each.time[-1]) for each in times), default=0)
+        market.data.let_go()
         opens, closes = [], []
         begun = 0
         for change in changes(market.schedule, first, last) if times else ():

@@ -14,7 +14,7 @@ import numpy as np
 from marketprism_application.backtesting.columns import BarColumns, InstrumentData, TickColumns
 
 _HERE = Path(__file__).parent
-_PLACE = Path(os.environ.get("MARKETPRISM_BACKTEST_PEERS", Path.home() / ".cache" / "marketprism" / "backtest-peers"))
+_PLACE = Path(os.environ.get("BACKTEST_PEERS", Path.home() / ".cache" / "marketprism" / "backtest-peers"))
 _TIMEOUT_S = 1_800.0
 # Those that want a newer Python than we do: `make bench PEER_PYTHON=…` names one.
 _NEWER = tuple(filter(None, (os.environ.get("PEER_PYTHON"), "python3.13", "python3.12", "python3.14")))
