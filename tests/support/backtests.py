@@ -44,7 +44,7 @@ def ns(text: str, day: str = "2018-10-08") -> int:
     return round(moment.timestamp() * 1_000) * 1_000_000
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def rows_of(
     files: tuple[Path, ...],
     fill: FillMode,

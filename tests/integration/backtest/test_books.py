@@ -21,6 +21,8 @@ from tests.conftest import FIXTURES
 from tests.support.backtest_rows import DAY, MIDNIGHT, PERPETUAL, SECOND, SYMBOL, quotes_and_trades
 from tests.support.backtests import Act, rows_of, run
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 Levels = Mapping[int, int]
 START = (REPLACES, {100: 10, 99: 20, 97: 5}, {101: 4, 102: 6, 104: 50})
 

@@ -16,6 +16,8 @@ from marketprism_services.platform.exits import Exit, Stop
 from tests.conftest import FIXTURES
 from tests.support.backtests import CU
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 AVERAGE = "examples.double_average:DoubleAverage"
 FEES = ("--fee-rate", "0.0001", "--multiplier", "5", "--gap-policy", "ignore")
 HEAD = "from marketprism_backtest import BarView, Context, Field, Parameters, Strategy\n\n\n"

@@ -24,6 +24,8 @@ from marketprism_application.backtesting.strategy import Parameters, Strategy
 from marketprism_domain.trading.contracts import ContractTerms
 from tests.support.backtests import IGNORE, RU, calendar, ns, rows_of
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 ROOT = Path(__file__).parents[3]
 DAY, HOUR = 86_400_000_000_000, 3_600_000_000_000
 FIRST = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000

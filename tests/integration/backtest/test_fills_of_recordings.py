@@ -12,6 +12,8 @@ from marketprism_application.backtesting.columns import NO_PRICE, Selection
 from marketprism_application.backtesting.settings import FillMode, Slippage
 from tests.support.backtests import RU, filled, ns, rows_of, run, scripted, with_instrument
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 T = "09:10:0"
 
 

@@ -26,6 +26,8 @@ from tests.integration.backtest.test_books import book
 from tests.support.backtest_rows import MIDNIGHT, PERPETUAL, SECOND, SYMBOL, Quote, quotes_and_trades
 from tests.support.backtests import bars, run
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 ROWS = 60
 FEES = FeeRule(FeeRate(Decimal("0.0003"), Decimal("0.1")), FeeRate(Decimal("0.0002")), FeeRate())
 INSTRUMENT = PERPETUAL.__class__("binance", SYMBOL, ContractTerms(Decimal(10), settle="USDT"), taker=FEES, maker=FEES)

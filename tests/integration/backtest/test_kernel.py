@@ -32,6 +32,8 @@ from marketprism_domain.trading.arithmetic import exact_arithmetic
 from marketprism_domain.trading.fees import FeeRate, FeeRule
 from tests.support.backtests import CU, RU, bars, calendar, ns, rows_of
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 pytest.importorskip("numba", reason="the extra `fast` is not installed: make setup does")
 
 Figures = tuple[int, int, Decimal, Decimal, Decimal, Decimal, list[tuple[str, Decimal]]]

@@ -13,6 +13,8 @@ from marketprism_application.backtesting.settings import FillMode, GapPolicy, Qu
 from tests.support.backtest_rows import MIDNIGHT, SECOND, SYMBOL, Quote, quotes_and_trades
 from tests.support.backtests import Act, run, scripted
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 BOTH = (FillMode.QUEUE, FillMode.TRADE)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from marketprism_application.backtesting.columns import FundingRow, Hole, Selection
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.orders import RoundTrip
@@ -12,6 +14,8 @@ from marketprism_application.backtesting.settings import FillMode
 from marketprism_domain.trading.contracts import ContractTerms
 from tests.support.backtest_rows import MIDNIGHT, SECOND, SYMBOL, Quote, quotes_and_trades
 from tests.support.backtests import Act, bars, run, scripted
+
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
 
 MINUTE = 60_000_000_000
 ROWS = [

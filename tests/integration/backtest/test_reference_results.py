@@ -19,6 +19,8 @@ from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.backtesting.verification import verify_fills
 from tests.support.backtests import CU, IGNORE, RU, DoubleAverage, calendar, double_average, rows_of, run
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 
 def figures(result: RunResult) -> tuple[int, int, str, str, str]:
     lots, gross, fees, net = (

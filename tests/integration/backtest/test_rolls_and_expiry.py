@@ -24,6 +24,8 @@ from marketprism_domain.trading.contracts import ContractTerms
 from marketprism_domain.trading.fees import FeeRate, FeeRule
 from tests.support.backtests import bars, ns, run
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 MINUTE = 60_000_000_000
 ONE_EACH = FeeRule(FeeRate(by_volume=Decimal(1)), FeeRate(by_volume=Decimal(1)), FeeRate(by_volume=Decimal(1)))
 MORNING = ns("2023-12-20T09:00:00")

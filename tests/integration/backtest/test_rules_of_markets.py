@@ -34,6 +34,8 @@ from marketprism_domain.trading.fees import FeeRate, FeeRule
 from marketprism_domain.trading.margin_tiers import TierRow, tiers_of
 from tests.support.backtests import bars, ns, run
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 MIDNIGHT = int(datetime(2024, 1, 2, tzinfo=UTC).timestamp()) * 1_000_000_000
 MINUTE = 60_000_000_000
 SYMBOL = "BTC-USDT-PERP"

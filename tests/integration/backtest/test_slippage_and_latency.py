@@ -17,6 +17,8 @@ from marketprism_application.backtesting.slippage import SlippageOf
 from tests.support.backtest_rows import MIDNIGHT, SECOND, SYMBOL, Quote, quotes_and_trades
 from tests.support.backtests import Act, bars, calendar, filled, ns, run, scripted
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 MINUTE = 60 * SECOND
 
 

@@ -22,6 +22,8 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.values import BookLevel
 from tests.support.backtests import RU
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 RUBBER = Instrument("shfe", "ru1901", tick=Decimal(5))
 
 

@@ -20,6 +20,8 @@ from marketprism_services.cli.backtest import backtest
 from marketprism_services.platform.exits import Exit, Stop
 from tests.support.backtests import CU, IGNORE, RU, DoubleAverage, calendar, rows_of
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
+
 AVERAGE = "examples.double_average:DoubleAverage"
 FEES = ("--interval", "1m", "--fee-rate", "0.000045", "--multiplier", "10", "--gap-policy", "ignore")
 FILES = tuple(str(path) for path in RU)
