@@ -62,7 +62,8 @@ class TextTable(NamedTuple):
             SourceError: a row of another number of cells, a time that is no number, damaged text.
         """
         types = self._types(layout, wanted)
-        exact = {**types, **_numbers_of(layout, wanted - types.keys())}
+        times = {layout.fields[TIME_OF[layout.kind]]}  # a day of digits is text
+        exact = {**types, **_numbers_of(layout, wanted - types.keys() - times)}
         block = _SMALL_BLOCK if few else _BLOCK
         done = 0
         try:

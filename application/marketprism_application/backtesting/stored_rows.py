@@ -39,6 +39,7 @@ from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.trade import Trade
 from marketprism_domain.sessions.calendar import AlwaysOpen
 from marketprism_domain.sessions.trading_days import china_date, day_of, day_text
+from marketprism_domain.values import BookLevel
 
 Ask: TypeAlias = Callable[[Question], Awaitable[pa.Table]]
 Terms: TypeAlias = Callable[[str, str, date], Instrument]
@@ -278,9 +279,15 @@ def _code_of(error: Exception) -> str:
 
 
 def _records(of: DataKind, page: pa.Table) -> list[object]:
-    """The records of a page, as far as a run looks at them: what is no number or text stays as it came."""
-    columns = [page.column(name).to_pylist() for name in of.types]
+    """The records of a page, as far as a run looks at them: what is no number, text or level stays as it came."""
+    columns = [[_value(each) for each in page.column(name).to_pylist()] for name in of.types]
     return [of.model(*row) for row in zip(*columns, strict=True)]
+
+
+def _value(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(BookLevel(**each) if isinstance(each, dict) else each for each in value)
+    return value
 
 
 __all__ = ["Ask", "RowsAsked", "Terms", "stored_instrument", "stored_rows"]

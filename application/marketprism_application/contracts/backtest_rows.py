@@ -67,7 +67,8 @@ TABLES: Final[Mapping[str, tuple[Column, ...]]] = MappingProxyType(
         PARTS["positions"]: _columns(
             int="sign ts_entry ts_exit",
             text=f"{_WHERE} tag",
-            money="quantity entry exit profit fees",
+            money="quantity entry exit profit fees funding mae mfe",
+            float="seconds",
             bool="held_through tainted",
         ),
         PARTS["decisions"]: _columns(int="ts", text=f"{_WHERE} text", bool="tainted"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from marketprism_application.backtesting.columns import BarColumns, TickColumns
 from marketprism_application.backtesting.errors import OffGridError
 from marketprism_application.backtesting.instruments import Instrument
-from marketprism_application.backtesting.tables import Steps, bars_of_records, ticks_of_records
+from marketprism_application.backtesting.tables import Steps, bars_of_records, settlements_of, ticks_of_records
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
@@ -39,6 +40,8 @@ class TickSeries:
         self._blocks = [no_ticks()]
         self.last: Tick | None = None
         self.off_grid = 0  # rows with a number between two steps, which are left out
+        self.settlements: dict[str, Decimal] = {}  # by trading day (YYYYMMDD), as far as rows have said them
+        self.settled_before: dict[str, Decimal] = {}
 
     def take(self, ticks: Sequence[Tick]) -> TickColumns | None:
         """Columns of rows that have come; None where none of them is taken."""
@@ -46,6 +49,8 @@ class TickSeries:
         if found is None:
             return None
         self._blocks.append(found)
+        for known, new in zip((self.settlements, self.settled_before), settlements_of(ticks), strict=True):
+            known.update(new)
         return found
 
     def _of(self, ticks: Sequence[Tick]) -> TickColumns | None:

@@ -37,6 +37,10 @@ class InstrumentStream:
         self._bars = BarSeries(market.instrument, interval, steps) if interval else None
         feeds = [feed for feed in engine.feeds if feed.market is market]
         self._tick_feed = next((feed for feed in feeds if isinstance(feed, TickFeed)), None)
+        if self._tick_feed is not None:  # they grow with the rows
+            market.data = replace(
+                market.data, settlements=self._ticks.settlements, settled_before=self._ticks.settled_before
+            )
         self._bar_feed = next((feed for feed in feeds if isinstance(feed, BarFeed)), None)
         self._reached = self._expected = self._builder = None
         if isinstance(order, ArrivalOrder):

@@ -184,7 +184,8 @@ class FileRows:
             of_bars, steps = {bars[0].interval: found.columns}, found.steps
         if steps is None:
             raise NoDataError(f"bars of {key[1]}: expected some, was none")
-        settled, before = settlements_of(ticks)
+        # Of ticks that the run is of: a store and a stream give a run of bars none.
+        settled, before = settlements_of(ticks if columns is not None else ())
         return InstrumentData(
             instrument,
             steps.unit,

@@ -60,9 +60,11 @@ def paper(
     unlimited: Annotated[bool, typer.Option("--unlimited", help="Fill more than a quote shows.")] = False,
     touch: Annotated[bool, typer.Option("--touch", help="A bar that only touches a limit fills it.")] = False,
     slippage: Annotated[
-        str, typer.Option(help="none, ticks:1, bps:2, spread:0.5 or noise:2 (ticks, seeded).")
+        str, typer.Option(help="none, ticks:1, bps:2, spread:0.5, noise:2 (ticks, seeded) or sqrt_impact:0.5.")
     ] = "none",
-    latency: Annotated[str, typer.Option(help="From a decision until the order is there: 600ms, 2s.")] = "0",
+    latency: Annotated[
+        str, typer.Option(help="Until an order is there: 600ms, 09:00=5ms,21:00=20ms, measured or measured+2ms.")
+    ] = "0",
     queue: Annotated[
         str, typer.Option(help="Cancellations before us: risk_averse, proportional or power:2.")
     ] = "risk_averse",

@@ -159,7 +159,7 @@ def test_markets_that_never_close() -> None:
     data = bars(rows, start=ns("2024-01-02T08:00:00"))
     columns = replace(data.bars["1m"], day=days.astype(np.int64))
     selection = Selection((replace(data, bars={"1m": columns}),))
-    settings = RunSettings(capital=Decimal(100_000), currency="USDT")
+    settings = RunSettings(capital=Decimal(100_000), currency="USDT", funding="ignore")
     expected, _ = by_engine(selection, Steps, Steps.Params(seed=7), settings)
     assert by_kernel(selection, Steps, Steps.Params(seed=7), settings) == (expected, False)
 

@@ -20,7 +20,7 @@ from marketprism_application.backtesting.result import RunResult, decision_bytes
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_application.backtesting.settings import FillMode, RunSettings
 from marketprism_application.backtesting.strategy import Strategy
-from marketprism_application.backtesting.tables import bars_of_records, ticks_of_records
+from marketprism_application.backtesting.tables import bars_of_records, settlements_of, ticks_of_records
 from marketprism_application.contracts.packed import Packed
 from marketprism_application.paper_trading.series import Record
 from marketprism_application.paper_trading.session import PaperOptions, PaperSession
@@ -183,7 +183,9 @@ def test_instruments_may_come_one_behind_the_other(fill: FillMode, seed: int) ->
             data.append(InstrumentData(instrument, *bars.steps, {"1m": bars.columns}))
         else:
             columns, steps = ticks_of_records(instrument, rows)  # type: ignore[arg-type]
-            data.append(InstrumentData(instrument, *steps, {}, columns))
+            settled, before = settlements_of(rows)  # type: ignore[arg-type]
+            known = InstrumentData(instrument, *steps, {}, columns, settlements=settled, settled_before=before)
+            data.append(known)
     wanted = run_backtest(Selection(tuple(data)), calendar(), spec)
     options = PaperOptions("1m" if by_bars else "", hold_s=1e3)
     check_equal(arrive(messages, spec, options, "ru1901", "ru1905"), wanted)

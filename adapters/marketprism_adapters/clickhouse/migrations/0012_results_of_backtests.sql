@@ -151,6 +151,10 @@ CREATE TABLE IF NOT EXISTS market.backtest_positions (
   exit Nullable(Decimal(38, 12)) CODEC(ZSTD(1)),
   profit Nullable(Decimal(38, 12)) CODEC(ZSTD(1)),
   fees Nullable(Decimal(38, 12)) CODEC(ZSTD(1)),
+  funding Nullable(Decimal(38, 12)) CODEC(ZSTD(1)),
+  mae Nullable(Decimal(38, 12)) CODEC(ZSTD(1)),
+  mfe Nullable(Decimal(38, 12)) CODEC(ZSTD(1)),
+  seconds Nullable(Float64) CODEC(ZSTD(1)),
   held_through Nullable(Bool) CODEC(ZSTD(1)),
   tainted Nullable(Bool) CODEC(ZSTD(1)),
   more String CODEC(ZSTD(3))
