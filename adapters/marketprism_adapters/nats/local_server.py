@@ -264,8 +264,8 @@ def hold_port() -> socket.socket:
 def _bound_at(port: int) -> socket.socket:
     held = socket.socket()
     try:
+        held.bind(("127.0.0.1", port))  # fails where another program holds the port as well
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", port))
     except OSError:
         held.close()
         raise

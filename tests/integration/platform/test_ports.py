@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from pathlib import Path
 
@@ -28,6 +29,16 @@ async def test_a_held_port_is_given_to_nobody_and_its_server_listens_there_again
             assert b" 200 " in (await reader.readline())
             writer.close()
             await server.stop()
+
+
+def test_two_that_look_at_once_hold_two_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    any_other = random.randrange
+    with hold_port() as first:
+        port = first.getsockname()[1]
+        same = iter([port])
+        monkeypatch.setattr(random, "randrange", lambda start, stop: next(same, None) or any_other(start, stop))
+        with hold_port() as second:
+            assert second.getsockname()[1] != port
 
 
 def test_a_chosen_port_is_none_that_the_kernel_gives_to_connections() -> None:

@@ -160,6 +160,9 @@ async def test_moved_parts_are_archived_too(tiered: Tiered, bucket: S3Server, tm
         await SqlStore(engine, layout).migrate()
         assert await SqlStore(engine, layout).migrate() == []
         await until_on(engine, "cold_s3", COLD)
+        async with asyncio.timeout(60):  # each table is moved in its own time
+            while {"cold_s3"} not in (await disks_of(engine, "market_bars")).values():
+                await asyncio.sleep(0.2)
         assert {"cold_s3"} in (await disks_of(engine, "market_bars")).values()
         await scene.move_all()
         assert await scene.hot.partitions() == []

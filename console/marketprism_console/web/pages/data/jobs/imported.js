@@ -52,7 +52,9 @@ class DataImported extends Part {
     return html`<div class="panel"><p><strong>${t('dry_run_over', { rows: count(rows) })}</strong></p>
       <div class="tools">
         ${workButton('/data/imports', t('import_now'), () => startAfter('imports', { ...asked, mapping, dry_run: false }, question), { kind: 'main', why })}
-        <a class="button" href=${hrefOf('/data/import', { ...asked, replace: asked.replace ? 'true' : '', simulated: asked.simulated ? 'true' : '', mapping: lines })}>${t('change_form')}</a>
+        <a class="button" href=${hrefOf('/data/import', {
+          ...asked, replace: asked.replace ? 'true' : '', simulated: asked.simulated ? 'true' : '', mapping: lines,
+        })}>${t('change_form')}</a>
       </div>${whyNot('/data/imports')}</div>`;
   }
 }
