@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from marketprism_application.backtesting.clock import FAR_AWAY
@@ -14,6 +14,7 @@ from marketprism_application.backtesting.desk import Decision
 from marketprism_application.backtesting.engine import Engine
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.market import PERPETUAL
 from marketprism_application.backtesting.orders import Fill
 from marketprism_application.backtesting.result import Failed, RunResult
 from marketprism_application.backtesting.runs import RunSpec, engine_of, failure_of, result_of
@@ -65,6 +66,11 @@ class PaperSession:
         by_bars = settings.fill is FillMode.BAR
         interval = options.interval or ("1m" if by_bars else "")
         ordered = sorted(instruments, key=lambda each: each.key)
+        self._remarks: tuple[str, ...] = ()
+        unpaid = [each.symbol for each in ordered if each.symbol.endswith(PERPETUAL)]
+        if unpaid and settings.funding == "strict":  # a rate that cannot come is no fault of the run
+            spec = self._spec = replace(spec, settings=replace(settings, funding="stored"))
+            self._remarks = (f"funding of {', '.join(unpaid)} is not paid: its rates do not come here",)
         selection = Selection(tuple(_data(each, interval, ticks=not by_bars) for each in ordered))
         with exact_arithmetic():
             self.engine: Engine = engine_of(selection, calendar, spec)
@@ -156,7 +162,9 @@ class PaperSession:
         more = [text for stream in self._streams.values() for text in stream.remarks()]
         with exact_arithmetic():
             seconds = time.perf_counter() - self._started
-            return result_of(engine, self._spec, self.failed, seconds=seconds, remarks=(*remarks, *more))
+            return result_of(
+                engine, self._spec, self.failed, seconds=seconds, remarks=(*remarks, *self._remarks, *more)
+            )
 
 
 def _data(instrument: Instrument, interval: str, *, ticks: bool) -> InstrumentData:

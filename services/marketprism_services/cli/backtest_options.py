@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -216,10 +216,19 @@ def as_stops() -> Iterator[None]:
         raise Stop(Exit.USAGE, str(error)) from error
 
 
-def with_run_options(command: Callable[Concatenate[BacktestOptions, P], None]) -> Callable[..., None]:
+def with_run_options(
+    command: Callable[Concatenate[BacktestOptions, P], None],
+    *,
+    without: Collection[str] = (),
+    instead: Callable[..., None] | None = None,
+    of_files: bool = True,
+) -> Callable[..., None]:
     """A command whose first argument is what a run is asked for by: on the command line it has an option for each field
-    of it, before those of its own."""
-    shared = _resolved(_options)
+    of it but those `without`, before those of its own. `instead` declares some of them with helps of its own. Data of a
+    command that is not `of_files` are instruments, whatever lies in the folder."""
+    shared = {name: each for name, each in _resolved(_options).items() if name not in without}
+    if instead is not None:
+        shared |= _resolved(instead)
     own = list(_resolved(command).values())[1:]
 
     def called(**given: object) -> None:
@@ -227,7 +236,7 @@ def with_run_options(command: Callable[Concatenate[BacktestOptions, P], None]) -
         data, param, config = values.pop("data"), values.pop("param"), values.pop("config")
         assert isinstance(data, list)  # noqa: S101 (as the option is declared)
         with as_stops():
-            options = _asked(values, data, param if isinstance(param, list) else [], config)
+            options = _asked(values, data, param if isinstance(param, list) else [], config, of_files=of_files)
         command(options, **given)  # type: ignore[call-arg, arg-type]
 
     called.__name__, called.__doc__, called.__module__ = command.__name__, command.__doc__, command.__module__
@@ -245,10 +254,13 @@ def _resolved(command: Callable[..., None]) -> dict[str, inspect.Parameter]:
     }
 
 
-def _asked(values: dict[str, object], data: list[str], param: list[str], config: object) -> BacktestOptions:
+def _asked(
+    values: dict[str, object], data: list[str], param: list[str], config: object, *, of_files: bool
+) -> BacktestOptions:
     """Options as a command line has them: parameters may stand among the data, without --param."""
-    names = [each for each in data if "=" not in each or Path(each).exists()]
+    found = {each for each in data if of_files and Path(each).exists()}
+    names = [each for each in data if "=" not in each or each in found]
     texts = [*param, *(each for each in data if each not in names)]
-    paths = tuple(str(Path(each).resolve()) if Path(each).exists() else each for each in names)
+    paths = tuple(str(Path(each).resolve()) if each in found else each for each in names)
     more: dict[str, object] = {"params": params_of(texts), "config": "" if config is None else str(config)}
     return BacktestOptions(data=paths, **values, **more)  # type: ignore[arg-type]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,6 @@ import typer
 
 from marketprism_adapters.nats.market_rows import MarketRows
 from marketprism_application.backtesting.engine import Engine
-from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.options import TermsGiven, terms_of
 from marketprism_application.backtesting.orders import Fill
@@ -28,54 +27,27 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.backtest.guard import NoOutside, limited
 from marketprism_services.cli.backtest_data import calendar_of, instrument_of
 from marketprism_services.cli.backtest_files import json_text, write_run
-from marketprism_services.cli.backtest_options import BacktestOptions, params_of
+from marketprism_services.cli.backtest_options import BacktestOptions, as_stops, with_run_options
 from marketprism_services.cli.backtest_view import show_result
 from marketprism_services.cli.clocks import Tz, Zone, zone_of_symbol
-from marketprism_services.cli.options import Config, DataDir, NatsUrl, ask, err, nats_of, out
-from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.cli.options import DataDir, NatsUrl, ask, err, nats_of, out
+from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.nats_place import NatsPlace
 
 _MONITOR_S = 5.0
 
 
-def paper(
-    strategy: Annotated[str, typer.Argument(help="package.module:Class or file.py:Class; looked for here first.")],
-    symbols: Annotated[list[str], typer.Argument(help="Instruments, like ru1901.")],
-    param: Annotated[
-        list[str] | None, typer.Option("--param", help="name=value of the strategy; several times.")
-    ] = None,
+def _options(
+    data: Annotated[list[str], typer.Argument(metavar="symbols", help="Instruments, like ru1901.")],
     interval: Annotated[str, typer.Option(help="Of the bars: 1m 5m 1h …; without, 1m where bars fill orders.")] = "",
-    fill: Annotated[str, typer.Option(help="What fills orders: bar, quote, trade or queue.")] = "bar",
+) -> None:
+    """Those that mean something else here than in a backtest."""
+
+
+def _paper(
+    options: BacktestOptions,
     prefix: Annotated[str, typer.Option(help="Listen to a replay: its --prefix. The run ends with it.")] = "",
-    venue: Annotated[str, typer.Option(help="The exchange or the market of the data.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Instruments may be yet to come.")] = False,
-    capital: Annotated[str, typer.Option(help="Money that the account begins with.")] = "1000000",
-    fee_rate: Annotated[str, typer.Option(help="Fee as a share of the value; without, the tables of orders.")] = "",
-    fee_per_lot: Annotated[str, typer.Option(help="Fee in money of each lot.")] = "",
-    multiplier: Annotated[str, typer.Option(help="Units of one lot; without, the product's own.")] = "",
-    margin_rate: Annotated[str, typer.Option(help="Margin as a share of the value; 0 asks for none.")] = "",
-    leverage: Annotated[str, typer.Option(help="Leverage of a crypto account, 1 without.")] = "",
-    price_tick: Annotated[str, typer.Option(help="Least step of a price, where the terms are not known.")] = "",
-    participation: Annotated[str, typer.Option(help="Most of a bar's volume that is filled: 0.1 of it.")] = "",
-    unlimited: Annotated[bool, typer.Option("--unlimited", help="Fill more than a quote shows.")] = False,
-    touch: Annotated[bool, typer.Option("--touch", help="A bar that only touches a limit fills it.")] = False,
-    slippage: Annotated[
-        str, typer.Option(help="none, ticks:1, bps:2, spread:0.5, noise:2 (ticks, seeded) or sqrt_impact:0.5.")
-    ] = "none",
-    latency: Annotated[
-        str, typer.Option(help="Until an order is there: 600ms, 09:00=5ms,21:00=20ms, measured or measured+2ms.")
-    ] = "0",
-    queue: Annotated[
-        str, typer.Option(help="Cancellations before us: risk_averse, proportional or power:2.")
-    ] = "risk_averse",
-    gap_policy: Annotated[
-        str, typer.Option(help="Gaps: ignore, no_entry, no_entry:MINUTES, flat_before_unknown or stop.")
-    ] = "no_entry",
-    clock: Annotated[str, typer.Option(help="event, or recv: when rows were received.")] = "event",
-    seed: Annotated[int, typer.Option(help="Of ctx.random and of noise.")] = 0,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse prices off the tick, clocks, chance, files and networks.")
-    ] = False,
     hold: Annotated[
         float, typer.Option(help="Longest time that a row waits for those of other instruments, seconds.", min=0)
     ] = PaperRun.hold_s,
@@ -92,51 +64,25 @@ def paper(
     tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
-    config: Config = None,
 ) -> None:
     """Run a strategy on what is published, with engine, account and fills of a backtest; no order is sent.
 
     Ends with Ctrl-C, with the replay, or when the strategy fails, and says what became of it as a backtest does. Exit 0
     where the run is over, 1 where the strategy failed, 2 wrong usage, 3 nothing came.
     """
-    with _as_stops():
-        options = BacktestOptions(
-            strategy,
-            tuple(symbols),
-            params_of(param or []),
-            interval,
-            fill,
-            venue=venue,
-            capital=capital,
-            fee_rate=fee_rate,
-            fee_per_lot=fee_per_lot,
-            multiplier=multiplier,
-            margin_rate=margin_rate,
-            leverage=leverage,
-            price_tick=price_tick,
-            participation=participation,
-            unlimited=unlimited,
-            touch=touch,
-            slippage=slippage,
-            latency=latency,
-            queue=queue,
-            gap_policy=gap_policy,
-            seed=seed,
-            strict=strict,
-            clock=clock,
-            config="" if config is None else str(config),
-        )
+    with as_stops():
         given = terms_of(options.plain())
-        spec, calendar = options.spec(Path.cwd()), calendar_of(config)
-        names, terms = tuple(symbols), _Terms(given)
-        run = PaperRun(spec, names, calendar, terms, interval, venue, wait, hold, patience)
-        shown = _Shown(zone_of_symbol(symbols[0], tz), as_json=as_json)
-        around = NoOutside.during if strict else nullcontext
+        spec, calendar = options.spec(Path.cwd()), calendar_of(Path(options.config) if options.config else None)
+        terms = _Terms(given)
+        run = PaperRun(spec, options.data, calendar, terms, options.interval, options.venue, wait, hold, patience)
+        shown = _Shown(zone_of_symbol(options.data[0], tz), as_json=as_json)
+        around = NoOutside.during if options.strict else nullcontext
         watching = Watching(shown.begin, shown.decision, shown.fill, around=around)
         result = _run(run, watching, shown, nats_of(data_dir, nats_url), prefix, seconds=max_seconds)
         if out_dir is not None:
             first, last = watching.bounds
-            write_run(out_dir, result, replace(options, start=str(first), end=str(last + 1)))
+            bounds = replace(options, start=str(first), end=str(last + 1))
+            write_run(out_dir, result, replace(bounds, funding=str(result.settings["funding"])))
         if result.failed is not None:
             err.print(result.failed.text, style="red", highlight=False, markup=False, soft_wrap=True)
         if as_json:
@@ -286,15 +232,8 @@ async def _is_read(market: MarketClient) -> bool:
     return bool(gateways) and set(gateways) == {"finished"} and not behind
 
 
-@contextmanager
-def _as_stops() -> Iterator[None]:
-    """Errors of a run as exit codes, as a backtest has them."""
-    try:
-        yield
-    except NoDataError as error:
-        raise Stop(Exit.INPUT, str(error)) from error
-    except BacktestError as error:
-        raise Stop(Exit.USAGE, str(error)) from error
-
+# What a store, a past or a product's view gives does not reach a run on paper.
+_NOT_HERE = ("start", "end", "symbol", "detail", "funding", "expiry", "roll", "rolls", "adjust", "depth", "impact")
+paper = with_run_options(_paper, without=_NOT_HERE, instead=_options, of_files=False)
 
 __all__ = ["PublishedRows", "paper"]

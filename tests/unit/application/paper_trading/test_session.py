@@ -197,3 +197,23 @@ def test_what_cannot_begin_is_refused() -> None:
         )
     with pytest.raises(BacktestError, match="hold_s: expected 0 to 3600 seconds, was -1"):
         PaperOptions(hold_s=-1)
+
+
+class Holds(Seen):
+    def on_tick(self, ctx: Context, tick: TickView) -> None:
+        super().on_tick(ctx, tick)
+        ctx.target(tick.symbol, 1)
+
+
+def test_a_perpetual_is_held_over_its_funding_whose_rates_do_not_come() -> None:
+    instrument = Instrument("binance", "BTC-USDT-PERP", ContractTerms(Decimal(1)), Decimal(5))
+    spec = RunSpec(Holds, Holds.Params(), RunSettings(fill=FillMode.QUOTE, gap_policy=IGNORE))
+    run = PaperSession([instrument], calendar(), spec, PaperOptions())
+    eight = ns("08:00:00")  # 00:00 UTC
+    for seq, ts in enumerate((eight - 2_000_000_000, eight - 1_000_000_000, eight + 1_000_000_000), 1):
+        row = tick(seq, ts)._replace(venue="binance", symbol="BTC-USDT-PERP", trading_day="20181008")
+        run.take([row], float(seq))
+        run.release(float(seq))
+    result = run.result()
+    assert (result.failed, len(result.fills)) == (None, 1)
+    assert result.remarks == ("funding of BTC-USDT-PERP is not paid: its rates do not come here",)
