@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import ENVIRONMENT, PROGRAM, run, start
+from tests.e2e.paper_program import AVERAGE, BARS, paper, recorded_day
+from tests.e2e.program import run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
-AVERAGE = ("examples.double_average:DoubleAverage", "ru1901", "--gap-policy", "ignore", "--fee-rate", "0.000045")
-BARS = ("--param", "fast=10", "--param", "slow=30")
 RAISES = """
 from marketprism_backtest import Strategy
 
@@ -29,27 +24,8 @@ class Raises(Strategy):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, fixtures: Path) -> Iterator[Path]:
-    """The data directory of a pipeline that reads a recorded day; it begins when this is there."""
-    folder = tmp_path_factory.mktemp("paper")
-    recording = fixtures / "ctp/ticks/ru1901_20181008.csv.gz"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    source = ("--source", f"replay:{recording}", "--speed", "400", "--nats-port", str(port))
-    up = start("up", *source, "--data-dir", str(folder))
-    try:
-        end = time.monotonic() + 90
-        while not (folder / "run" / "url").exists():
-            assert time.monotonic() < end
-            time.sleep(0.05)
+    with recorded_day(tmp_path_factory.mktemp("paper"), fixtures) as folder:
         yield folder
-    finally:
-        os.killpg(up.pid, signal.SIGTERM)
-        up.communicate(timeout=60)
-
-
-def paper(data: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [*PROGRAM, "paper", *arguments, "--data-dir", str(data), "--json"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
 def test_ctrl_c_ends_a_run_with_its_result(data: Path) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from marketprism_application.backtesting.book_columns import BookColumns
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.marks import MarkColumns
+from marketprism_application.backtesting.row_columns import RowColumns
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -51,7 +52,7 @@ class BarColumns:
 
 
 @dataclass(frozen=True)
-class TickColumns:
+class TickColumns(RowColumns):
     """Snapshots or quotes. `volume` and `turnover` are of each row alone; sizes are 0 where a side has no price.
 
     `turnover` is in price units x quantity steps, so that turnover / volume is an average price.
@@ -72,21 +73,9 @@ class TickColumns:
     limit_down: Ints
     phase: Ints
 
-    def __len__(self) -> int:
-        return len(self.ts)
-
-    @property
-    def time(self) -> Ints:
-        """When each row is there: the venue's time."""
-        return self.ts
-
-    def values(self) -> tuple[Ints, ...]:
-        """All columns, in an order that does not change."""
-        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
-
 
 @dataclass(frozen=True)
-class TradeColumns:
+class TradeColumns(RowColumns):
     """Trades of a tape; `taker` is 1 where the taker bought, -1 where it sold."""
 
     ts: Ints
@@ -95,18 +84,6 @@ class TradeColumns:
     price: Ints
     quantity: Ints
     taker: Ints
-
-    def __len__(self) -> int:
-        return len(self.ts)
-
-    @property
-    def time(self) -> Ints:
-        """When each row is there: the venue's time."""
-        return self.ts
-
-    def values(self) -> tuple[Ints, ...]:
-        """All columns, in an order that does not change."""
-        return self.ts, self.seq, self.day, self.price, self.quantity, self.taker
 
 
 Columns: TypeAlias = BarColumns | TickColumns | TradeColumns | BookColumns | MarkColumns
