@@ -8,16 +8,15 @@ from decimal import Decimal
 from marketprism_application.backtesting.columns import FundingRow
 from marketprism_application.contracts.venue_messages import (
     FundingRateMessage,
-    Levels,
     MarkPriceMessage,
     Message,
     OrderBookMessage,
     TradeMessage,
+    record_of,
 )
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.trade import Trade
-from marketprism_domain.values import BookLevel
 
 Key = tuple[str, str]
 
@@ -42,9 +41,9 @@ class RecordedBooks:
         """Keep a message where it is a book's, a trade or a funding rate."""
         key = message.venue, message.symbol
         if isinstance(message, TradeMessage):
-            self.trades.setdefault(key, []).append(_trade(message))
+            self.trades.setdefault(key, []).append(record_of(message))
         elif isinstance(message, OrderBookMessage):
-            self.books.setdefault(key, []).append(_book(message))
+            self.books.setdefault(key, []).append(record_of(message))
         elif isinstance(message, MarkPriceMessage):
             self.marks.setdefault(key, []).append((message.ts_event, Decimal(message.mark_price)))
         elif isinstance(message, FundingRateMessage) and message.ts_funding is not None:
@@ -55,45 +54,6 @@ class RecordedBooks:
     def funding(self, key: Key) -> tuple[FundingRow, ...]:
         """Settlements of funding whose rate was recorded, in order of time."""
         return tuple(sorted(self._rates.get(key, {}).values(), key=lambda row: row.ts))
-
-
-def _trade(message: TradeMessage) -> Trade:
-    return Trade(
-        message.venue,
-        message.symbol,
-        message.source,
-        message.epoch,
-        message.seq,
-        message.ts_event,
-        message.ts_recv,
-        message.ts_pub,
-        message.trade_id,
-        Decimal(message.price),
-        Decimal(message.quantity),
-        message.side,
-        off_book=message.off_book,
-    )
-
-
-def _book(message: OrderBookMessage) -> OrderBook:
-    return OrderBook(
-        message.venue,
-        message.symbol,
-        message.source,
-        message.epoch,
-        message.seq,
-        message.ts_event,
-        message.ts_recv,
-        message.ts_pub,
-        message.form,
-        message.valid,
-        bids=_levels(message.bids),
-        asks=_levels(message.asks),
-    )
-
-
-def _levels(levels: Levels) -> tuple[BookLevel, ...]:
-    return tuple(BookLevel(Decimal(price), Decimal(quantity)) for price, quantity in levels)
 
 
 def _or_none(text: str | None) -> Decimal | None:
