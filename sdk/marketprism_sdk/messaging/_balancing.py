@@ -34,8 +34,9 @@ class LeaderClient:
 
     A standby's NOT_ACTIVE names the leader: it is asked next. Nobody there or nobody leading is waited for with backoff
     and jitter until the deadline. A call whose answer did not come may have been done: it is repeated only where it is
-    said to be idempotent. Such a call does not wait out a leader that dies while it works: every `look_s` the leader
-    is asked whether it is still there. `known` says who leads as far as somebody else knows, like `Discovery.leader`.
+    said to be idempotent. Such a call does not wait out a leader that dies while it works: it goes to an instance by
+    its name, which is asked for where nobody is known, and every `look_s` that instance is asked whether it is still
+    there. `known` says who leads as far as somebody else knows, like `Discovery.leader`.
     Where the answer may take long but a leader should be there, `wait_s` is how long one is waited for.
     """
 
@@ -102,6 +103,10 @@ class LeaderClient:
             await self._clock.sleep(pause_s)
 
     async def _ask(self, method: str, data: bytes, timeout_s: float, *, watched: bool) -> bytes:
+        if watched and self.leader is None:
+            asked_s = self._clock.monotonic_s()
+            self.leader = await self._anybody(timeout_s)
+            timeout_s = max(0.001, timeout_s - (self._clock.monotonic_s() - asked_s))
         leader = self.leader
         call = self._calls.call_raw(self._service, method, data, instance=leader, timeout_s=timeout_s, follow=False)
         if not watched or leader is None:
@@ -114,6 +119,16 @@ class LeaderClient:
             return asking.result()
         finally:
             asking.cancel()
+
+    async def _anybody(self, timeout_s: float) -> str | None:
+        """An instance that answers: the leader, or one that names it. Raises NoResponders, NotConnected."""
+        try:
+            name = await self._calls.call(self._service, PING, timeout_s=min(timeout_s, self._look_s))
+        except (NoResponders, NotConnected):
+            raise
+        except SdkError:  # it hangs, or is of a kind that has no such method: the call itself will say so
+            return None
+        return name if isinstance(name, str) else None
 
     async def _unanswered(self, instance: str) -> bool:
         """Whether the server knows that nobody serves the instance; no answer in time is no sign of death."""
