@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from marketprism_application.backtesting.columns import Selection
@@ -33,13 +34,25 @@ CONFIRMED: Final = 5  # sets that are run by events behind a ranking
 _DAYS_OF_CHINA, _DAYS_OF_ALWAYS = 242, 365
 
 
+class Outcome(NamedTuple):
+    """What the kernel says that a set comes to, to the last digit; `equity` is that of each trading day's end."""
+
+    net: Decimal
+    gross: Decimal
+    fees: Decimal
+    orders: int
+    lots: Decimal
+    equity: tuple[tuple[str, Decimal], ...]
+
+
 class Ranked(NamedTuple):
     """A set (its place among those given) and its value; None where it has none, or `unsure` where the kernel cannot
-    tell."""
+    tell. `outcome` is there where it is sure."""
 
     number: int
     value: float | None
     unsure: bool = False
+    outcome: Outcome | None = None
 
 
 class KernelRanking:
@@ -82,21 +95,29 @@ class KernelRanking:
             except (BacktestError, StrategyFailed):  # the event engine says of what
                 yield Ranked(number, None, unsure=True)
                 continue
-            yield Ranked(number, None if run.unsure else self._value(run), run.unsure)
+            if run.unsure:
+                yield Ranked(number, None, unsure=True)
+                continue
+            outcome = self._outcome(run)
+            yield Ranked(number, self._value(outcome), outcome=outcome)
 
-    def _value(self, run: KernelRun) -> float | None:
-        summed = _SUMS.get(self._objective)
-        if summed is not None:
-            return float(str(getattr(run, summed)))
-        capital = self._settings.capital
-        equity = [float(each) for each in equity_by_day(self._rows, run, capital)]
-        for each in statistics_of(equity, float(capital), year=self._year):
+    def _outcome(self, run: KernelRun) -> Outcome:
+        equity = equity_by_day(self._rows, run, self._settings.capital)
+        days = tuple(zip(self._rows.days, equity, strict=True))
+        return Outcome(run.net, run.gross, run.fees, run.sent, run.lots, days)
+
+    def _value(self, outcome: Outcome) -> float | None:
+        if self._objective in _SUMS:
+            return float(str(getattr(outcome, self._objective)))
+        capital = float(self._settings.capital)
+        equity = [float(each) for _, each in outcome.equity]
+        for each in statistics_of(equity, capital, year=self._year):
             if each.name == self._objective:
                 return each.value if each.value is not None and math.isfinite(each.value) else None
         return None
 
 
-_SUMS: Final = {"net": "net", "gross": "gross", "fees": "fees", "orders": "sent", "lots": "lots"}
+_SUMS: Final = frozenset(("net", "gross", "fees", "orders", "lots"))
 
 
 def _of_days() -> frozenset[str]:
@@ -120,8 +141,13 @@ def shortlist(
         found = KernelRanking(strategy, selection, calendar, settings, objective).ranked(sets)
     except NotForKernel:
         return everyone
-    best = [each.number for each in found if not each.unsure][:CONFIRMED]
-    return sorted({*best, *(each.number for each in found if each.unsure)})
+    return to_confirm(found)
 
 
-__all__ = ["CONFIRMED", "KernelRanking", "Ranked", "shortlist"]
+def to_confirm(ranking: Sequence[Ranked]) -> list[int]:
+    """Of a ranking the sets to run by events, in their order: the best few and the unsure ones."""
+    best = [each.number for each in ranking if not each.unsure][:CONFIRMED]
+    return sorted({*best, *(each.number for each in ranking if each.unsure)})
+
+
+__all__ = ["CONFIRMED", "KernelRanking", "Outcome", "Ranked", "shortlist", "to_confirm"]

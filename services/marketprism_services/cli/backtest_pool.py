@@ -168,4 +168,4 @@ def _walk(window: Walk) -> Result:
     return _runner[0].walk(window)
 
 
-__all__ = ["Pool", "Result", "Work", "pool_of"]
+__all__ = ["Numbered", "Pool", "Result", "Work", "pool_of"]

@@ -72,6 +72,11 @@ def show_sweep(found: Mapping[str, object], remarks: Sequence[str]) -> None:
         ("runs", f"{found['runs']}, {found['failed']} failed" if found["failed"] else str(found["runs"])),
         ("run id", best["run_id"]),
     ]
+    ranked, differ = found["ranked_by_kernel"], found["differ_from_kernel"]
+    if ranked:
+        lines.append(("runs by the kernel alone", ranked))
+    if differ:
+        lines.append(("runs by events that differ from the kernel: `signals` is another strategy", differ))
     _show(lines)
     rows = found["results"]
     assert isinstance(rows, list)  # noqa: S101 (as above)
@@ -82,6 +87,7 @@ def show_sweep(found: Mapping[str, object], remarks: Sequence[str]) -> None:
             str(found["objective"]): _number(each["value"]),
             "net": _number(each["net"]),
             "orders": each["orders"],
+            **({"run by": "kernel" if each["state"] == "ranked" else "events"} if ranked else {}),
         }
         for each in rows
     ]
