@@ -28,6 +28,8 @@ _STARTED_S = 120.0
 _SHOWN_MS = 30_000
 expect.set_options(timeout=_SHOWN_MS)
 LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
+# Contrast is a matter of the theme, names are one of the language, and what is too wide one of the width.
+VIEWS: tuple[tuple[str, str, int], ...] = (("en", "light", 1440), ("zh", "dark", 390))
 _TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll('*')]
   .filter((each) => each.getBoundingClientRect().right > innerWidth && !each.closest('.scroll'))
   .map((each) => `${each.tagName}.${each.getAttribute('class')}: ${each.textContent.trim().slice(0, 60)}`)"""
@@ -167,6 +169,16 @@ class Viewer:
         """What makes the page so wide that it has to be scrolled sideways."""
         return list(self.page.evaluate(_TOO_WIDE))
 
+    def wrong(self) -> list[str]:
+        """What is wrong with how a page looks: violations, and what makes it too wide on a desk or on a phone."""
+        found, size = self.violations(), self.page.viewport_size
+        for _, _, width in VIEWS:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            found += [f"{width}: {each}" for each in self.too_wide()]
+        if size is not None:
+            self.page.set_viewport_size(size)
+        return found
+
 
 @contextmanager
 def viewer(
@@ -187,4 +199,4 @@ def viewer(
         context.close()
 
 
-__all__ = ["LANGUAGES", "THEMES", "Site", "Viewer", "running_site", "viewer"]
+__all__ = ["LANGUAGES", "THEMES", "VIEWS", "Site", "Viewer", "running_site", "viewer"]
