@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
-from marketprism_adapters.clickhouse.migrations import MIGRATIONS
+from marketprism_adapters.clickhouse.migrations import MIGRATIONS, WHOLE_SCHEMA
 from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.store import SqlStore
@@ -151,7 +151,8 @@ async def test_a_user_who_only_reads_answers_queries_and_changes_nothing(
 async def test_what_cannot_run_here_is_at_least_what_the_server_reads_as_a_statement(clickhouse_url: str) -> None:
     engine = await ClickHouseEngine.open(clickhouse_url)
     layout = Topology("prod", partition_by={"market_ticks": "month"}, keep_days={"market_ticks": 30})
-    statements = [made for step in MIGRATIONS for written in step.statements for made in layout.render(written)]
+    written = [*(text for step in MIGRATIONS for text in step.statements), *WHOLE_SCHEMA]
+    statements = [made for text in written for made in layout.render(text)]
     statements += read_only_user("quant", "secret", seconds=30, rows=1_000, cluster="prod")
     statements += layout.retention("market_ticks", "")
     for statement in statements:
