@@ -26,7 +26,7 @@ from tests.support.backups import counted
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     """An engine with rows of every kind, some of them twice, and with what a store says of itself."""
     opened, store = await empty_pair(request, request.param)
-    await fill(store, 5, list(KINDS.values()), days=3)
+    await fill(store, 5, list(KINDS.values()), days=2)
     await SqlLedger(opened).identity()
     await SqlLedger(opened).record("MARKET_TICKS", "2025", StoreMark(9, 8))
     yield opened
