@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
-from marketprism_adapters.clickhouse.migrations import MIGRATIONS, WHOLE_FILE, WHOLE_SCHEMA, tables_made
+from marketprism_adapters.clickhouse.migrations import MIGRATIONS, WHOLE_FILE, WHOLE_SCHEMA, created_tables
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.store import SqlStore
 from tests.contract.stores import SERVER, engine_of
@@ -114,7 +114,7 @@ async def test_tables_of_an_older_form_go_through_the_migrations(
 
 async def test_who_joins_while_the_schema_is_made_goes_the_same_way(tmp_path: Path) -> None:
     """The newest table is there first: another who sees any table sees that one, and makes none in an older form."""
-    assert WHOLE_SCHEMA[0].startswith(f"CREATE TABLE IF NOT EXISTS market.{tables_made()[-1]}\n")
+    assert WHOLE_SCHEMA[0].startswith(f"CREATE TABLE IF NOT EXISTS market.{created_tables()[-1]}\n")
     engine = await ChdbEngine.open(tmp_path / "db")
     expected = await one_by_one(engine)
     first, second = Mortal(engine, 0), Mortal(engine, 0)

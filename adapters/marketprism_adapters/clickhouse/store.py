@@ -15,7 +15,7 @@ from marketprism_adapters.clickhouse.migrations import (
     MIGRATIONS,
     WHOLE_SCHEMA,
     Migration,
-    may_be_made_whole,
+    can_create_whole,
     pending,
 )
 from marketprism_adapters.clickhouse.sql.columns import columns_of, placed_columns, to_arrow
@@ -73,7 +73,7 @@ class SqlStore:
         """
         done: list[str] = []
         steps = await self.plan()
-        if (up_to is None or up_to >= MIGRATIONS[-1].number) and may_be_made_whole(
+        if (up_to is None or up_to >= MIGRATIONS[-1].number) and can_create_whole(
             len(MIGRATIONS) - len(steps), await self._tables()
         ):
             return await self._make_whole(steps) + await self._retain()

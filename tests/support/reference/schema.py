@@ -6,7 +6,7 @@ import asyncio
 import re
 
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
-from marketprism_adapters.clickhouse.migrations import LEDGER, MIGRATIONS, tables_made
+from marketprism_adapters.clickhouse.migrations import LEDGER, MIGRATIONS, created_tables
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.topology import DATABASE
 
@@ -37,7 +37,7 @@ async def _created() -> dict[str, str]:
 def schema_file() -> str:
     """The file: tables, the newest first, and the views of them."""
     created = asyncio.run(_created())
-    names = tables_made()[::-1]
+    names = created_tables()[::-1]
     names += [name for name in created if name not in names]
     texts = []
     for name in names:

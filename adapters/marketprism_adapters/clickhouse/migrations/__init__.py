@@ -60,19 +60,19 @@ MIGRATIONS = tuple(_read(path) for path in sorted(_FOLDER.glob("*.sql")))
 WHOLE_SCHEMA = _statements(WHOLE_FILE)  # the newest table first
 
 
-def tables_made(migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
+def created_tables(migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
     """Names of the tables that migrations make, in their order."""
     made = re.compile(rf"CREATE TABLE IF NOT EXISTS {DATABASE}\.(\w+)")
     return [found[1] for each in migrations for text in each.statements if (found := made.match(text))]
 
 
-def may_be_made_whole(applied: int, tables: Collection[str]) -> bool:
+def can_create_whole(applied: int, tables: Collection[str]) -> bool:
     """Whether the schema can be made as it stands, given how many migrations are recorded and what tables there are.
 
     It can where there is nothing, and where this was begun before: then the newest table is there and no migration is
     recorded, which is never so where migrations are gone through one by one. Two at once go the same way therefore.
     """
-    return not applied and (not tables or tables_made()[-1] in tables)
+    return not applied and (not tables or created_tables()[-1] in tables)
 
 
 def pending(applied: Sequence[tuple[int, str]], known: Sequence[Migration] = MIGRATIONS) -> list[Migration]:
