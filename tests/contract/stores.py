@@ -12,10 +12,12 @@ from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.native import NativeEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.questions import StoreQuestion
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.ports.storage import MarketStore, StreamPlace, StreamRange
+from tests.support.empty_stores import empty_store, kept_engine
 
 
 class Pair(NamedTuple):
@@ -41,6 +43,18 @@ async def engine_of(request: pytest.FixtureRequest, name: str, path: Path) -> En
         return await ChdbEngine.open(path)
     await engine.execute("DROP DATABASE IF EXISTS market SYNC")
     return engine
+
+
+async def empty_pair(request: pytest.FixtureRequest, name: str) -> tuple[Engine, SqlStore]:
+    """An engine and its store, with the newest schema and no rows."""
+    engine: Engine
+    if name == "native":
+        engine = await NativeEngine.open(request.getfixturevalue("clickhouse_native_url"))
+    elif name == "clickhouse":
+        engine = await ClickHouseEngine.open(request.getfixturevalue("clickhouse_url"))
+    else:
+        engine = await kept_engine(request)
+    return engine, await empty_store(engine)
 
 
 def covered(first: int, last: int) -> StreamRange:

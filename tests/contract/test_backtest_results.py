@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +12,6 @@ import pytest
 
 from marketprism_adapters.clickhouse.backtest_results import SqlBacktestResults, columns_of_results
 from marketprism_adapters.clickhouse.migrations import MIGRATIONS
-from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.memory.backtest_results import MemoryBacktestResults
 from marketprism_adapters.remote.backtest_results import RemoteBacktestResults, answer_results
 from marketprism_application.backtesting.result import RunResult
@@ -42,21 +40,20 @@ from marketprism_application.contracts.backtest_rows import (
 from marketprism_application.contracts.backtests import BacktestRecord, Kind, RunQuestion, RunState
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.backtest_results import BacktestResults
-from tests.contract.stores import ADAPTERS, engine_of
+from tests.contract.stores import ADAPTERS, empty_pair
 from tests.support.backtests import IGNORE, RU, double_average, rows_of
 
 FIRST, LAST = 0, 1 << 40
 
 
 @pytest.fixture(params=ADAPTERS)
-async def results(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BacktestResults]:
+async def results(request: pytest.FixtureRequest) -> AsyncIterator[BacktestResults]:
     """Each adapter with nothing in it."""
     if request.param == "memory":
         yield MemoryBacktestResults()
         return
-    engine = await engine_of(request, request.param, tmp_path / "db")
-    store, found = SqlStore(engine), SqlBacktestResults(engine)
-    await store.migrate()
+    engine, store = await empty_pair(request, request.param)
+    found = SqlBacktestResults(engine)
     yield RemoteBacktestResults(lambda data: answer_results(found, data)) if request.param == "remote" else found
     await store.close()
 
@@ -94,7 +91,7 @@ def test_the_migrations_make_these_columns() -> None:
 
 @pytest.fixture(scope="module")
 def result() -> RunResult:
-    return double_average(rows_of(RU, FillMode("bar"), fee="0.000045"), 10, 30, gap_policy=IGNORE)
+    return double_average(rows_of(RU[:1], FillMode("bar"), fee="0.000045"), 10, 30, gap_policy=IGNORE)
 
 
 async def test_a_runs_result_comes_back_as_it_was(results: BacktestResults, result: RunResult) -> None:
@@ -116,7 +113,7 @@ async def test_a_runs_result_comes_back_as_it_was(results: BacktestResults, resu
     await put(results, run_rows("r1", [(0, document, {"fills": len(result.fills)})]))
     (found,) = (await results.answer(RunsAsked(record="r1"))).to_pylist()
     counts = msgspec.json.decode(found["counts"])
-    assert counts["fills"] == 40
+    assert counts["fills"] == 10
     assert Decimal(msgspec.json.decode(found["document"])["net"]) == result.net
     stats = await results.answer(RowsAsked(table=PARTS["stats"], record="r1", until=LAST))
     assert stats.num_rows == counts["stats"]

@@ -34,13 +34,15 @@ async def side(tmp_path: Path) -> AsyncIterator[Side]:
 
 async def test_an_entry_is_stored_when_it_returns_and_twice_is_once(side: Side) -> None:
     first: GapLedger = NatsGapLedger(side.market.connection, stored_s=30.0)
-    other: GapLedger = NatsGapLedger(await NatsConnection.open(side.url), stored_s=30.0)
+    connection = await NatsConnection.open(side.url)
+    other: GapLedger = NatsGapLedger(connection, stored_s=30.0)
     await first.enter(HOLE, "venue_missing")
     (row,) = await side.rows(ROWS)
     assert [row[name] for name in ("venue", "symbol", "source", "kind", "cause")] == [
         *("binance", "BTC-USDT", "history:1m", "kline", "venue_missing")
     ]
     await asyncio.gather(*(each.enter(HOLE, "venue_missing") for each in (first, other) for _ in range(5)))
+    await connection.close()
     assert await side.count("gaps") == 1
     assert len(await read_stream(side.market.connection, streams.EVENTS, ["market.gap.>"])) == 1
 

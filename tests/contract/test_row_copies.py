@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,25 +11,23 @@ from marketprism_adapters.clickhouse.migrations import MIGRATIONS
 from marketprism_adapters.clickhouse.row_copies import LEDGERS, SqlRowCopies
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.store import SqlStore
-from marketprism_adapters.clickhouse.topology import DATABASE, REVISIONS, TABLES, Topology
+from marketprism_adapters.clickhouse.topology import DATABASE, REVISIONS, TABLES
 from marketprism_application.archiving.digests import combined
 from marketprism_application.contracts.backtest_rows import TABLES as RESULTS
-from marketprism_application.contracts.kinds import KINDS, TICK
+from marketprism_application.contracts.kinds import GAP, KINDS, TICK
 from marketprism_application.ports.archive import Measured
 from marketprism_application.ports.backup import RowCopies
 from marketprism_application.ports.storage import StoreMark
-from tests.contract.stores import NATIVE, SERVER, engine_of
+from tests.contract.stores import NATIVE, SERVER, empty_pair
 from tests.support.archive import fill
 from tests.support.backups import counted
 
 
 @pytest.fixture(params=["chdb", SERVER, NATIVE])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    """An engine with rows of every kind, some of them twice, and with what a store says of itself."""
-    opened = await engine_of(request, request.param, tmp_path / "db")
-    store = SqlStore(opened, Topology(dense_days=0))
-    await store.migrate()
-    await fill(store, 5, list(KINDS.values()), days=3)
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+    """An engine with ticks and gaps, some of them twice, and with what a store says of itself."""
+    opened, store = await empty_pair(request, request.param)
+    await fill(store, 5, [TICK, GAP], days=2)
     await SqlLedger(opened).identity()
     await SqlLedger(opened).record("MARKET_TICKS", "2025", StoreMark(9, 8))
     yield opened
@@ -38,6 +35,7 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 async def test_every_table_goes_out_and_comes_in_again_with_the_same_digests(engine: Engine) -> None:
+    await fill(SqlStore(engine), 6, [kind for kind in KINDS.values() if kind not in (TICK, GAP)], days=2)
     copies: RowCopies = SqlRowCopies(engine, "any", 7)
     assert await copies.schema() == MIGRATIONS[-1].number
     shapes = await copies.shapes()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from itertools import count
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,21 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketprism_adapters.clickhouse.reader import SqlReader
-from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.questions import Records
 from marketprism_application.ports.storage import EncodedRows, StreamPlace, StreamRange
-from tests.contract.stores import NATIVE, SERVER, Pair, engine_of
+from tests.contract.stores import NATIVE, SERVER, Pair, empty_pair
 from tests.contract.test_market_store import TICKS
 
 _numbers = count(10_000, 1_000)
 
 
 @pytest.fixture(params=["chdb", SERVER, NATIVE])
-async def engine_pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
-    engine = await engine_of(request, request.param, tmp_path / "exact")
-    store = SqlStore(engine)
-    await store.migrate()
+async def engine_pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    engine, store = await empty_pair(request, request.param)
     yield Pair(store, SqlReader(engine))
     await store.close()
 

@@ -13,7 +13,7 @@ from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
 from marketprism_application.ports.storage import NO_MESSAGE, StoreLedger, StoreMark
-from tests.contract.stores import SERVER, engine_of, put
+from tests.contract.stores import SERVER, empty_pair, engine_of, put
 from tests.contract.test_codec import SAMPLES
 
 
@@ -26,7 +26,7 @@ class Book(NamedTuple):
 
 
 @pytest.fixture(params=["memory", "chdb", SERVER])
-async def book(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Book]:
+async def book(request: pytest.FixtureRequest) -> AsyncIterator[Book]:
     if request.param == "memory":
         memory = MemoryLedger()
 
@@ -35,9 +35,7 @@ async def book(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
         yield Book(memory, memory, count)
         return
-    engine = await engine_of(request, request.param, tmp_path / "db")
-    store = SqlStore(engine)
-    await store.migrate()
+    engine, store = await empty_pair(request, request.param)
     yield Book(SqlLedger(engine), SqlLedger(engine), lambda kind: put(store, kind, [SAMPLES[kind.name]]))
     await store.close()
 

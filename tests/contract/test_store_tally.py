@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.tally import SqlTally
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.ports.storage import DeadRow, MarketStore, StoreTally, StreamPlace, TickKey
-from tests.contract.stores import SERVER, covered, engine_of, put
+from tests.contract.stores import SERVER, covered, empty_pair, put
 from tests.fakes.ticks import at, tick
 
 OPEN = at("2025-03-03 09:00:00")
@@ -27,10 +25,8 @@ class Tallied(NamedTuple):
 
 
 @pytest.fixture(params=["chdb", SERVER])
-async def tallied(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Tallied]:
-    engine = await engine_of(request, request.param, tmp_path / "db")
-    store = SqlStore(engine)
-    await store.migrate()
+async def tallied(request: pytest.FixtureRequest) -> AsyncIterator[Tallied]:
+    engine, store = await empty_pair(request, request.param)
     yield Tallied(store, SqlTally(engine))
     await store.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 from tests.contract.stores import Pair, put, read
 from tests.fakes.ticks import at, tick
+from tests.support.empty_stores import empty_store, kept_engine
 
 D = Decimal
 OPEN = at("2025-03-03 09:00:00")
@@ -72,9 +72,9 @@ async def test_where_there_is_nothing_the_columns_are_there(pair: Pair) -> None:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[ChdbEngine]:
-    engine = await ChdbEngine.open(tmp_path / "db")
-    await SqlStore(engine).migrate()
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[ChdbEngine]:
+    engine = await kept_engine(request)
+    await empty_store(engine)
     yield engine
     await engine.close()
 

@@ -91,7 +91,7 @@ async def backed_up(
     async with engine_at(path / "db") as engine:
         store = SqlStore(engine, Topology(dense_days=0))
         await store.migrate()
-        await fill(store, 11, kinds, days=9)
+        await fill(store, 11, kinds, days=4)
         await SqlLedger(engine).identity()
         await SqlLedger(engine).record("MARKET_TICKS", "2025-03-01T00:00:00Z", StoreMark(77, 5))
         yield BackupScene(

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from marketprism_adapters.clickhouse.dead_rows import SqlDeadRows
-from marketprism_adapters.clickhouse.migrations import LEDGER, Migration, pending
+from marketprism_adapters.clickhouse.migrations import (
+    LEDGER,
+    MIGRATIONS,
+    WHOLE_SCHEMA,
+    Migration,
+    can_create_whole,
+    pending,
+)
 from marketprism_adapters.clickhouse.sql.columns import columns_of, placed_columns, to_arrow
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.sql.schema import (
@@ -58,25 +65,49 @@ class SqlStore:
 
     async def migrate(self, up_to: int | None = None) -> Sequence[str]:
         """Bring schema and retention up to date; names of what was applied. `up_to` leaves the schema at that
-        migration, for rows that were made under it: later ones change what there is.
+        migration, for rows that were made under it: later ones change what there is. A database that has nothing yet
+        gets the schema as it stands, and every migration is recorded: the same tables in half of the time.
 
         Ended anywhere, or run by two at once, it is run again from its last whole migration: no statement fails where
         it was run before. Who is cancelled ends behind the statement that runs.
         """
         done: list[str] = []
-        for migration in await self.plan():
+        steps = await self.plan()
+        if (up_to is None or up_to >= MIGRATIONS[-1].number) and can_create_whole(
+            len(MIGRATIONS) - len(steps), await self._tables()
+        ):
+            return await self._make_whole(steps) + await self._retain()
+        for migration in steps:
             if up_to is not None and migration.number > up_to:
                 return done
             for number, statement in enumerate(migration.statements, 1):
                 log.info("migration.running", migration=migration.title, statement=number, of=len(migration.statements))
                 await self._apply(statement)
-            await self._engine.execute(
-                f"INSERT INTO {DATABASE}.schema_migrations (number, name, checksum) "
-                "VALUES ({number:UInt32}, {name:String}, {checksum:String})",
-                {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
-            )
+            await self._record([migration])
             done.append(migration.title)
         return done + await self._retain()
+
+    async def _tables(self) -> set[str]:
+        """What the database has beside the ledger, by the names that statements use."""
+        found = await self._engine.fetch(f"SELECT name FROM system.tables WHERE database = '{DATABASE}'")
+        return {str(row["name"]).removesuffix("_local") for row in found.to_pylist()} - {"schema_migrations"}
+
+    async def _make_whole(self, steps: Sequence[Migration]) -> list[str]:
+        statements = WHOLE_SCHEMA
+        for number, statement in enumerate(statements, 1):
+            log.info("schema.running", statement=number, of=len(statements))
+            await self._apply(statement)
+        await self._record(steps)
+        return [migration.title for migration in steps]
+
+    async def _record(self, migrations: Sequence[Migration]) -> None:
+        values = ", ".join(f"({{n{i}:UInt32}}, {{name{i}:String}}, {{sum{i}:String}})" for i in range(len(migrations)))
+        params: dict[str, object] = {}
+        for i, each in enumerate(migrations):
+            params |= {f"n{i}": each.number, f"name{i}": each.name, f"sum{i}": each.checksum}
+        await self._engine.execute(
+            f"INSERT INTO {DATABASE}.schema_migrations (number, name, checksum) VALUES {values}", params
+        )
 
     async def _apply(self, statement: str) -> None:
         for rendered in self._topology.render(statement):

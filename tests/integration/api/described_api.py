@@ -14,7 +14,6 @@ import pytest
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
-from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
@@ -28,6 +27,7 @@ from marketprism_services.settings.api import ApiSettings
 from marketprism_services.wiring.store import ServerEngines
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
+from tests.support.empty_stores import empty_store
 
 OPENED = at("2018-10-09 09:00:00")
 MINUTE = 60 * 10**9
@@ -54,9 +54,7 @@ def _bar(number: int, interval: str) -> Any:
 async def _fill(url: str) -> None:
     """A little of each kind, of the instrument that the examples name."""
     engine = await ClickHouseEngine.open(url)
-    await engine.execute("DROP DATABASE IF EXISTS market SYNC")
-    store = SqlStore(engine)
-    await store.migrate()
+    store = await empty_store(engine)
     ticks = [
         tick(OPENED + n * 10**9, f"{12_000 + n % 7}.5", n + 1, **book(11_999, 12_001))._replace(
             symbol=SYMBOL, seq=n + 1, trading_day="20181009"

@@ -154,7 +154,7 @@ async def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path
     cold = Spoilt(tmp_path / "cold", room=30_000)
     async with scene_of(tmp_path, cold) as scene:
         await fill(scene.store, 7, [TICK, BAR])
-        asked = questions(7, 25)
+        asked = questions(7, 16)
         before, rows = await answers(scene, asked), await counted(scene)
         with pytest.raises(ColdStoreError, match="No space left"):
             await scene.move_all()

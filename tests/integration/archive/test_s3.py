@@ -101,7 +101,7 @@ async def test_answers_are_the_same_from_a_bucket(
     cold = S3Store(server.endpoint, BUCKET, f"a/{tmp_path.name}", *KEYS)
     async with scene_of(tmp_path, cold, server=await _engine(name, urls)) as scene:
         await fill(scene.store, 4, [TICK, BAR])
-        asked = questions(4, 25)
+        asked = questions(4, 16)
         before, rows = await answers(scene, asked), await counted(scene)
         await scene.move_all()
         for number, (table, again) in enumerate(zip(before, await answers(scene, asked), strict=True)):

@@ -175,21 +175,22 @@ async def test_a_client_and_the_command_line_say_what_was_read_from_the_archive(
         assert err.startswith("read from the archive: 2 partitions; rows are archived until 2025-04-"), err
 
 
-@pytest.mark.parametrize(
-    ("handler", "body", "reason"),
-    [
-        ("archive", {"tables": ["instruments"]}, "tables: expected some of"),
-        ("archive", {"older_than": 3}, "older_than: expected at least 11, was 3"),
-        ("archive", {"tables": ["trades"]}, "older_than: expected days, since archive.days has none of trades"),
-        ("restore", {"first": "x", "last": "2025-03-03"}, "first: expected a day like 2025-03-03, was 'x'"),
-        ("restore", {"first": "2025-03-03", "last": "2025-03-03", "days": 0}, "days: expected 1 or more, was 0"),
-        ("retain", {"keep_days": 3}, "keep_days: expected 0, or at least 11, was 3"),
-        ("retain", {"keep": 3}, "keep"),
-    ],
+REFUSED: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("archive", {"tables": ["instruments"]}, "tables: expected some of"),
+    ("archive", {"older_than": 3}, "older_than: expected at least 11, was 3"),
+    ("archive", {"tables": ["trades"]}, "older_than: expected days, since archive.days has none of trades"),
+    ("restore", {"first": "x", "last": "2025-03-03"}, "first: expected a day like 2025-03-03, was 'x'"),
+    ("restore", {"first": "2025-03-03", "last": "2025-03-03", "days": 0}, "days: expected 1 or more, was 0"),
+    ("retain", {"keep_days": 3}, "keep_days: expected 0, or at least 11, was 3"),
+    ("retain", {"keep": 3}, "keep"),
 )
-async def test_what_cannot_be_is_refused(asking: Asking, handler: str, body: dict[str, Any], reason: str) -> None:
-    refused = await asking.do(handler, **body)
-    assert (refused.status, reason in refused.reason) == (ClaimStatus.REFUSED, True), refused.reason
+
+
+async def test_what_cannot_be_is_refused(asking: Asking, subtests: pytest.Subtests) -> None:
+    for handler, body, reason in REFUSED:
+        with subtests.test(handler=handler, body=body):
+            refused = await asking.do(handler, **body)
+            assert (refused.status, reason in refused.reason) == (ClaimStatus.REFUSED, True), refused.reason
 
 
 async def test_a_place_that_is_away_is_an_error_of_the_answer_and_of_the_run(asking: Asking, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from marketprism_adapters.cold.folder import FolderStore
 from marketprism_adapters.nats.stream_copies import NatsStreamCopies
 from marketprism_application.backups.catalogue import BackupCatalogue
 from marketprism_application.contracts.backup_records import BackupManifest
+from marketprism_application.contracts.kinds import BAR, TICK, TRADE
 from marketprism_application.errors import (
     ApplicationError,
     BackupDamaged,
@@ -49,12 +50,21 @@ from tests.support.backups import (
 NEWEST = MIGRATIONS[-1].number
 
 
+_made: list[tuple[BackupManifest, Path]] = []
+
+
 @pytest.fixture
-async def made(tmp_path: Path) -> tuple[BackupCatalogue, BackupManifest, Path]:
-    """A finished backup, whose store is closed; and its place."""
-    async with backed_up(tmp_path) as scene:
-        manifest = await scene.make()
-    return scene.catalogue, manifest, tmp_path / "place"
+async def made(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[BackupCatalogue, BackupManifest, Path]:
+    """A finished backup, whose store is closed; and its place. It is made once, and each test has a copy of its own."""
+    if not _made:
+        path = await asyncio.to_thread(tmp_path_factory.mktemp, "made")
+        async with backed_up(path) as scene:
+            _made.append((await scene.make(), path / "place"))
+    manifest, place = _made[0]
+    await asyncio.to_thread(shutil.copytree, place, tmp_path / "place")
+    return BackupCatalogue(FolderStore(tmp_path / "place", "backup")), manifest, tmp_path / "place"
 
 
 def all_in(folder: Path) -> dict[str, bytes]:
@@ -259,7 +269,7 @@ async def test_a_full_place_and_one_that_is_away_leave_the_earlier_backup_whole(
     async with backed_up(tmp_path, place) as scene:
         first = await scene.make()
         place.room = 3_000
-        await fill(SqlStore(scene.engine), 99, days=9)
+        await fill(SqlStore(scene.engine), 99, [TICK, BAR, TRADE], days=6)
         with pytest.raises(ColdStoreError, match="No space left"):
             await scene.make()
         assert list((tmp_path / "staging").iterdir()) == []
@@ -280,7 +290,7 @@ async def test_a_full_place_and_one_that_is_away_leave_the_earlier_backup_whole(
 
 async def test_for_other_recipients_everything_is_written_anew(tmp_path: Path) -> None:
     identity, recipient = new_identity()
-    async with backed_up(tmp_path) as scene:
+    async with backed_up(tmp_path, kinds=(TICK, BAR)) as scene:
         first = await scene.make()
         from marketprism_application.backups.making import Source  # noqa: PLC0415 (only here)
 

@@ -11,7 +11,9 @@ import pytest
 from marketprism_adapters.clickhouse.row_copies import SqlRowCopies
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.cold.s3 import S3Store
+from marketprism_application.backups.catalogue import BackupCatalogue
 from marketprism_application.backups.retention import KeepRules
+from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.errors import BackupDamaged, ColdStoreError
 from marketprism_services.platform.restoring import Progress, RestoreOrder, restore
 from marketprism_services.settings.settings import validated
@@ -35,8 +37,14 @@ async def test_a_backup_in_a_bucket_is_restored_pruned_and_found_to_be_spoilt(se
     async with backed_up(tmp_path, place) as scene:
         first = await scene.make()
         before = await counted(scene.rows)
-        await fill(SqlStore(scene.engine), 5, days=2)
+        await fill(SqlStore(scene.engine), 5, [TICK, BAR], days=2)
         second = await scene.make()
+        reader = S3Store(server.endpoint, BUCKET, "backups/of/one", *READER, what="backup")
+        with pytest.raises(ColdStoreError, match=r"backup http://127\.0\.0\.1:\d+/cold/backups/of/one: backups/"):
+            await scene._replace(catalogue=BackupCatalogue(reader)).make()
+        away = S3Store("http://127.0.0.1:9", BUCKET, "x", *KEYS, timeout_s=1.0, what="backup")
+        with pytest.raises(ColdStoreError, match="backup http://127"):
+            await scene._replace(catalogue=BackupCatalogue(away)).make()
     report = await restored(tmp_path / "new", scene.catalogue, RestoreOrder(first.id, parts=STORE))
     assert report.good
     async with engine_at(tmp_path / "new" / "chdb") as engine:
@@ -51,14 +59,6 @@ async def test_a_backup_in_a_bucket_is_restored_pruned_and_found_to_be_spoilt(se
     await place.write(largest.path, b"x" * largest.bytes)
     with pytest.raises(BackupDamaged, match="with the digest"):
         await restored(tmp_path / "none", scene.catalogue, RestoreOrder(parts=STORE))
-    reader = S3Store(server.endpoint, BUCKET, "backups/of/one", *READER, what="backup")
-    async with backed_up(tmp_path / "new", reader) as other:
-        with pytest.raises(ColdStoreError, match=r"backup http://127\.0\.0\.1:\d+/cold/backups/of/one: backups/"):
-            await other.make()
-    away = S3Store("http://127.0.0.1:9", BUCKET, "x", *KEYS, timeout_s=1.0, what="backup")
-    async with backed_up(tmp_path / "new", away) as other:
-        with pytest.raises(ColdStoreError, match="backup http://127"):
-            await other.make()
 
 
 @pytest.mark.xdist_group("clickhouse")

@@ -29,7 +29,7 @@ from marketprism_sdk.values import decode_or_none
 from tests.integration.history.history_side import T0, archive, kline
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.e2e]
-ROWS, KILLS = 60_000, 4
+ROWS, KILLS = 30_000, 3
 SERIES = SeriesKey("kline", "binance", "BTC-USDT", "1m")
 # A stream of 1 MB takes blocks of an eighth of it: many that an import can be killed between.
 SMALL = StreamSettings(history=StreamLimits(86_400.0, 0.02, 1.0))

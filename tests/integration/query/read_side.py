@@ -28,6 +28,7 @@ from marketprism_services.settings.api import ApiSettings
 from marketprism_services.wiring.store import ServerEngines
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
+from tests.support.empty_stores import empty_store
 
 OPENED = at("2025-03-03 09:00:00")
 MINUTE = 60 * 10**9
@@ -104,8 +105,7 @@ class Api(NamedTuple):
 def filled(clickhouse_url: str) -> str:
     async def go() -> None:
         engine = await ClickHouseEngine.open(clickhouse_url)
-        await engine.execute("DROP DATABASE IF EXISTS market SYNC")
-        await fill(SqlStore(engine))
+        await fill(await empty_store(engine))
         await engine.close()
 
     asyncio.run(go())

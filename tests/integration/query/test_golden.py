@@ -30,7 +30,7 @@ from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
-from tests.contract.stores import engine_of
+from tests.contract.stores import empty_pair
 from tests.support.bars import FIELDS
 from tests.support.recordings import part_of
 
@@ -92,11 +92,10 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(  
         paths = [part_of(path, tmp_path, slice(0, None, 4)) for path in paths]
     built = await built_of(paths, calendar)
     for adapter in ("chdb", "clickhouse", "native"):
-        engine = await engine_of(request, adapter, tmp_path / adapter)
-        store, reader = SqlStore(engine), SqlReader(engine)
+        engine, store = await empty_pair(request, adapter)
+        reader = SqlReader(engine)
         try:
             with subtests.test(adapter=adapter):
-                await store.migrate()
                 await put(store, built)
                 await compare(reader, built, calendar, INTERVALS if adapter == "chdb" else ON_THE_WAY)
             if adapter == "chdb":  # and the same store, asked from afar

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
-from marketprism_adapters.clickhouse.migrations import MIGRATIONS
+from marketprism_adapters.clickhouse.migrations import MIGRATIONS, WHOLE_SCHEMA
 from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.store import SqlStore
@@ -79,18 +79,41 @@ async def shards(tmp_path: Path) -> AsyncIterator[tuple[LocalClickHouse, LocalCl
         await server.stop()
 
 
+IN_ALL = """SELECT table, name, type, position, default_expression, compression_codec, is_in_sorting_key,
+    is_in_primary_key, is_in_partition_key FROM system.columns
+    WHERE database = 'market' AND endsWith(table, '_local') ORDER BY table, position"""
+BUT_FOR_CODECS = """SELECT c.table, c.name, c.type, c.position, c.default_expression, t.engine, t.as_select
+    FROM system.columns AS c INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
+    WHERE c.database = 'market' ORDER BY c.table, c.position"""
+
+
+async def described(engine: ClickHouseEngine, asked: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = (await engine.fetch(asked)).to_pylist()
+    assert len(found) > 300
+    return found
+
+
 async def test_a_sharded_store_takes_every_range_once_and_answers_as_one(
     shards: tuple[LocalClickHouse, LocalClickHouse],
 ) -> None:
     layout = Unreplicated("prod", quorum="0")
     engines = [await ClickHouseEngine.open(server.url, settings=layout.write_settings) for server in shards]
-    for statement in (
-        "CREATE DATABASE IF NOT EXISTS market",
-        *(text for step in MIGRATIONS for text in step.statements),
-    ):
-        for engine in engines:  # as ON CLUSTER would
-            for rendered in layout.render(statement):
-                await engine.execute(rendered)
+    # An empty store is given the schema as it stands; it is the same on a cluster: what lies on the shards in all, what
+    # lies over them, and stores nothing, but for the codecs.
+    one_by_one, whole = engines
+    made = "CREATE DATABASE IF NOT EXISTS market"
+    ways = {
+        whole: [made, *WHOLE_SCHEMA],
+        one_by_one: [made, *(text for step in MIGRATIONS for text in step.statements)],
+    }
+    for last in (False, True):  # views, and rows of tables, look at every shard
+        for engine, statements in ways.items():
+            for statement in statements:
+                if statement.startswith(("CREATE VIEW", "INSERT")) is last:
+                    for rendered in layout.render(statement):
+                        await engine.execute(rendered)
+    assert await described(one_by_one, IN_ALL) == await described(whole, IN_ALL)
+    assert await described(one_by_one, BUT_FOR_CODECS) == await described(whole, BUT_FOR_CODECS)
     store = SqlStore(engines[0], layout)
     opened = at("2025-03-03 09:00:00")
     symbols = [f"rb25{n:02d}" for n in range(20)]
@@ -151,7 +174,8 @@ async def test_a_user_who_only_reads_answers_queries_and_changes_nothing(
 async def test_what_cannot_run_here_is_at_least_what_the_server_reads_as_a_statement(clickhouse_url: str) -> None:
     engine = await ClickHouseEngine.open(clickhouse_url)
     layout = Topology("prod", partition_by={"market_ticks": "month"}, keep_days={"market_ticks": 30})
-    statements = [made for step in MIGRATIONS for written in step.statements for made in layout.render(written)]
+    written = [*(text for step in MIGRATIONS for text in step.statements), *WHOLE_SCHEMA]
+    statements = [made for text in written for made in layout.render(text)]
     statements += read_only_user("quant", "secret", seconds=30, rows=1_000, cluster="prod")
     statements += layout.retention("market_ticks", "")
     for statement in statements:

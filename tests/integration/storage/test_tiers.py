@@ -20,7 +20,7 @@ from marketprism_adapters.clickhouse.tiers import tier_statements
 from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_adapters.cold.s3 import S3Store
 from marketprism_adapters.nats.local_server import choose_port
-from marketprism_application.contracts.kinds import BAR, TICK
+from marketprism_application.contracts.kinds import BAR, GAP, TICK, TRADE
 from marketprism_application.errors import TierError
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.observability import Metrics
@@ -104,8 +104,8 @@ async def test_old_ticks_are_moved_and_every_answer_stays(tiered: Tiered, tmp_pa
     disk = POLICIES[policy]
     engine = await ClickHouseEngine.open(tiered.server.url)
     async with scene_of(tmp_path, server=engine) as scene:
-        await fill(scene.store, 3)
-        asked = questions(3, 40)
+        await fill(scene.store, 3, [TICK, BAR, GAP, TRADE])
+        asked = questions(3, 24)
         before, rows = await answers(scene, asked), await counted(scene)
 
         async def unchanged() -> None:
@@ -151,7 +151,7 @@ async def test_moved_parts_are_archived_too(tiered: Tiered, bucket: S3Server, tm
     engine = await ClickHouseEngine.open(tiered.server.url)
     async with scene_of(tmp_path, cold, server=engine) as scene:
         await fill(scene.store, 4, [TICK, BAR])
-        asked = questions(4, 25)
+        asked = questions(4, 16)
         before, rows = await answers(scene, asked), await counted(scene)
         # Rows are kept so long that they are not deleted; bars have a table of revisions, which goes along.
         days = days_before(LINE)

@@ -3,12 +3,16 @@
 What is applied is recorded in the database; an applied migration that has changed since, or one that this program does
 not know, stops it: an older program must not write to a newer database. A file is never edited after a release: the
 next number changes what it made.
+
+`whole/schema.sql` is the schema as all of them leave it, for a database that has nothing yet: half of the statements
+make what a later one changes. `python -m tests.support.reference` writes it, by going through the migrations.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,14 +42,37 @@ class Migration(NamedTuple):
         return hashlib.sha256("\n;\n".join(self.statements).encode()).hexdigest()
 
 
+_FOLDER = Path(__file__).parent
+WHOLE_FILE = _FOLDER / "whole" / "schema.sql"
+
+
+def _statements(path: Path) -> tuple[str, ...]:
+    text = path.read_text(encoding="utf-8")
+    return tuple(part.strip() for part in text.split(";\n") if part.strip())
+
+
 def _read(path: Path) -> Migration:
     number, _, name = path.stem.partition("_")
-    text = path.read_text(encoding="utf-8")
-    statements = tuple(part.strip() for part in text.split(";\n") if part.strip())
-    return Migration(int(number), name.replace("_", " "), statements)
+    return Migration(int(number), name.replace("_", " "), _statements(path))
 
 
-MIGRATIONS = tuple(_read(path) for path in sorted(Path(__file__).parent.glob("*.sql")))
+MIGRATIONS = tuple(_read(path) for path in sorted(_FOLDER.glob("*.sql")))
+WHOLE_SCHEMA = _statements(WHOLE_FILE)  # the newest table first
+
+
+def created_tables(migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
+    """Names of the tables that migrations make, in their order."""
+    made = re.compile(rf"CREATE TABLE IF NOT EXISTS {DATABASE}\.(\w+)")
+    return [found[1] for each in migrations for text in each.statements if (found := made.match(text))]
+
+
+def can_create_whole(applied: int, tables: Collection[str]) -> bool:
+    """Whether the schema can be made as it stands, given how many migrations are recorded and what tables there are.
+
+    It can where there is nothing, and where this was begun before: then the newest table is there and no migration is
+    recorded, which is never so where migrations are gone through one by one. Two at once go the same way therefore.
+    """
+    return not applied and (not tables or created_tables()[-1] in tables)
 
 
 def pending(applied: Sequence[tuple[int, str]], known: Sequence[Migration] = MIGRATIONS) -> list[Migration]:
