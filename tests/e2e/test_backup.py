@@ -15,6 +15,7 @@ from marketprism_adapters.clickhouse.row_copies import SqlRowCopies
 from marketprism_application.ports.archive import Measured
 from tests.e2e.program import look, run, start
 from tests.support.backups import counted, engine_at
+from tests.support.recordings import part_of
 
 SETTLED = ("market_ticks", "market_bars", "instruments")  # nothing is added to these once a recording is stored
 pytestmark = pytest.mark.timeout(600)
@@ -40,13 +41,14 @@ def ticks_in(found: dict[tuple[str, str], Measured]) -> int:
 
 
 async def test_backup_wiped_machine_restore_equal_digests_and_on(tmp_path: Path, fixtures: Path) -> None:
-    recordings = [fixtures / "ctp" / "ticks" / f"AP010_2020080{day}.csv.gz" for day in (3, 4)]
+    whole = (fixtures / "ctp" / "ticks" / f"AP010_2020080{day}.csv.gz" for day in (3, 4))
+    recordings = [part_of(recording, tmp_path, slice(0, None, 6)) for recording in whole]
     data_dir, place, key, config = (tmp_path / name for name in ("data", "place", "key", "marketprism.toml"))
     place.mkdir()
-    made = run("backup", "keygen", "--out", str(key))
+    made = look("backup", "keygen", "--out", str(key))
     assert (made.returncode, key.stat().st_mode & 0o777) == (0, 0o600)
     assert "AGE-SECRET-KEY" not in made.stdout + made.stderr
-    assert run("backup", "keygen", "--out", str(key)).returncode == 2  # nothing is written over
+    assert look("backup", "keygen", "--out", str(key)).returncode == 2  # nothing is written over
     config.write_text(f'[backup]\nplace = "{place}"\nrecipients = ["{made.stdout.strip()}"]\n', encoding="utf-8")
     where = ("--config", str(config), "--data-dir", str(data_dir))
 
@@ -54,26 +56,26 @@ async def test_backup_wiped_machine_restore_equal_digests_and_on(tmp_path: Path,
     try:
         until_stored(data_dir)
         time.sleep(2)  # the last bars close behind the last tick
-        created = run("backup", "create", "--data-dir", str(data_dir))
+        created = look("backup", "create", "--data-dir", str(data_dir))
         assert created.returncode == 0, created.stderr
     finally:
         up.send_signal(signal.SIGINT)
         with contextlib.suppress(Exception):
             up.communicate(timeout=60)
     before = await rows_in(data_dir)
-    listed = json.loads(run("backup", "list", "--json", "--config", str(config)).stdout)["backups"]
+    listed = json.loads(look("backup", "list", "--json", "--config", str(config)).stdout)["backups"]
     assert [each["backup"] for each in listed] == [json.loads(created.stdout)["backup"]]
-    manifest = json.loads(run("backup", "show", "--config", str(config)).stdout)
-    checked = run("backup", "verify", "--config", str(config), "--identity", str(key))
+    manifest = json.loads(look("backup", "show", "--config", str(config)).stdout)
+    checked = look("backup", "verify", "--config", str(config), "--identity", str(key))
     assert "can be decrypted" in checked.stdout, checked.stderr
 
-    busy = run("backup", "restore", *where, "--identity", str(key))
+    busy = look("backup", "restore", *where, "--identity", str(key))
     assert (busy.returncode, "expected it to be empty" in busy.stderr) == (5, True)
     shutil.rmtree(data_dir)
-    nothing = run("backup", "restore", *where)
+    nothing = look("backup", "restore", *where)
     assert (nothing.returncode, "identity: expected" in nothing.stderr) == (3, True)
     assert not data_dir.exists()
-    done = run("backup", "restore", *where, "--identity", str(key), "--json")
+    done = look("backup", "restore", *where, "--identity", str(key), "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert (report["good"], report["wrong"]) == (True, [])
