@@ -18,7 +18,7 @@ def fields_of(kind: Any) -> Mapping[str, Any]:
 
 
 @cache
-def _declared(kind: type) -> Mapping[str, Any]:
+def _declared(kind: type) -> Mapping[str, object]:
     """The same of a class; once, since its annotations are texts that have to be evaluated."""
     if issubclass(kind, BaseModel):
         return MappingProxyType({name: field.annotation for name, field in kind.model_fields.items()})
