@@ -26,6 +26,7 @@ from tests.support.nats_server import running_nats
 with contextlib.suppress(ImportError):  # an extra
     import pandas  # noqa: F401 (pyarrow imports it at first use, which would be inside some test's loop)
 
+gc.disable()  # until all tests are collected: what they load is no garbage
 hypothesis.settings.register_profile("marketprism", deadline=None)  # a busy machine fails no example
 hypothesis.settings.load_profile("marketprism")
 os.environ["MARKETPRISM_LANG"] = "en"  # what tests expect, whatever the locale of who runs them
@@ -65,6 +66,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -83,7 +83,7 @@ def test_what_is_stored_so_far_becomes_what_is_stored_and_is_served_without_a_so
     offline = look("rebuild", recording, "--interval", "1m,5m,15m,30m,1h,1d").stderr
     ticks = re.search(r"(\d+) ticks, refused rows: none; rejected: none", offline)
     assert ticks is not None, offline
-    source = ("--source", f"replay:{recording}", "--speed", "1800", "--nats-port", "0")
+    source = ("--source", f"replay:{recording}", "--speed", "800", "--nats-port", "0")
     with running([*PROGRAM, "up", *source, *where]) as output:
         early = output.until(r"(\d+) ticks and (\d+) bars? of 1 instrument are stored so far")
         assert 0 < int(early[1]) < int(ticks[1])
