@@ -58,6 +58,7 @@ class _Watermark(msgspec.Struct, frozen=True):
     """What is looked at of the store's progress."""
 
     watermark: int = 0
+    created: str = ""
 
 
 _COUNTS: dict[str, Any] = {VALIDATOR: _Checkpoint[_Judged], AGGREGATOR: _Checkpoint[dict[str, int]]}
@@ -109,7 +110,7 @@ class PipelineProbe:
         # Places first: what is read of the log after them can only be further.
         written = await last_of_each(self.connection, kept_in, [f"stage.{stage}.*.ck"])
         lasts = await last_of_each(self.connection, stream, [f"{prefix}*"])
-        end, now = await _end_of(self.connection, stream)
+        end, now, _ = await _end_of(self.connection, stream)
         checkpoints = {n: held for subject, held in written.items() if (n := _number(subject.split(".")[2])) >= 0}
         partitions = {n: held.seq for subject, held in lasts.items() if (n := _number(subject.split(".")[-1])) >= 0}
         for partition in sorted(partitions.keys() | checkpoints.keys()):
@@ -140,9 +141,11 @@ class PipelineProbe:
     async def _read_store(self, progress: Progress, stream: str) -> None:
         subjects = streams.STORED[stream]
         entry = await _if_there(self._ranges.get(stream), None)
-        stored = (decode_or_none(entry, _Watermark) or _Watermark()).watermark
+        found = decode_or_none(entry, _Watermark) or _Watermark()
         lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
-        end, now = await _end_of(self.connection, stream)
+        end, now, created = await _end_of(self.connection, stream)
+        # Of a stream that was made again nothing is stored yet, however far the one before it was.
+        stored = found.watermark if found.created in ("", created) else 0
         progress.behind[f"storage:{stream}"] = max(0, max(lasts) - stored)
         waits = [
             await self._waiting(stream, subject, stored, seq, now) for subject, seq in zip(subjects, lasts, strict=True)
@@ -167,11 +170,15 @@ async def _if_there(read: Awaitable[T], otherwise: T) -> T:
         return otherwise
 
 
-async def _end_of(connection: NatsConnection, stream: str) -> tuple[int, int]:
-    """The newest sequence of a stream, and the server's clock, by which messages are stamped: ages are no business of
-    the onlooker's clock. Both 0 when the stream is not there."""
+async def _end_of(connection: NatsConnection, stream: str) -> tuple[int, int, str]:
+    """The newest sequence of a stream, the server's clock, by which messages are stamped (ages are no business of the
+    onlooker's clock), and when the stream was made. Zeros and an empty text when it is not there."""
     info: dict[str, Any] = await _if_there(api(connection, f"STREAM.INFO.{stream}"), {})
-    return int(info.get("state", {}).get("last_seq", 0)), nanoseconds(str(info.get("ts", "")))
+    return (
+        int(info.get("state", {}).get("last_seq", 0)),
+        nanoseconds(str(info.get("ts", ""))),
+        str(info.get("created", "")),
+    )
 
 
 def instruments_of(held: Held) -> tuple[str, ...]:
