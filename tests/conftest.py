@@ -7,7 +7,7 @@ import contextlib
 import gc
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from tests.support.nats_server import running_nats
 with contextlib.suppress(ImportError):  # an extra
     import pandas  # noqa: F401 (pyarrow imports it at first use, which would be inside some test's loop)
 
-gc.disable()  # until all tests are collected: what they load is no garbage
 hypothesis.settings.register_profile("marketprism", deadline=None)  # a busy machine fails no example
 hypothesis.settings.load_profile("marketprism")
 os.environ["MARKETPRISM_LANG"] = "en"  # what tests expect, whatever the locale of who runs them
@@ -61,12 +60,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError("tests of one group would run side by side: expected a pytest that pytest-xdist knows")
 
 
-def pytest_collection_finish() -> None:
-    """What was loaded until here stays to the end: looking through it for garbage again and again is work for nothing."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-    gc.enable()
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded with the tests stays to the end: looking through it for garbage again and again is work for
+    nothing."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
