@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 import structlog
-from blockbuster import blockbuster_ctx
+from blockbuster import BlockBuster
 from structlog.testing import capture_logs
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
@@ -59,6 +60,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError("tests of one group would run side by side: expected a pytest that pytest-xdist knows")
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded with the tests stays to the end: looking through it for garbage again and again is work for
+    nothing."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        gc.enable()
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are named by their argument: compressed ones hold the time they were made, and every worker makes its own."""
     return argname if isinstance(val, bytes | bytearray) else None
@@ -86,21 +101,29 @@ def as_quiet_as_ever() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 
+@pytest.fixture(scope="session")
+def blocking_calls() -> BlockBuster:
+    """The calls that block, with the places where they may."""
+    watcher = BlockBuster(scanned_modules=OURS)
+    del watcher.functions["threading.Lock.acquire"]  # a mutex that is held for microseconds
+    watcher.functions["os.read"].can_block_in("subprocess.py", "_execute_child")  # until the child has begun
+    for name in ("io.BufferedReader.read", "io.TextIOWrapper.read"):
+        watcher.functions[name].can_block_in("metrics.py", "rss_bytes")  # /proc is no disk
+    for name in ("io.BufferedReader.read", "os.listdir"):
+        watcher.functions[name].can_block_in("process_collector.py", {"_boot_time", "collect"})
+    watcher.functions["os.listdir"].can_block_in("_http_limits.py", "room")
+    return watcher
+
+
 @pytest.fixture(autouse=True)
-def no_blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
+def no_blocking_calls(request: pytest.FixtureRequest, blocking_calls: BlockBuster) -> Iterator[None]:
     """A call of ours that blocks the event loop fails the test: it would hold up heartbeats and everybody else."""
     if "tests/chaos/" in request.node.nodeid:
         yield  # those start processes and servers from the loop, and nothing waits for it
         return
-    with blockbuster_ctx(scanned_modules=OURS) as watcher:
-        watcher.functions["threading.Lock.acquire"].deactivate()  # a mutex that is held for microseconds
-        watcher.functions["os.read"].can_block_in("subprocess.py", "_execute_child")  # until the child has begun
-        for name in ("io.BufferedReader.read", "io.TextIOWrapper.read"):
-            watcher.functions[name].can_block_in("metrics.py", "rss_bytes")  # /proc is no disk
-        for name in ("io.BufferedReader.read", "os.listdir"):
-            watcher.functions[name].can_block_in("process_collector.py", {"_boot_time", "collect"})
-        watcher.functions["os.listdir"].can_block_in("_http_limits.py", "room")
-        yield
+    blocking_calls.activate()
+    yield
+    blocking_calls.deactivate()
 
 
 @pytest.fixture(scope="session")

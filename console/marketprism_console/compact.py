@@ -8,7 +8,11 @@ from enum import Enum
 from typing import Final
 
 _TYPE = re.compile(r"/\*\* @(?:type|param)[^\n]*?\*/ ?")
-_TOKEN: Final = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/|[\w$]+|\s+|.""", re.DOTALL)
+# The most frequent come first, and signs of which none begins what is longer are taken together.
+_TOKEN: Final = re.compile(
+    r"""[\w$]+|(\s+)|[()\[\],;:=!?&|<>+\-*%~^.]+|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/|.""",
+    re.DOTALL,
+)
 _PATTERN: Final = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/\w*")
 _BEFORE_PATTERN: Final = frozenset("([{,;:=!?&|<>+-*%~^}") | {"", "return", "typeof", "case", "of", "in"}
 _WITHIN: Final = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*", re.DOTALL)
@@ -47,15 +51,19 @@ def compact(source: str) -> str:
         ValueError: a literal does not end, or markup has an element over several lines that shows them as they stand.
     """
     left, comments = set[int](), dict[int, int]()  # lines, and where one is cut, by its number
+    number = counted = 0
     for begin, end, kind in _pieces(source):
-        text, number = source[begin:end], source.count("\n", 0, begin)
+        if kind is _Kind.SPACE:
+            continue
+        text, number = source[begin:end], number + source.count("\n", counted, begin)
+        counted = begin
         if kind is _Kind.COMMENT:
             comments[number] = begin - source.rfind("\n", 0, begin) - 1
         elif kind is _Kind.TEXT:
             left.update(range(number + 1, number + 1 + text.count("\n")))
-        elif kind is _Kind.MARKUP and (found := _AS_IT_STANDS.search(text)):
-            number += text.count("\n", 0, found.start()) + 1
-            raise ValueError(f"line {number}: expected an element like <pre> to be on one line, was {found[0]!r}")
+        elif found := _AS_IT_STANDS.search(text):
+            line = number + text.count("\n", 0, found.start()) + 1
+            raise ValueError(f"line {line}: expected an element like <pre> to be on one line, was {found[0]!r}")
     lines = [line[: comments[n]].rstrip(" ") if n in comments else line for n, line in enumerate(source.split("\n"))]
     shown = ((number in left, line) for number, line in enumerate(lines))
     kept = (line if is_left else line.lstrip(" ") for is_left, line in shown if is_left or line.strip(" "))
@@ -93,12 +101,12 @@ def _pieces(source: str) -> Iterator[tuple[int, int, _Kind]]:
     """Comments, spaces, and each part of a template literal between its holes: where it begins and ends, what it is."""
     holes = list[bool | None]()  # that are open, by whether the literal is markup; None is a brace of the code
     at, before = 0, ""
-    while at < len(source):
-        text = _taken(_PATTERN, source, at) if before in _BEFORE_PATTERN and source[at] == "/" else ""
-        text = text or _taken(_TOKEN, source, at)
-        if text.startswith("//"):
-            yield at, at + len(text), _Kind.COMMENT
-        at, is_markup = at + len(text), None
+    while found := _token(source, at, before):
+        begin, at = found.span()
+        if found.lastindex:
+            yield begin, at, _Kind.SPACE
+            continue
+        text, is_markup = found[0], None
         if text == "{":
             holes.append(None)
         elif text == "}":
@@ -116,12 +124,18 @@ def _pieces(source: str) -> Iterator[tuple[int, int, _Kind]]:
             else:
                 number = source.count("\n", 0, end) + 1
                 raise ValueError(f"line {number}: expected the literal to end, it did not")
-        elif text.isspace():
-            yield at - len(text), at, _Kind.SPACE
-        elif not text.startswith(("//", "/*")):
-            before = text
+        elif text.startswith("//"):
+            yield begin, at, _Kind.COMMENT
+        elif not text.startswith("/*"):
+            before = text if text[0].isalnum() else text[-1]
     if holes:
         raise ValueError(f"expected every brace to be closed, {len(holes)} were not")
+
+
+def _token(source: str, at: int, before: str) -> re.Match[str] | None:
+    """What begins there, a space as the only one with a group; None at the end."""
+    is_pattern = before in _BEFORE_PATTERN and source.startswith("/", at)
+    return (_PATTERN.match(source, at) if is_pattern else None) or _TOKEN.match(source, at)
 
 
 def _taken(form: re.Pattern[str], source: str, at: int) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from marketprism_sdk import errors
 from marketprism_sdk.errors import reason_of
-from tests.support.sources import tree_of
+from tests.support.sources import nodes_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "services", "sdk")
@@ -50,7 +50,7 @@ def test_what_may_have_no_text_is_told_by_the_function_that_finds_one() -> None:
         f"{path.relative_to(ROOT)}:{line}"
         for layer in LAYERS
         for path in sorted((ROOT / layer).rglob("*.py"))
-        for handler in ast.walk(tree_of(path))
+        for handler in nodes_of(path)
         if isinstance(handler, ast.ExceptHandler) and handler.name and _classes(handler) & WORDLESS
         for line in _plain_texts(handler)
     ]

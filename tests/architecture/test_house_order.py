@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.sources import tree_of
+from tests.support.sources import nodes_of, tree_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "services", "sdk")
@@ -20,13 +20,13 @@ def sources(*folders: str) -> Iterator[Path]:
         yield from sorted((ROOT / folder).rglob("*.py"))
 
 
-def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+def nodes(*folders: str) -> Iterator[ast.AST]:
     for path in sources(*folders):
-        yield str(path.relative_to(ROOT)), tree_of(path)
+        yield from nodes_of(path)
 
 
-def imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def imports(path: Path) -> Iterator[str]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -37,9 +37,9 @@ def imports(tree: ast.Module) -> Iterator[str]:
 def test_private_modules_of_the_sdk_and_the_client_are_nobodys_outside() -> None:
     private = re.compile(r"marketprism_(sdk|client)\.(\w+\.)*_[a-z]")
     found = [
-        f"{name}: {module}"
-        for name, tree in trees("domain", "application", "adapters", "services")
-        for module in imports(tree)
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in sources("domain", "application", "adapters", "services")
+        for module in imports(path)
         if private.match(module)
     ]
     assert found == []
@@ -80,7 +80,7 @@ def test_each_package_says_what_it_is() -> None:
 
 
 def test_ports_ask_for_no_type_at_run_time() -> None:
-    asked = [name for name, tree in trees("application") if "typing.runtime_checkable" in set(imports(tree))]
+    asked = [str(path) for path in sources("application") if "typing.runtime_checkable" in set(imports(path))]
     assert asked == []
 
 
@@ -117,8 +117,7 @@ def unformatted() -> int:
 def short_docstrings() -> int:
     return sum(
         1
-        for _, tree in trees(*LAYERS)
-        for node in ast.walk(tree)
+        for node in nodes(*LAYERS)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and not node.name.startswith("_")
         and (text := ast.get_docstring(node)) is not None
@@ -129,8 +128,7 @@ def short_docstrings() -> int:
 def anys() -> int:
     return sum(
         1
-        for _, tree in trees(*LAYERS)
-        for node in ast.walk(tree)
+        for node in nodes(*LAYERS)
         if isinstance(node, ast.Name) and node.id == "Any" and isinstance(node.ctx, ast.Load)
     )
 
@@ -138,8 +136,7 @@ def anys() -> int:
 def private_looks() -> int:
     return sum(
         1
-        for _, tree in trees("tests")
-        for node in ast.walk(tree)
+        for node in nodes("tests")
         if isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.startswith("__")
@@ -151,8 +148,7 @@ def private_looks() -> int:
 def old_words() -> int:
     names = [
         name
-        for _, tree in trees(*LAYERS)
-        for node in ast.walk(tree)
+        for node in nodes(*LAYERS)
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         for name in (
             node.name,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.sources import tree_of
+from tests.support.sources import nodes_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "services", "sdk")
@@ -54,7 +54,7 @@ def test_top_level_holds_only_what_was_agreed() -> None:
 def test_every_port_has_at_most_seven_methods() -> None:
     fat = {}
     for path in sources("application", "sdk"):
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.ClassDef) and any(getattr(base, "id", "") == "Protocol" for base in node.bases):
                 methods = [item for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
                 if len(methods) > 7:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from marketprism_sdk.observability import FRAMEWORK, MetricKind
 from marketprism_sdk.values import REFUSED
 from marketprism_services.settings.metrics import METRICS
-from tests.support.sources import tree_of
+from tests.support.sources import nodes_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("adapters", "services", "sdk")
@@ -35,7 +35,7 @@ class Call(NamedTuple):
 
 def calls() -> Iterator[Call]:
     for path in (path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))):
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in KINDS):
                 continue
             of = ast.unparse(node.func.value)
@@ -61,7 +61,7 @@ def calls() -> Iterator[Call]:
 def figures() -> Iterator[Call]:
     """What the sources of venues count: the keys of their figures."""
     for path in sorted((ROOT / "adapters/marketprism_adapters/venues/live").glob("*.py")):
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.FunctionDef) and node.name == "figures":
                 for key in (key for each in ast.walk(node) if isinstance(each, ast.Dict) for key in each.keys):
                     if isinstance(key, ast.Constant):
@@ -71,7 +71,7 @@ def figures() -> Iterator[Call]:
 def begun() -> Iterator[str]:
     """Counters that are read from the start."""
     for path in (path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))):
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "begin"):
                 continue
             if ast.unparse(node.func.value).endswith("metrics"):

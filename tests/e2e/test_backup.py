@@ -45,7 +45,7 @@ async def test_backup_wiped_machine_restore_equal_digests_and_on(tmp_path: Path,
     recordings = [part_of(path, tmp_path, slice(0, None, 4)) for path in days]
     data_dir, place, key, config = (tmp_path / name for name in ("data", "place", "key", "marketprism.toml"))
     place.mkdir()
-    made = run("backup", "keygen", "--out", str(key))
+    made = look("backup", "keygen", "--out", str(key))
     assert (made.returncode, key.stat().st_mode & 0o777) == (0, 0o600)
     assert "AGE-SECRET-KEY" not in made.stdout + made.stderr
     assert look("backup", "keygen", "--out", str(key)).returncode == 2  # nothing is written over
@@ -56,7 +56,7 @@ async def test_backup_wiped_machine_restore_equal_digests_and_on(tmp_path: Path,
     try:
         until_stored(data_dir)
         time.sleep(2)  # the last bars close behind the last tick
-        created = run("backup", "create", "--data-dir", str(data_dir))
+        created = look("backup", "create", "--data-dir", str(data_dir))
         assert created.returncode == 0, created.stderr
     finally:
         up.send_signal(signal.SIGINT)
@@ -75,7 +75,7 @@ async def test_backup_wiped_machine_restore_equal_digests_and_on(tmp_path: Path,
     nothing = look("backup", "restore", *where)
     assert (nothing.returncode, "identity: expected" in nothing.stderr) == (3, True)
     assert not data_dir.exists()
-    done = run("backup", "restore", *where, "--identity", str(key), "--json")
+    done = look("backup", "restore", *where, "--identity", str(key), "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert (report["good"], report["wrong"]) == (True, [])

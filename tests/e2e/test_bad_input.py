@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import ENVIRONMENT, PROGRAM, run
+from tests.e2e.program import ENVIRONMENT, look
+from tests.e2e.warm import ask
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
 
@@ -39,7 +40,7 @@ def test_what_cannot_be_done_ends_with_one_clear_line(
     tmp_path: Path, arguments: tuple[str, ...], code: int, text: str
 ) -> None:
     where = () if {"--data-dir", "rebuild", "run"} & set(arguments) else ("--data-dir", str(tmp_path / "d"))
-    done = run(*arguments, *where)
+    done = look(*arguments, *where)
     assert done.returncode == code, done.stderr
     assert text in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -56,13 +57,7 @@ def test_what_cannot_be_done_ends_with_one_clear_line(
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str, text: str) -> None:
-    done = subprocess.run(
-        [*PROGRAM, "up", "--source", "sim", "--once"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**ENVIRONMENT, name: value},
-    )
+    done = ask(("up", "--source", "sim", "--once"), {**ENVIRONMENT, name: value}, 120)
     assert done.returncode == 2
     assert text in " ".join(done.stderr.split())
 
@@ -78,9 +73,9 @@ def test_a_taken_port_and_a_stranger_on_it_are_told_apart(tmp_path: Path) -> Non
     try:
         assert other.stdout is not None
         port = other.stdout.readline().split("port ")[1].split()[0]
-        taken = run("up", "--source", "sim", "--nats-port", port, "--data-dir", str(tmp_path))
+        taken = look("up", "--source", "sim", "--nats-port", port, "--data-dir", str(tmp_path))
         assert (taken.returncode, "taken by another program" in taken.stderr) == (4, True)
-        stranger = run("up", "--source", "sim", "--nats-url", f"nats://127.0.0.1:{port}", "--data-dir", str(tmp_path))
+        stranger = look("up", "--source", "sim", "--nats-url", f"nats://127.0.0.1:{port}", "--data-dir", str(tmp_path))
         assert (stranger.returncode, "expected a NATS server" in stranger.stderr) == (4, True)
     finally:
         other.kill()
@@ -88,7 +83,7 @@ def test_a_taken_port_and_a_stranger_on_it_are_told_apart(tmp_path: Path) -> Non
 
 
 def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:
-    done = run("doctor", "--data-dir", str(tmp_path))
+    done = look("doctor", "--data-dir", str(tmp_path))
     assert done.returncode == 0
     assert "nats-server" in done.stdout
 

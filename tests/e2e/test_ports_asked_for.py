@@ -14,6 +14,7 @@ import pytest
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from tests.e2e.program import ENVIRONMENT, PROGRAM
 from tests.e2e.test_commands import running
+from tests.e2e.warm import ask
 
 
 @pytest.fixture
@@ -25,14 +26,7 @@ def taken() -> Iterator[int]:
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        env={**ENVIRONMENT, **environment},
-    )
+    return ask(arguments, {**ENVIRONMENT, **environment}, 100)
 
 
 def test_a_service_ends_when_the_port_it_was_given_is_taken(tmp_path: Path, taken: int) -> None:
@@ -68,7 +62,8 @@ def test_up_says_which_port_it_took_instead_of_a_usual_one(tmp_path: Path) -> No
 
 
 def test_the_link_of_up_has_the_port_that_a_gateway_of_any_port_listens_at(tmp_path: Path) -> None:
-    command = [*PROGRAM, "up", "--source", "sim", "--nats-port", "0", "--data-dir", str(tmp_path / "data")]
+    source = ("--source", "sim:days=1,rate=0.05,instruments=rb2505")
+    command = [*PROGRAM, "up", *source, "--nats-port", "0", "--data-dir", str(tmp_path / "data")]
     with running(command, MARKETPRISM_HTTP__API="0") as up:
         link = up.until(r"(http://127\.0\.0\.1:\d+/)market/\S+")[1]
         assert not link.endswith(":0/")

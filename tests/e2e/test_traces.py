@@ -72,7 +72,7 @@ async def test_the_spans_of_a_tick_join_from_the_gateway_to_the_store_and_lines_
         "--once",
         "--json",
         "--source",
-        "sim:days=1,rate=0.3",
+        "sim:days=1,rate=0.3,instruments=rb2505",
         "--nats-port",
         "0",
         "--data-dir",

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.program import children_of, server_of, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("e2e")]
-SOURCE = ("--source", "sim:days=1,rate=0.5,instruments=rb2505", "--speed", "1500")
+SOURCE = ("--source", "sim:days=1,rate=0.5,instruments=rb2505", "--speed", "2500")
 
 
 def test_a_server_that_was_killed_is_started_again_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def check_killed(data: Path, word: str, *more: str) -> None:
     server_of(running.pid, "run gateway")
     for _ in range(2):
         killed = server_of(running.pid, word, killed)
-        time.sleep(5)
+        time.sleep(2)  # of a source that goes on behind it
         os.kill(killed, signal.SIGKILL)
     output, _ = running.communicate(timeout=240)
     assert running.returncode == 0, output

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from marketprism_services.cli.gateway import DONE
 from marketprism_services.cli.notices import SENTENCES
+from tests.support.sources import parsed
 
 ROOT = Path(__file__).parents[2]
 _SHOWN_BY = {"print", "Stop", "status", "update", "confirm", "translate", "say"}
@@ -51,7 +52,7 @@ def _is_sentence(text: str) -> bool:
 
 def _calls(path: Path) -> Iterator[tuple[str, bool, list[str]]]:
     """Every call: the name of what is called, whether its result is raised, and the texts it is given."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     named: dict[str, list[ast.expr]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):

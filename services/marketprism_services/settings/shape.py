@@ -5,19 +5,27 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
 
-def fields_of(kind: Any) -> dict[str, Any]:
+def fields_of(kind: Any) -> Mapping[str, Any]:
     """Names and types of the settings that a class declares; empty for what is no class of settings."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return {name: field.annotation for name, field in kind.model_fields.items()}
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+    return _declared(kind) if isinstance(kind, type) else {}
+
+
+@cache
+def _declared(kind: type) -> Mapping[str, object]:
+    """The same of a class; once, since its annotations are texts that have to be evaluated."""
+    if issubclass(kind, BaseModel):
+        return MappingProxyType({name: field.annotation for name, field in kind.model_fields.items()})
+    if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
-        return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-    return {}
+        return MappingProxyType({field.name: hints[field.name] for field in dataclasses.fields(kind)})
+    return MappingProxyType({})
 
 
 def values_of(settings: Any) -> Iterator[tuple[str, Any]]:

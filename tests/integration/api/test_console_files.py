@@ -13,8 +13,12 @@ from yarl import URL
 from marketprism_console.files import WEB, Console, read_console
 from tests.integration.api.access_side import Gateway, gateway
 
-CONSOLE = read_console()
 _PAGE = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "Accept-Encoding": "identity"}
+
+
+@pytest.fixture(scope="module")
+def console() -> Console:
+    return read_console()
 
 
 async def _get(api: Gateway, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes, Any]:
@@ -23,12 +27,14 @@ async def _get(api: Gateway, path: str, headers: dict[str, str] | None = None) -
         return answer.status, await answer.read(), answer.headers.copy()
 
 
-async def test_a_browser_gets_the_page_and_its_files_and_programs_get_what_they_ask_for(nats_url: str) -> None:
+async def test_a_browser_gets_the_page_and_its_files_and_programs_get_what_they_ask_for(
+    nats_url: str, console: Console
+) -> None:
     async with gateway(nats_url) as api:
         for path in ("/", "/market", "/market/shfe.rb2605?i=5m", "/no/such/page", "/market/a%20b"):
             status, body, headers = await _get(api, path, _PAGE)
             assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8"), path
-            assert body == CONSOLE.page.body
+            assert body == console.page.body
         assert headers["Cache-Control"] == "no-cache"
         assert "require-trusted-types-for 'script'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
@@ -38,12 +44,12 @@ async def test_a_browser_gets_the_page_and_its_files_and_programs_get_what_they_
         # A browser takes these in the place of those that it has kept.
         for name in ("Content-Security-Policy", "Permissions-Policy", "Vary"):
             assert name not in headers or same[name] == headers[name], name
-        named = re.findall(rb'(?:src|href)="(/[^"]+)"', CONSOLE.page.body)
+        named = re.findall(rb'(?:src|href)="(/[^"]+)"', console.page.body)
         assert len(named) > 5
         for each in named:
             status, body, headers = await _get(api, each.decode(), {"Accept-Encoding": "gzip"})
             assert (status, headers["Content-Encoding"], "immutable" in headers["Cache-Control"]) == (200, "gzip", True)
-            assert gzip.decompress(body) == CONSOLE.assets[each.decode()].body
+            assert gzip.decompress(body) == console.assets[each.decode()].body
         # Who asks for no page gets none: programs, and paths of the API.
         assert (await _get(api, "/", {"Accept": "application/json"}))[1][:1] == b"{"
         for path in ("/api/v1/nothing", "/api", "/ws/v1/stream", "/metrics", "/health", "/status", "/console/x/y.js"):
@@ -67,9 +73,9 @@ async def test_a_browser_gets_the_page_and_its_files_and_programs_get_what_they_
         "/console/",
     ],
 )
-async def test_only_what_is_named_is_served(nats_url: str, path: str) -> None:
+async def test_only_what_is_named_is_served(nats_url: str, path: str, console: Console) -> None:
     async with gateway(nats_url) as api:
-        status, body, _ = await _get(api, path.replace("{v}", CONSOLE.version), _PAGE)
+        status, body, _ = await _get(api, path.replace("{v}", console.version), _PAGE)
         assert status in (400, 404)
         assert body.startswith(b'{"success"')
 

@@ -34,7 +34,7 @@ class Caller:
             if found.status == 200:
                 self.answered += 1
                 self.last_began_s = began_s
-                await asyncio.sleep(0.003)
+                await asyncio.sleep(0.01)
             elif found.status == 401:
                 self.refused = found.code
                 after += 1

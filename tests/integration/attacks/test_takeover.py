@@ -25,7 +25,7 @@ from tests.integration.attacks.place import Process, keys_at
 
 pytestmark = pytest.mark.timeout(120)
 
-_KILLS, _BETWEEN = 4, 400  # messages from one kill to the next
+_KILLS, _BETWEEN = 3, 200  # messages from one kill to the next
 _TICK = SAMPLES["tick"]._replace(venue="shfe")
 
 

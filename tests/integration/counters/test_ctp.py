@@ -79,7 +79,7 @@ def recorded(path: Path, calendar: MarketCalendar) -> list[Tick]:
 async def test_every_tick_of_a_recording_comes_through_the_api_as_it_is(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar, name: str
 ) -> None:
-    path = part_of(fixtures / f"ctp/ticks/{name}.csv.gz", tmp_path, slice(0, None, 2))
+    path = part_of(fixtures / f"ctp/ticks/{name}.csv.gz", tmp_path, slice(0, None, 6))
     wanted = await asyncio.to_thread(recorded, path, calendar)
     source = source_of(calendar, tmp_path, f"sim:{path}", trader=f"sim:{path}")
     listed: set[str] = set()
@@ -297,7 +297,7 @@ async def test_the_bars_of_a_counter_are_those_of_its_recording(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar, names: tuple[str, ...]
 ) -> None:
     # Some of their rows, of all their time: the bars are as many.
-    paths = [part_of(fixtures / f"ctp/ticks/{name}.csv.gz", tmp_path, slice(0, None, 3)) for name in names]
+    paths = [part_of(fixtures / f"ctp/ticks/{name}.csv.gz", tmp_path, slice(0, None, 9)) for name in names]
     replay = ReplaySource(paths, calendar, checked=True)
     front = f"sim:{','.join(map(str, paths))}"
     live = source_of(calendar, tmp_path, front, trader=front)

@@ -24,7 +24,7 @@ from marketprism_sdk.election import LeaseRecord
 from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient, RpcServer
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, last_of_each, nanoseconds, next_of
-from marketprism_sdk.nats.jetstream import publish_ack
+from marketprism_sdk.nats.jetstream import publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.streams import Checkpoint
@@ -92,6 +92,19 @@ async def test_direct_reads_say_what_is_held_and_how_much_comes_behind(connectio
     assert await next_of(connection, streams.RAW, "market.raw.0", places[4] + 1) is None
     assert await last_of_each(connection, "NO_SUCH", ["market.raw.*"]) == {}
     assert await next_of(connection, "NO_SUCH", "market.raw.0", 1) is None
+
+
+async def test_of_a_stream_that_was_made_again_nothing_is_stored_yet(connection: NatsConnection) -> None:
+    """What a backup brought back says how far the stream before it was stored."""
+    probe = await probe_of(connection)
+    last = await published(connection, 3, ticks_of(1, 4))
+    own = str((await stream_info(connection, streams.TICKS))["created"])
+    for created, stored in ((own, last), ("", last), ("2020-01-01T00:00:00Z", 0)):
+        mark = msgspec.msgpack.encode({"watermark": last, "created": created})
+        await publish_ack(connection, f"$KV.{streams.STORE_RANGES}.{streams.TICKS}", mark)
+        progress = await probe.read()
+        assert progress.behind[f"storage:{streams.TICKS}"] == last - stored
+        assert {seen.stream: seen.watermark for seen in progress.stores}[streams.TICKS] == stored
 
 
 async def test_a_partition_that_nobody_works_on_is_found_and_is_well_again(connection: NatsConnection) -> None:

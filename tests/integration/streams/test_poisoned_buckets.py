@@ -42,7 +42,7 @@ GARBAGE = {
     "list": b"\x90",
     "text": b"\xa4\xff\xfe\xff\xfe",
     "json": b'{"holder": "x"}',
-    "huge": b"\xc4" * 2_000_000,
+    "huge": b"\xc4" * 500_000,
     "types": packed(
         holder=1,
         epoch="x",
@@ -104,11 +104,11 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
     await server.stop()
 
 
-async def poison(connection: NatsConnection, pause_s: float) -> None:
+async def poison(connection: NatsConnection, *names: str, pause_s: float = 0.0) -> None:
     for bucket, keys in KEYS.items():
         for key in keys:
-            for value in GARBAGE.values():
-                await publish_ack(connection, f"$KV.{bucket}.{key}", value)
+            for name in names:
+                await publish_ack(connection, f"$KV.{bucket}.{key}", GARBAGE[name])
                 await asyncio.sleep(pause_s)
 
 
@@ -120,7 +120,7 @@ async def test_services_run_on_whatever_lies_in_their_buckets_and_start_on_it(ur
         async with asyncio.timeout(60):
             while not await _bars_are_made(pipeline):
                 await asyncio.sleep(0.1)
-        await poison(connection, 0.01)
+        await poison(connection, *GARBAGE, pause_s=0.01)
         await asyncio.sleep(3.0)  # everything is read again once
         assert pipeline.ended() == {}
         with contextlib.suppress(UnknownSymbol):  # once the store has something of others
@@ -134,8 +134,8 @@ async def test_services_run_on_whatever_lies_in_their_buckets_and_start_on_it(ur
         assert refused["query"] > 0
         assert refused["validator"] > 0
         assert await pipeline.stop() == [0] * len(NAMES)
-        # The last of each key lies there when they start again.
-        await poison(connection, 0.0)
+        # What lies at each key when they start again, whatever they have put there meanwhile.
+        await poison(connection, "far")
         again = Pipeline(url, tmp_path / "data")
         await again.start()
         async with asyncio.timeout(90):

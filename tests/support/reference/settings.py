@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import types
@@ -82,6 +83,7 @@ def rows() -> list[SettingRow]:
     ]
 
 
+@functools.cache
 def meanings() -> dict[str, str]:
     """The comment of each setting and of each section in the example file, by its name."""
     found: dict[str, str] = {}

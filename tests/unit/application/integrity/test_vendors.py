@@ -41,9 +41,17 @@ def report_of(
     return check_file(file, file.facts.series[0], CALENDAR, CheckAsked(LATER))
 
 
-@pytest.mark.parametrize("interval", ["5m", "15m", "30m", "1h", "2h"])
-@pytest.mark.parametrize("alignment", ["session", "clock", "wall"])
-@pytest.mark.parametrize("at_end", [False, True])
+INTERVALS, ALIGNMENTS = ("5m", "15m", "30m", "1h", "2h"), ("session", "clock", "wall")
+
+
+@pytest.mark.parametrize(  # every two of them together
+    ("interval", "alignment", "at_end"),
+    [
+        (interval, alignment, (n + m) % 2 == 0)
+        for n, interval in enumerate(INTERVALS)
+        for m, alignment in enumerate(ALIGNMENTS)
+    ],
+)
 def test_long_bars_are_understood_however_they_are_counted_and_stamped(
     interval: str, alignment: str, at_end: bool, tmp_path: Path
 ) -> None:

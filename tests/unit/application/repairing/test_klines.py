@@ -13,7 +13,7 @@ from tests.support.downloads import LISTED, MINUTE
 from tests.support.repairs import Mended, damaged, klines_of, put, spoiled_values, values
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 async def test_a_repaired_series_is_the_undisturbed_one(seed: int) -> None:
     chance = Random(seed)
     async with klines_of(bars=chance.choice((700, 2_880)), share=0.2, seed=seed) as (_, dataset, witness, truth):

@@ -25,6 +25,7 @@ from marketprism_services.settings.services import RESERVED
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.appliers import Appliers
 from marketprism_services.wiring.shared import Shared
+from tests.support.sources import parsed
 
 ROOT = Path(__file__).parents[4]
 OURS = ROOT / "services/marketprism_services"
@@ -50,9 +51,9 @@ def test_what_is_known_of_the_partitions_is_known_of_every_sharded_service() -> 
     assert set(sharded()) == set(streams.SHARD_BUCKETS) == set(STAGES)
 
 
-def _lists(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
+def _lists(path: Path) -> Iterator[tuple[int, set[str]]]:
     """Line and texts of every list, tuple, set and dictionary that is written out."""
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict):
             members = node.keys if isinstance(node, ast.Dict) else node.elts
             yield node.lineno, {each.value for each in members if isinstance(each, ast.Constant)}
@@ -64,7 +65,7 @@ def test_no_product_code_lists_services_a_second_time() -> None:
         # Commands are named by what they are about, as two of the services are.
         if path in (OURS / "settings/services.py", OURS / "cli/app.py"):
             continue
-        for line, texts in _lists(ast.parse(path.read_text(encoding="utf-8"))):
+        for line, texts in _lists(path):
             if len(texts & set(names())) > 1:
                 found.append(f"{path.relative_to(ROOT)}:{line}")
     assert found == []
@@ -73,7 +74,7 @@ def test_no_product_code_lists_services_a_second_time() -> None:
 def test_no_class_declares_a_field_for_each_service() -> None:
     found = []
     for path in OURS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef) and node.name != "Settings":  # whose fields are sections
                 fields = {
                     item.target.id
@@ -150,7 +151,7 @@ def test_a_service_is_imported_only_where_it_runs() -> None:
 def test_only_the_container_imports_the_container_library() -> None:
     users = []
     for path in OURS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dependency_injector"):
                 users.append(path.name)
     assert users == ["container.py"]
@@ -165,7 +166,7 @@ def test_sources_and_engines_are_made_in_one_place_each() -> None:
     }
     found: dict[str, set[str]] = {name: set() for name in makers}
     for path in OURS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers:
                 found[node.func.id].add(str(path.relative_to(OURS)))
     assert found == makers

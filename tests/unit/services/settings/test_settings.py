@@ -24,6 +24,7 @@ from marketprism_services.settings.sections import parse_speed
 from marketprism_services.settings.settings import Settings, load
 from marketprism_services.settings.shape import fields_of, is_list, type_at
 from marketprism_services.wiring.sources import counter_of
+from tests.support.sources import parsed
 
 ROOT = Path(__file__).parents[4]
 for _row in SERVICES:  # not inside a loop, where importing one holds everything up
@@ -105,7 +106,7 @@ def test_no_class_mirrors_a_section() -> None:
     sections = {kind.__name__: set(inspect.get_annotations(kind)) & set(fields_of(kind)) for kind in _classes(Settings)}
     mirrors = {}
     for path in (path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef) and node.name not in sections and node.name[0] != "_":
                 fields = {
                     item.target.id
