@@ -174,7 +174,7 @@ class Viewer:
         while time.monotonic() < end:
             if found := self.page.evaluate(script):
                 return found
-            self.page.wait_for_timeout(20)
+            self.page.wait_for_timeout(50)
         raise AssertionError(f"{script}: expected to hold within {within_s:g} s; problems: {self.problems}")
 
     def violations(self) -> list[str]:
@@ -183,6 +183,27 @@ class Viewer:
             self.page.evaluate(f"{_AXE}\n;undefined")
         found = self.page.evaluate(_CHECK, _RULES)
         return [str(each)[:600] for each in found]
+
+    def faults_in_both(self, name: str) -> list[str]:
+        """What is wrong with what is shown, `name` it: in the language that it is in, dark, and in the other one, light,
+        whatever axe-core finds, on a phone as well; and what is too wide on a phone or a screen. The other language stays."""
+        found: list[str] = []
+        first = self.page.evaluate("document.documentElement.lang.slice(0, 2)")
+        for language, theme in zip((first, *(LANGUAGES.keys() - {first})), THEMES, strict=True):
+            if language != first:
+                self.page.locator("mp-bar button[lang]").click()  # at once
+                self.until(f"document.documentElement.lang.startsWith('{language}')")
+            self.page.emulate_media(color_scheme=theme)
+            self.until(f"document.documentElement.dataset.theme === '{theme}'")
+            self.settle()
+            for width in (1440, 390):
+                self.page.set_viewport_size({"width": width, "height": 900})
+                found += [f"{language}, {width}: {each}" for each in self.too_wide()]
+                if (theme, width) != ("dark", 390):  # pairs: each language, theme and width is looked at
+                    found += [f"{language}, {theme}, {width}: {each}" for each in self.violations()]
+                self.picture(f"{name}-{language}-{theme}-{width}")
+            self.page.set_viewport_size({"width": 1440, "height": 900})
+        return found
 
     def picture(self, name: str) -> None:
         """Keep what is on the screen, where CONSOLE_SCREENSHOTS says."""

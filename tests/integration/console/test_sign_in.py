@@ -24,8 +24,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
         yield found
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("zh", "dark")])
 def test_nobody_sees_a_page_before_they_have_signed_in(browser: Browser, at: Doors, language: str, theme: str) -> None:
     ann = at.user("quant")
     with viewer(browser, at.base, language=language, theme=theme, width=390) as seen:
