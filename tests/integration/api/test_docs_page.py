@@ -20,8 +20,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
 def test_every_request_is_listed_and_can_be_tried(
     browser: Browser, described_api: DescribedApi, scheme: str, width: int
 ) -> None:

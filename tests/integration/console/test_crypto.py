@@ -39,7 +39,7 @@ _FORMING = (
 
 @pytest.fixture(scope="module")
 def venue() -> Iterator[SimulatedVenueServer]:
-    with simulated("okx", rate=3.0) as server:
+    with simulated("okx", rate=1.0) as server:
         yield server
 
 

@@ -112,7 +112,6 @@ def test_text_of_a_feed_is_never_more_than_text(browser: Browser, site: Site) ->
                 seen.page.locator(f"#tab-{view}").click()
                 seen.settle()
             assert seen.too_wide() == [], name
-            seen.page.go_back()
             seen.open("/market")
         assert "taken" not in seen.page.title()
         expect(seen.page.locator("#content img, #content script, #content iframe")).to_have_count(0)
