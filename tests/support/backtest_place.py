@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,18 @@ from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.ports.storage import EncodedRows, StreamPlace, StreamRange
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.storage.writer import WriterSettings
+from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.backtest.service import BacktestService
+from marketprism_services.cli.backtest_recordings import read_recordings
 from marketprism_services.query.service import QueryService
 from marketprism_services.settings.backtest import BacktestSettings
+from marketprism_services.settings.settings import Settings
 from marketprism_services.storage.service import StorageService
 from marketprism_services.wiring.store import ServerEngines
-from tests.support.backtests import RU, calendar, recorded
+from tests.support.backtests import RU, calendar
 from tests.support.services import running
 
 NET = "704.07925"  # of the double average 10/30 over the three days, the reference of the field
@@ -95,10 +99,18 @@ class Slow(Quiet):
 """
 
 
+@lru_cache(maxsize=1)
+def _rows() -> tuple[list[bytes], list[Bar]]:
+    """Encoded ticks, and minute bars, of the recorded days."""
+    source = {"spec": replay_spec([str(path) for path in RU]), "checked": True}
+    found = read_recordings(Settings.model_validate({"source": source}), calendar(), "1m")
+    (ticks,) = found.ticks.values()
+    return [msgspec.msgpack.encode(row) for row in ticks], list(found.bars)
+
+
 def fill_store(url: str) -> None:
     """The ticks and minute bars of the recorded days, as the pipeline makes them; left as they are where they are."""
-    found = recorded(replay_spec([str(path) for path in RU]))
-    (ticks,) = found.ticks.values()
+    ticks, bars = _rows()
 
     async def go() -> None:
         engine = await ClickHouseEngine.open(url)
@@ -108,10 +120,9 @@ def fill_store(url: str) -> None:
             await engine.execute("DROP DATABASE IF EXISTS market SYNC")
             store = SqlStore(engine)
             await store.migrate()
-            rows = [msgspec.msgpack.encode(row) for row in ticks]
-            await store.insert_encoded(TICK, [EncodedRows(1, rows)], StreamRange("T", "x", 1, 1), 1)
-            places = [StreamPlace(1 + n, 0) for n in range(len(found.bars))]
-            await store.insert(BAR, found.bars, places, StreamRange("B", "x", 1, len(places)), 1)
+            await store.insert_encoded(TICK, [EncodedRows(1, ticks)], StreamRange("T", "x", 1, 1), 1)
+            places = [StreamPlace(1 + n, 0) for n in range(len(bars))]
+            await store.insert(BAR, bars, places, StreamRange("B", "x", 1, len(places)), 1)
             _filled[url] = await _inventory(engine)
         finally:
             await engine.close()

@@ -21,7 +21,7 @@ from marketprism_services.wiring.sources import source_of
 _Key: TypeAlias = tuple[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # of a hundred thousand rows
 class Recorded:
     """What recordings hold; ticks and gaps by venue and symbol, and how many ticks were rejected by their reason."""
 
