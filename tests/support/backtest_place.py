@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -217,3 +218,17 @@ async def check_singles(at: Place, rows: list[dict[str, Any]]) -> None:
     documents = [await at.call("document", {"id": each["run_id"]}) for each in singles]
     for name in ("outcome", "net", "statistics", "orders", "gaps"):
         assert [each[name] for each in documents] == [row[name] for row in rows]
+
+
+def fork_servers() -> list[int]:
+    """Processes of this one that children are forks of."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (folder / "cmdline").read_text().split("\0")
+        except OSError:
+            continue
+        if parent == os.getpid() and "marketprism_services.backtest.child_server" in words:
+            found.append(int(folder.name))
+    return found

@@ -12,6 +12,7 @@ import pytest
 from marketprism_services.backtest.child_messages import Check, End, Found, Frame, Job, Limits, Refused
 from marketprism_services.backtest.child_process import Child, ChildDied
 from marketprism_services.backtest.children import Children, ForkServerLost
+from tests.support.backtest_place import fork_servers
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -102,24 +103,10 @@ async def test_what_children_are_forks_of_may_die_which_is_no_fault_of_theirs(fo
     children = Children(folder)
     job = Job(Check({}), Limits(400, 60.0, 60.0), "waits.py:Any", file=str(folder))
     async with Child(job, children) as child:
-        (server,) = servers()
+        (server,) = fork_servers()
         os.kill(server, signal.SIGKILL)
         with pytest.raises(ForkServerLost):
             assert [frame async for frame in child.frames()] == []
     assert len(await seen(children, folder)) == 9  # of another one
     await children.close()
-    assert servers() == []
-
-
-def servers() -> list[int]:
-    """Processes of ours that children are forks of."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (folder / "cmdline").read_text().split("\0")
-        except OSError:
-            continue
-        if parent == os.getpid() and "marketprism_services.backtest.child_server" in words:
-            found.append(int(folder.name))
-    return found
+    assert fork_servers() == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import RemoteError
-from tests.support.backtest_place import NET, Place, place
+from tests.support.backtest_place import NET, Place, fork_servers, place
 from tests.support.services import running
 
 pytestmark = [
@@ -149,6 +151,19 @@ async def test_a_run_that_is_cancelled_ends_soon_and_leaves_its_slot(at: Place) 
     assert (ended["state"], ended["code"]) == ("cancelled", "CANCELLED")
     assert took_s < 20  # the number of the promise is in tests/chaos
     assert (await at.made())["state"] == "done"
+
+
+async def test_a_run_that_went_with_what_its_process_was_a_fork_of_is_made_again(at: Place) -> None:
+    morning = {"from": "2018-10-08", "to": "2018-10-08 12:00"}
+    slow = await at.submit(strategy="odd.ones:Slow", params={"n": 8}, **morning)
+    async with asyncio.timeout(60):
+        while not (await at.call("get", {"id": slow["run_id"]}))["progress"]["now"]:
+            await asyncio.sleep(0.05)
+    (server,) = fork_servers()
+    os.kill(server, signal.SIGKILL)
+    ended = await at.ended(slow["run_id"])
+    assert (ended["state"], ended["code"]) == ("done", "")
+    assert fork_servers() not in ([], [server])
 
 
 async def test_a_user_has_only_so_much_under_way(stored: str, tmp_path: Path, calendar: MarketCalendar) -> None:
