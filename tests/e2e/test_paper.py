@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.paper_program import AVERAGE, BARS, paper, recorded_day
-from tests.e2e.program import run
+from tests.e2e.program import look, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
 RAISES = """
@@ -48,7 +48,7 @@ def test_ctrl_c_ends_a_run_with_its_result(data: Path) -> None:
     ],
 )
 def test_what_cannot_be_run_is_refused(data: Path, arguments: tuple[str, ...], code: int, text: str) -> None:
-    done = run("paper", *arguments, "--data-dir", str(data))
+    done = look("paper", *arguments, "--data-dir", str(data))
     assert (done.returncode, text in done.stderr) == (code, True), done.stderr
 
 

@@ -6,12 +6,12 @@ import asyncio
 import sys
 from pathlib import Path
 
+from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.trading_tables.files import FileTables
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.backtest.service import BacktestService
 from marketprism_services.settings.backtest import BacktestSettings
-from tests.support.backtests import calendar
 
 
 async def main(url: str, folder: Path) -> None:
@@ -21,7 +21,9 @@ async def main(url: str, folder: Path) -> None:
         {"packages": ("examples", "odd"), "strategies": folder / "strategies", "workers": 1, "task_s": 1}
     )
     host = folder / f"host-{sys.argv[3]}"
-    service = BacktestService(connection, calendar, settings, host, FileTables.read, lease=LeaseSettings())
+    service = BacktestService(
+        connection, chinese_calendar_of_markets, settings, host, FileTables.read, lease=LeaseSettings()
+    )
     running = asyncio.create_task(service.run(asyncio.Event()))
     while not service.http.ready:
         await asyncio.sleep(0.01)

@@ -24,6 +24,8 @@ from marketprism_application.backtesting.strategy import Strategy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.trading.contracts import ContractTerms
 from marketprism_services.cli.backtest_data import DataAsked, FileRows, TermsGiven, calendar_of
+from marketprism_services.cli.backtest_recordings import Recorded, read_recordings
+from marketprism_services.settings.settings import Settings
 from tests.conftest import FIXTURES
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -44,6 +46,13 @@ def ns(text: str, day: str = "2018-10-08") -> int:
     return round(moment.timestamp() * 1_000) * 1_000_000
 
 
+@lru_cache(maxsize=8)
+def recorded(spec: str, interval: str = "1m") -> Recorded:
+    """What recordings hold, which every run over them in this process shares."""
+    settings = Settings.model_validate({"source": {"spec": spec, "checked": True}})
+    return read_recordings(settings, calendar(), interval)
+
+
 @lru_cache(maxsize=32)
 def rows_of(
     files: tuple[Path, ...],
@@ -58,7 +67,11 @@ def rows_of(
     asked = DataAsked(
         files, interval, fill, detail, ts_from=ts_from, ts_to=ts_to, terms=TermsGiven(fee_rate=Decimal(fee))
     )
-    return FileRows(asked, calendar()).selection()
+
+    def read(settings: Settings, _: MarketCalendar, interval: str) -> Recorded:
+        return recorded(settings.source.spec, interval)
+
+    return FileRows(asked, calendar(), read).selection()
 
 
 def double_average(selection: Selection, fast: int, slow: int, **settings: object) -> RunResult:

@@ -62,7 +62,7 @@ class Workers:
         killed_at = time.monotonic()
         if leader:
             while (await self.leader()) in ("", chosen):
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0.02)
             self.failovers.append(time.monotonic() - killed_at)
         await process.wait()
         await self.start()

@@ -1,14 +1,15 @@
-"""What must be equal wherever a backtest is run, as one line of JSON: `python -m tests.support.repeated_backtest`."""
+"""What must be equal wherever a backtest is run, as a line of JSON: `python -m tests.support.repeated_backtest FILE`."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.settings import FillMode, Slippage
-from tests.support.backtests import CU, RU, double_average, rows_of
+from tests.support.backtests import CU, double_average, rows_of
 
 
 def outcome(result: RunResult) -> dict[str, object]:
@@ -22,9 +23,10 @@ def outcome(result: RunResult) -> dict[str, object]:
     }
 
 
-def outcomes() -> dict[str, object]:
+def outcomes(recording: Path) -> dict[str, object]:
+    """Of the bars of a file, and of the ticks of a recording."""
     bars = rows_of((CU,), FillMode.BAR, "1m", "0.0001")
-    ticks = rows_of(RU[:1], FillMode.QUOTE, "1m", "0.000045")
+    ticks = rows_of((recording,), FillMode.QUOTE, "1m", "0.000045")
     noise = Slippage.parse("noise:2")
     return {
         "bars": outcome(double_average(bars, 10, 30)),
@@ -33,4 +35,4 @@ def outcomes() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(outcomes()))
+    sys.stdout.write(json.dumps(outcomes(Path(sys.argv[1]))))

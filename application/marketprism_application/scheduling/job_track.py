@@ -71,7 +71,9 @@ class JobTrack:
                 times = (run.not_before, run.planned_at + self._timeout_ns)
             else:
                 times = (run.not_before,)
-            found = min([found, *(each for each in times if each > now)])
+            for each in times:
+                if now < each < found:
+                    found = each
         return found
 
     def on_clock(self, now: int, ended: Mapping[str, tuple[int, RunStatus]], room: int) -> Changes:

@@ -1,5 +1,7 @@
 """The process that runs strategies for a worker: rows come from files, what it finds goes to its standard output.
 
+`main` begins in a process of its own, or in a fork of `child_server`.
+
 It has no connection to anything, no settings, no network where the kernel gives it none of its own, may write no file,
 and takes what its limits allow. It ends with its parent.
 """
@@ -35,6 +37,9 @@ def main() -> int:
         job = read_job(sys.stdin.buffer)
     except EOFError:
         return 1
+    nothing = os.open(os.devnull, os.O_RDONLY)  # what a strategy reads or writes there would be read by the worker
+    os.dup2(nothing, 0)
+    os.close(nothing)
     return do(job, out)
 
 

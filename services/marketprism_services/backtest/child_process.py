@@ -6,20 +6,15 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
-import tempfile
-from asyncio.subprocess import PIPE, Process
+import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 
 from marketprism_application.backtesting.errors import LimitExceeded
-from marketprism_sdk.service import die_with_parent
 from marketprism_services.backtest.child_messages import LENGTH, MOST_FRAME, End, Frame, Job, Step, packed
-from marketprism_services.settings.variables import without_settings
+from marketprism_services.backtest.children import Children, ForkServerLost, Started, is_lost
 
-_MODULE = "marketprism_services.backtest.child"
 _SILENT_S = 15.0  # without a frame: its other thread speaks three times a second
 _START_S = 60.0  # until the first: a busy machine loads slowly
 _TOLD = 4_000
@@ -34,45 +29,53 @@ class ChildDied(Exception):
 
 
 class Child:
-    """One job in one process. `async with Child(job) as child: async for frame in child.frames(): …`."""
+    """One job in one process. `async with Child(job, children) as child: async for frame in child.frames(): …`.
 
-    def __init__(self, job: Job, folder: Path) -> None:
-        self._job, self._folder = job, folder
-        self._process: Process
+    A `fresh` one is an interpreter of its own, and has nothing in common with any other.
+    """
+
+    def __init__(self, job: Job, children: Children, *, fresh: bool = False) -> None:
+        self._job, self._children, self._fresh = job, children, fresh
+        self._process: Started
+        self._frames: asyncio.StreamReader
+        self._writers: list[asyncio.StreamWriter] = []
         self._errors: asyncio.Task[bytes]
         self._stall_s = job.limits.stall_s * 1.5 + 5
 
     async def __aenter__(self) -> Child:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            _MODULE,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            cwd=self._folder,
-            env={**_environment(), "TMPDIR": tempfile.gettempdir()},
-            start_new_session=True,
-            preexec_fn=die_with_parent(),
-        )
-        assert self._process.stderr is not None  # noqa: S101 (it was started with one)
-        self._errors = asyncio.create_task(_tail_of(self._process.stderr))
+        """Started. Raises OSError, ForkServerLost."""
+        work, work_of_child = socket.socketpair()
+        errors, errors_of_child = socket.socketpair()
+        with work_of_child, errors_of_child:
+            try:
+                self._process = await self._children.start(
+                    work_of_child.fileno(), errors_of_child.fileno(), fresh=self._fresh
+                )
+            except BaseException:
+                work.close()
+                errors.close()
+                raise
+        self._frames, writer = await asyncio.open_connection(sock=work)
+        read, unused = await asyncio.open_connection(sock=errors)
+        self._writers = [writer, unused]
+        self._errors = asyncio.create_task(_tail_of(read))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End it and whatever it has started, and take it off the list of processes."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        for end in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                end(self._process.pid, signal.SIGKILL)
         await asyncio.shield(self._process.wait())
         self._errors.cancel()
+        for writer in self._writers:
+            writer.close()
 
     async def frames(self) -> AsyncIterator[Frame]:
         """What it says, up to its end.
 
         Raises:
-            ChildDied: it died, said nothing for long, or its events stood still.
+            ChildDied: it died, said nothing for long, or its events stood still. ForkServerLost: nobody's fault.
         """
         await self._send()
         loop = asyncio.get_running_loop()
@@ -85,7 +88,7 @@ class Child:
                     data = await self._read()
             except TimeoutError:
                 raise ChildDied(LimitExceeded.code, "time: expected a sign of the child, there was none") from None
-            except asyncio.IncompleteReadError:
+            except (asyncio.IncompleteReadError, ConnectionResetError):
                 raise await self._died() from None
             wait_s = _SILENT_S
             try:
@@ -105,24 +108,23 @@ class Child:
                 return
 
     async def _send(self) -> None:
-        assert self._process.stdin is not None  # noqa: S101 (it was started with one)
         try:
-            self._process.stdin.write(packed(self._job))
-            await self._process.stdin.drain()
-            self._process.stdin.close()
+            self._writers[0].write(packed(self._job))
+            await self._writers[0].drain()
         except (BrokenPipeError, ConnectionResetError):
             raise await self._died() from None
 
     async def _read(self) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101 (it was started with one)
-        (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
+        (length,) = LENGTH.unpack(await self._frames.readexactly(LENGTH.size))
         if length > MOST_FRAME:
             raise ChildDied(LimitExceeded.code, f"result: expected at most {MOST_FRAME} bytes, was {length}")
-        return await self._process.stdout.readexactly(length)
+        return await self._frames.readexactly(length)
 
     async def _died(self) -> ChildDied:
-        """Why a child has ended, by its exit code and the last lines that it wrote."""
+        """Why a child has ended, by its exit code and the last lines that it wrote. Raises ForkServerLost."""
         code = await self._process.wait()
+        if is_lost(self._process):
+            raise ForkServerLost("children: expected the process that starts them to go on, it has ended")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await asyncio.wait({self._errors})
@@ -139,16 +141,10 @@ class Child:
 async def _tail_of(stream: asyncio.StreamReader) -> bytes:
     """The last of what a child writes as errors; all of it is read, so that the child never waits for it."""
     found = b""
-    while data := await stream.read(65_536):
-        found = (found + data)[-_TOLD:]
+    with contextlib.suppress(ConnectionResetError):
+        while data := await stream.read(65_536):
+            found = (found + data)[-_TOLD:]
     return found
-
-
-def _environment() -> dict[str, str]:
-    """Nothing that is ours, and no secret: where Python finds its packages, and the language."""
-    passed = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "HOME", "VIRTUAL_ENV", "TZ", "PYTHONHASHSEED")
-    found = {name: value for name, value in without_settings(os.environ).items() if name in passed}
-    return {**found, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 __all__ = ["Child", "ChildDied"]

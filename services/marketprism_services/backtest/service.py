@@ -19,6 +19,7 @@ from marketprism_sdk.messaging import REGISTRY, Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work
+from marketprism_services.backtest.children import Children
 from marketprism_services.backtest.coordinator import Coordinator
 from marketprism_services.backtest.ended_records import EndedRecords
 from marketprism_services.backtest.operations import BacktestOperations
@@ -67,6 +68,7 @@ class BacktestService(SingleActiveService):
         self._rows: RowFiles
         self._conclusions: Conclusions
         self._discovery: Discovery
+        self._children: Children
 
     async def on_start(self) -> None:
         """Buckets, queue and workers, then the election."""
@@ -79,9 +81,9 @@ class BacktestService(SingleActiveService):
         await self._discovery.start()
         ask = asking(self.calls)
         self._rows = RowFiles(self._folder / "rows", ask, self._tables, self._backtest.rows_mb)
-        executor = Executor(
-            self._store, self._results, self._rows, self._backtest, self._pickled_calendar, self._folder
-        )
+        self._children = Children(self._folder)
+        given = (self._store, self._results, self._rows, self._backtest)
+        executor = Executor(*given, self._pickled_calendar, self._folder, self._children)
         submissions = Submissions(self._store, self._results, executor, ask, self._backtest)
         self._conclusions = Conclusions(self._store, self._results)
         self._ended_records = EndedRecords(self._store, self._results)
@@ -141,7 +143,8 @@ class BacktestService(SingleActiveService):
             await self._events.publish_soon([event])
 
     async def on_stop(self) -> None:
-        """The last events are out."""
+        """What children were forks of is gone, and the last events are out."""
+        await self._children.close()
         await self._discovery.stop()
         await self._events.close()
         await super().on_stop()

@@ -39,6 +39,7 @@ from marketprism_services.backtest.child_messages import (
 )
 from marketprism_services.backtest.child_process import Child, ChildDied
 from marketprism_services.backtest.child_work import table_from
+from marketprism_services.backtest.children import Children
 from marketprism_services.backtest.rows import RowFiles
 from marketprism_services.backtest.stored_results import StoredResults
 from marketprism_services.settings.backtest import BacktestSettings
@@ -58,9 +59,10 @@ class Executor:
         settings: BacktestSettings,
         calendar: Callable[[], Awaitable[bytes]],
         folder: Path,
+        children: Children,
     ) -> None:
         self._store, self._results, self._rows, self._settings = store, results, rows, settings
-        self._calendar, self._folder = calendar, folder
+        self._calendar, self._folder, self._children = calendar, folder, children
 
     @property
     def limits(self) -> Limits:
@@ -79,9 +81,9 @@ class Executor:
             self._settings.packages,
         )
 
-    def child(self, job: Job) -> Child:
-        """A child that works in a folder of this host."""
-        return Child(job, self._folder)
+    def child(self, job: Job, *, fresh: bool = False) -> Child:
+        """A child that works in a folder of this host; a `fresh` one shares nothing with any other."""
+        return Child(job, self._children, fresh=fresh)
 
     @contextlib.asynccontextmanager
     async def strategy_file(self, strategy: str, source: bytes | None):  # type: ignore[no-untyped-def]
@@ -149,7 +151,9 @@ class Executor:
         work = Runs(rows, await self._calendar(), question.options, ((0, question.params),), full=True)
         documents: list[tuple[str, bytes]] = []
         digest, found, cpu_s = "", dict[str, object](), 0.0
-        async with self.child(self.job(work, question.strategy, file)) as child:
+        # A run that is made again to be compared finds what depends on the seed of hashes.
+        job = self.job(work, question.strategy, file)
+        async with self.child(job, fresh=bool(record.follow_of)) as child:
             try:
                 async for frame in child.frames():
                     if isinstance(frame, Identity):

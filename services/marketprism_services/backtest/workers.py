@@ -14,6 +14,7 @@ from marketprism_adapters.nats.work_queue import Taken
 from marketprism_application.contracts.backtests import RunState, TaskRecord
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.observability import Metrics
+from marketprism_services.backtest.children import ForkServerLost
 from marketprism_services.backtest.tasks import Executor
 
 log = structlog.get_logger()
@@ -116,6 +117,10 @@ class Workers:
             await asyncio.wait({doing}, timeout=2.0)
             await self._give_back(taken, begun, 0.0)
             raise
+        except ForkServerLost as error:  # as if this worker had died: it may have been this task's doing
+            log.warning("backtest.task_given_back", record=begun.id, task=begun.number, error=reason_of(error))
+            with contextlib.suppress(SdkError):
+                await self._store.queue.again(taken, _PAUSE_S)
         except SdkError as error:  # NATS was away, which is nobody's fault
             log.warning("backtest.task_given_back", record=begun.id, task=begun.number, error=reason_of(error))
             await self._give_back(taken, begun, _PAUSE_S)

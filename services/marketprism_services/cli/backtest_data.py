@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -35,21 +34,19 @@ from marketprism_application.backtesting.tables import (
     ticks_of_records,
     trades_of_rows,
 )
-from marketprism_application.contracts.packed import Packed
 from marketprism_application.errors import SourceError
 from marketprism_application.integrity.bar_rows import BarRows, joined
 from marketprism_application.integrity.catalogue import BARS, FUNDING, TRADES
 from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
 from marketprism_application.ports.imports import FileHints, FileSeries, RowsFile
-from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.instruments.names import product_of
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.trading_days import day_of, utc_day_text
-from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_services.cli.backtest_recordings import ReadRecordings, read_recordings
 from marketprism_services.cli.options import settings_of
 from marketprism_services.wiring.sources import source_of
 
@@ -87,10 +84,10 @@ class DataAsked:
 
 
 class FileRows:
-    """Rows of files, as a run takes them; `remarks` are what was done to them."""
+    """Rows of files, as a run takes them; `remarks` are what was done to them, `read` is how recordings are read."""
 
-    def __init__(self, asked: DataAsked, calendar: MarketCalendar) -> None:
-        self._asked, self._calendar = asked, calendar
+    def __init__(self, asked: DataAsked, calendar: MarketCalendar, read: ReadRecordings = read_recordings) -> None:
+        self._asked, self._calendar, self._read = asked, calendar, read
         self.remarks: list[str] = []
 
     def selection(self) -> Selection:
@@ -138,36 +135,17 @@ class FileRows:
         settings = settings_of(
             self._asked.config, source={"spec": replay_spec([str(path) for path in paths]), "checked": True}
         )
-        source = source_of(settings, self._calendar)
-        ticks: dict[tuple[str, str], list[Tick]] = {}
-        gaps: dict[tuple[str, str], list[Gap]] = {}
-        beside = RecordedBooks()
-
-        def keep(packed: Packed) -> None:
-            for tick in packed.ticks:
-                ticks.setdefault((tick.venue, tick.symbol), []).append(tick)
-            for _, gap in packed.gaps:
-                gaps.setdefault((gap.venue, gap.symbol), []).append(gap)
-
-        async def read() -> list[Bar]:
-            await source.connect()
-            bars = replace(settings.bars, intervals=(self._asked.interval or "1m",))
-            rules = ValidationRules.of(settings.rules)
-            stream = beside.passing(source.stream({}))
-            made = await rebuild(stream, self._calendar, bars=bars, rules=rules, on_validated=keep)
-            rejected = sum(made.rejected.values())
-            if rejected:
-                self.remarks.append(f"{rejected} ticks were rejected: {dict(sorted(made.rejected.items()))}")
-            return made.bars
-
+        found = self._read(settings, self._calendar, self._asked.interval or "1m")
+        if found.rejected:
+            self.remarks.append(f"{sum(found.rejected.values())} ticks were rejected: {dict(found.rejected)}")
         bars: dict[tuple[str, str], list[Bar]] = {}
-        for bar in asyncio.run(read()):
+        for bar in found.bars:
             if self._inside(bar.ts_open):
                 bars.setdefault((bar.venue, bar.symbol), []).append(bar)
-        for key in sorted(bars.keys() | ticks.keys()):
-            mine = [tick for tick in ticks.get(key, ()) if self._inside(tick.ts_event)]
+        for key in sorted(bars.keys() | found.ticks.keys()):
+            mine = [tick for tick in found.ticks.get(key, ()) if self._inside(tick.ts_event)]
             if mine or bars.get(key):
-                yield self._recorded(key, mine, bars.get(key, []), gaps.get(key, ()), beside)
+                yield self._recorded(key, mine, bars.get(key, []), found.gaps.get(key, ()), found.beside)
 
     def _recorded(
         self, key: tuple[str, str], ticks: list[Tick], bars: list[Bar], gaps: Iterable[Gap], beside: RecordedBooks

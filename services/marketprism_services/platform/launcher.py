@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from marketprism_sdk.service import die_with_parent
-from marketprism_services.platform.fork_server import MAX_MESSAGE, Request
+from marketprism_services.forking.starting import ForkServer
+from marketprism_services.platform.fork_server import Request
 from marketprism_services.settings.variables import without_settings
 
 _MODULE = "marketprism_services.platform.fork_server"
@@ -76,31 +74,6 @@ class SpawnLauncher:
         return
 
 
-class ForkedProcess:
-    """Fulfils `ServiceProcess` for a child of the fork server."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-    @property
-    def returncode(self) -> int | None:
-        return self._ended.result() if self._ended.done() else None
-
-    async def wait(self) -> int:
-        return await asyncio.shield(self._ended)
-
-    def send_signal(self, signal: int, /) -> None:
-        if self._ended.done():
-            raise ProcessLookupError(f"process {self.pid} has ended")
-        os.kill(self.pid, signal)
-
-    def end(self, code: int) -> None:
-        """It has ended with this exit code."""
-        if not self._ended.done():
-            self._ended.set_result(code)
-
-
 class ForkLauncher:
     """Fulfils `Launcher` with a fork server, which loads while the caller goes on.
 
@@ -108,89 +81,14 @@ class ForkLauncher:
     """
 
     def __init__(self) -> None:
-        self._server, self._channel = _start()
-        self._watched = False
-        self._turn = asyncio.Lock()
-        self._asked: asyncio.Future[ForkedProcess] | None = None
-        self._running: dict[int, ForkedProcess] = {}
+        self._server = ForkServer(_MODULE, lambda: {**without_settings(os.environ), "PYTHONUNBUFFERED": "1"})
 
     async def launch(self, arguments: Sequence[str], environment: Mapping[str, str], output: int) -> ServiceProcess:
         request = Request(arguments=list(arguments), environment=dict(environment))
-        message = json.dumps(request).encode()
-        if len(message) > MAX_MESSAGE:
-            raise OSError(f"arguments and environment: expected at most {MAX_MESSAGE} bytes, was {len(message)}")
-        loop = asyncio.get_running_loop()
-        async with self._turn:
-            if self._channel.fileno() < 0:
-                await asyncio.to_thread(self._server.wait)
-                self._server, self._channel = _start()
-            if not self._watched:
-                self._watched = True
-                self._channel.setblocking(False)
-                loop.add_reader(self._channel.fileno(), self._hear)
-            self._asked = loop.create_future()
-            socket.send_fds(self._channel, [message], [output])
-            try:
-                return await self._asked
-            finally:
-                self._asked = None
-
-    def _hear(self) -> None:
-        try:
-            message = self._channel.recv(MAX_MESSAGE)
-        except BlockingIOError:
-            return
-        except ConnectionResetError:
-            message = b""
-        if not message:
-            self._lost()
-            return
-        report = json.loads(message)
-        if "error" in report:
-            if self._asked is not None and not self._asked.done():
-                self._asked.set_exception(OSError(f"no process could be started: {report['error']}"))
-            return
-        if "code" in report:
-            self._running.pop(report["pid"]).end(report["code"])
-            return
-        process = self._running[report["pid"]] = ForkedProcess(report["pid"])
-        if self._asked is not None and not self._asked.done():
-            self._asked.set_result(process)
-
-    def _lost(self) -> None:
-        """The fork server has ended, and the kernel has ended its services with it."""
-        self._let_go()
-        if self._asked is not None and not self._asked.done():
-            self._asked.set_exception(ConnectionResetError("the fork server ended"))
-        for process in self._running.values():
-            process.end(-signal.SIGKILL)
-        self._running.clear()
-
-    def _let_go(self) -> None:
-        if self._watched:
-            asyncio.get_running_loop().remove_reader(self._channel.fileno())
-            self._watched = False
-        self._channel.close()
+        return await self._server.fork(json.dumps(request).encode(), [output])
 
     async def close(self) -> None:
-        if self._channel.fileno() >= 0:
-            self._let_go()
-        self._server.kill()  # it may still be loading, for services that are not wanted any more
-        await asyncio.to_thread(self._server.wait)
-
-
-def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        server = subprocess.Popen(  # noqa: S603 (our own interpreter)
-            [sys.executable, "-m", _MODULE, str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(),),
-            env={**without_settings(os.environ), "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 (one prctl call, before there are threads)
-        )
-    return server, ours
+        await self._server.close()
 
 
 def launcher() -> Launcher:
@@ -198,4 +96,4 @@ def launcher() -> Launcher:
     return ForkLauncher() if sys.platform.startswith("linux") else SpawnLauncher()
 
 
-__all__ = ["ForkLauncher", "ForkedProcess", "Launcher", "ServiceProcess", "SpawnLauncher", "launcher"]
+__all__ = ["ForkLauncher", "Launcher", "ServiceProcess", "SpawnLauncher", "launcher"]

@@ -78,9 +78,10 @@ def test_statistics_are_those_of_the_fields_libraries() -> None:
     assert result.statistic("trading_days") == 48
 
 
-def without_ten_minutes(folder: Path) -> tuple[Path, ...]:
+@pytest.fixture(scope="module")
+def without_ten_minutes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     """The recordings without 09:40 to 09:50 of the second day: 1 170 of 116 498 rows."""
-    cut = folder / RU[1].name
+    cut = tmp_path_factory.mktemp("cut") / RU[1].name
     with gzip.open(RU[1], "rt", encoding="utf-8") as whole, gzip.open(cut, "wt", encoding="utf-8") as part:
         for line in whole:
             if not any(f'"09:{minute}:' in line for minute in range(40, 50)):
@@ -88,8 +89,8 @@ def without_ten_minutes(folder: Path) -> tuple[Path, ...]:
     return (RU[0], cut, RU[2])
 
 
-def test_a_hole_of_ten_minutes_changes_the_result_and_is_said(tmp_path: Path) -> None:
-    result = double_average(rows_of(without_ten_minutes(tmp_path), FillMode.BAR, "1m", "0.000045"), 10, 30)
+def test_a_hole_of_ten_minutes_changes_the_result_and_is_said(without_ten_minutes: tuple[Path, ...]) -> None:
+    result = double_average(rows_of(without_ten_minutes, FillMode.BAR, "1m", "0.000045"), 10, 30)
     gaps = result.gaps
     assert figures(result)[0] == 38
     assert round(result.net, 4) == Decimal("1026.7818")
@@ -128,7 +129,7 @@ def test_a_strategy_that_looks_ahead_is_found() -> None:
     assert any(trial.difference for trial in trials)
 
 
-def test_equal_runs_have_equal_ids_and_other_rows_another(tmp_path: Path) -> None:
+def test_equal_runs_have_equal_ids_and_other_rows_another(without_ten_minutes: tuple[Path, ...]) -> None:
     selection = rows_of(RU, FillMode.BAR, "1m", "0.000045")
     one, other = (double_average(selection, 10, 30) for _ in range(2))
     assert one.run_id == other.run_id
@@ -136,7 +137,7 @@ def test_equal_runs_have_equal_ids_and_other_rows_another(tmp_path: Path) -> Non
     assert one.fills == other.fills
     assert double_average(selection, 10, 31).run_id != one.run_id
     assert double_average(selection, 10, 30, touch=True).run_id != one.run_id
-    cut = double_average(rows_of(without_ten_minutes(tmp_path), FillMode.BAR, "1m", "0.000045"), 10, 30)
+    cut = double_average(rows_of(without_ten_minutes, FillMode.BAR, "1m", "0.000045"), 10, 30)
     series = "bar.1m shfe.ru1901"
     assert cut.run_id != one.run_id
     changed = [day for day, digest in cut.digests[series].items() if digest != one.digests[series][day]]

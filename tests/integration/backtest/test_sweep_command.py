@@ -19,12 +19,18 @@ from marketprism_application.sweeps.tpe import TpeSearch
 from marketprism_services.cli.backtest import backtest
 from marketprism_services.platform.exits import Exit, Stop
 from tests.support.backtests import CU, IGNORE, RU, DoubleAverage, calendar, rows_of
+from tests.support.recordings import part_of
 
 pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
 
 AVERAGE = "examples.double_average:DoubleAverage"
 FEES = ("--interval", "1m", "--fee-rate", "0.000045", "--multiplier", "10", "--gap-policy", "ignore")
-FILES = tuple(str(path) for path in RU)
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of the first two hours of ru1901, which each command reads anew."""
+    return part_of(RU[0], tmp_path_factory.mktemp("morning"), slice(10_000))
 
 
 def call(*arguments: str) -> tuple[int, str]:
@@ -42,14 +48,14 @@ def last_object(text: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_runs_of_a_sweep_equal_single_runs_bit_for_bit(workers: str, tmp_path: Path) -> None:
-    space = ("--param", "fast=5:25:5", "--param", "slow=30:60:10")
+def test_runs_of_a_sweep_equal_single_runs_bit_for_bit(workers: str, morning: Path, tmp_path: Path) -> None:
+    space = ("--param", "fast=2:10:2", "--param", "slow=12:30:6")
     more = ("--workers", workers, "--out", str(tmp_path), "--json", "--data-dir", str(tmp_path))
-    code, text = call("sweep", AVERAGE, *FILES, *space, *FEES, *more)
+    code, text = call("sweep", AVERAGE, str(morning), *space, *FEES, *more)
     found = last_object(text)
     assert (code, found["runs"], found["failed"]) == (0, 20, 0)
     rows = pq.read_table(tmp_path / "sweep.parquet").to_pylist()
-    selection = rows_of(RU, FillMode.BAR, "1m", "0.000045")
+    selection = rows_of((morning,), FillMode.BAR, "1m", "0.000045")
     settings = RunSettings(gap_policy=IGNORE)
     outcomes = {}
     for row in rows:
@@ -62,6 +68,7 @@ def test_runs_of_a_sweep_equal_single_runs_bit_for_bit(workers: str, tmp_path: P
     assert {each["number"]: each["outcome"] for each in shown}.items() <= outcomes.items()
     assert [each["value"] for each in shown] == sorted((each["value"] for each in shown), reverse=True)
     assert len(rows) == 20
+    assert len({row["net"] for row in rows}) > 10
 
 
 def test_what_a_winner_is_worth_stands_before_it(tmp_path: Path) -> None:
@@ -78,9 +85,9 @@ def test_what_a_winner_is_worth_stands_before_it(tmp_path: Path) -> None:
     assert "-21253.505" in text
 
 
-def test_trials_are_counted_over_the_history_of_a_data_directory(tmp_path: Path) -> None:
-    first = ("sweep", AVERAGE, *FILES, *FEES, "--param", "fast=5,10", "--param", "slow=30,60", "--json")
-    other = ("sweep", AVERAGE, *FILES, *FEES, "--param", "fast=20", "--param", "slow=30,60", "--json")
+def test_trials_are_counted_over_the_history_of_a_data_directory(morning: Path, tmp_path: Path) -> None:
+    first = ("sweep", AVERAGE, str(morning), *FEES, "--param", "fast=5,10", "--param", "slow=30,60", "--json")
+    other = ("sweep", AVERAGE, str(morning), *FEES, "--param", "fast=20", "--param", "slow=30,60", "--json")
     here = ("--data-dir", str(tmp_path))
     assert last_object(call(*first, *here)[1])["trials"] == 4
     assert last_object(call(*other, *here)[1])["trials"] == 6
@@ -128,17 +135,19 @@ def test_a_walk_forward_chains_the_days_behind_its_trainings(tmp_path: Path) -> 
         (["--param", "fast=5,10", "--from", "2030-01-01"], 3, "expected"),
     ],
 )
-def test_what_cannot_be_swept_is_refused_with_its_field(arguments: list[str], code: int, words: str) -> None:
-    found, text = call("sweep", AVERAGE, *FILES[:1], *arguments)
+def test_what_cannot_be_swept_is_refused_with_its_field(
+    morning: Path, arguments: list[str], code: int, words: str
+) -> None:
+    found, text = call("sweep", AVERAGE, str(morning), *arguments)
     assert (found, words in text) == (code, True), text
 
 
-def test_windows_that_do_not_fit_are_refused() -> None:
-    text = call("walk-forward", AVERAGE, *FILES[:1], "--param", "fast=5,10", "--train", "20", "--test", "5")[1]
+def test_windows_that_do_not_fit_are_refused(morning: Path) -> None:
+    text = call("walk-forward", AVERAGE, str(morning), "--param", "fast=5,10", "--train", "20", "--test", "5")[1]
     assert "expected more than 20 trading days, was 2" in text
 
 
-def test_a_set_that_fails_leaves_the_others(tmp_path: Path) -> None:
+def test_a_set_that_fails_leaves_the_others(morning: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(
         "from marketprism_backtest import BarView, Context, Field, Parameters, Strategy\n\n\n"
@@ -149,16 +158,16 @@ def test_a_set_that_fails_leaves_the_others(tmp_path: Path) -> None:
         "        ctx.target(bar.symbol, 6 // self.params.size)\n",
         encoding="utf-8",
     )
-    arguments = ("sweep", f"{path}:Mine", *FILES[:1], "--json", "--data-dir", str(tmp_path))
+    arguments = ("sweep", f"{path}:Mine", str(morning), "--json", "--data-dir", str(tmp_path))
     found = last_object(call(*arguments, "--param", "size=0,1,2")[1])
     assert (found["runs"], found["failed"]) == (3, 1)
     code, text = call(*arguments, "--param", "size=0")
     assert (code, "every run has failed, the first one: ZeroDivisionError" in text) == (Exit.FAILED, True)
 
 
-def test_tpe_without_optuna_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tpe_without_optuna_says_what_to_install(morning: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    code, text = call("sweep", AVERAGE, *FILES[:1], "--param", "fast=5:50", "--method", "tpe", "--samples", "5")
+    code, text = call("sweep", AVERAGE, str(morning), "--param", "fast=5:50", "--method", "tpe", "--samples", "5")
     assert (code, "pip install 'marketprism[tpe]'" in text) == (2, True)
 
 
@@ -190,12 +199,12 @@ def test_tpe_climbs_and_tries_nothing_twice() -> None:
         TpeSearch(space, 0)
 
 
-def test_a_sweep_by_tpe_is_the_same_whatever_the_workers(tmp_path: Path) -> None:
+def test_a_sweep_by_tpe_is_the_same_whatever_the_workers(morning: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     space = ("--param", "fast=5:50:5", "--param", "slow=20:100:10", "--constraint", "fast < slow")
     more = ("--method", "tpe", "--samples", "16", "--objective", "net", "--json", "--data-dir", str(tmp_path))
     one, two = (
-        last_object(call("sweep", AVERAGE, *FILES, *space, *FEES, *more, "--workers", n)[1]) for n in ("1", "2")
+        last_object(call("sweep", AVERAGE, str(morning), *space, *FEES, *more, "--workers", n)[1]) for n in ("1", "2")
     )
     assert one == two
     assert one["runs"] == 16

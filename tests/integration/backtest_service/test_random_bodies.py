@@ -23,7 +23,7 @@ from tests.support.backtest_place import place
 from tests.support.random_requests import Sent, requests
 from tests.support.services import running
 
-COUNT = int(os.environ.get("RANDOM_BODIES", "2000"))
+COUNT = int(os.environ.get("RANDOM_BODIES", "700"))
 SEED = int(os.environ.get("RANDOM_SEED", "7"))
 AT_ONCE, AGAIN = 24, 5
 pytestmark = [pytest.mark.timeout(180 + COUNT // 5), pytest.mark.xdist_group("clickhouse")]

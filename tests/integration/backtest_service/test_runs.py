@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import signal
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,25 @@ import pytest
 
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import RemoteError
-from tests.support.backtest_place import NET, Place, place
+from tests.support.backtest_place import NET, Place, fork_servers, place
 from tests.support.services import running
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("clickhouse")]
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("clickhouse"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 
-@pytest.fixture
-async def at(stored: str, tmp_path: Path, calendar: MarketCalendar) -> AsyncIterator[Place]:
-    async with place(stored, tmp_path, calendar) as found, running(found.service(found.connection, workers=2)):
-        yield found
+async def test_a_run_has_the_reference_result_and_every_part_of_it(
+    stored: str, tmp_path: Path, calendar: MarketCalendar
+) -> None:
+    async with place(stored, tmp_path, calendar) as at, running(at.service(at.connection, workers=2)):
+        await check_reference(at)
 
 
-async def test_a_run_has_the_reference_result_and_every_part_of_it(at: Place) -> None:
+async def check_reference(at: Place) -> None:
+    """Of a service that has done nothing before."""
     first, other = await asyncio.gather(at.submit(), at.submit())
     assert (first["cached"], other["cached"]) == (False, False)
     assert first["run_id"] == other["run_id"]  # one runs, the other follows it
@@ -90,11 +97,12 @@ async def test_ticks_and_other_code_parameters_or_settings_are_other_runs(at: Pl
 async def test_what_is_wrong_is_said_with_its_field_before_anything_runs(
     at: Place, changes: dict[str, Any], code: str, field: str, text: str
 ) -> None:
+    before = {each["run_id"] for each in await at.call("list", {})}
     with pytest.raises(RemoteError) as refused:
         await at.submit(**changes)
     assert (refused.value.code, refused.value.details.get("field")) == (code, field), refused.value
     assert text in refused.value.message
-    assert await at.call("list", {}) == []
+    assert {each["run_id"] for each in await at.call("list", {})} == before
 
 
 async def test_an_end_that_is_still_to_come_is_now_and_said(at: Place) -> None:
@@ -117,7 +125,7 @@ async def test_an_end_that_is_still_to_come_is_now_and_said(at: Place) -> None:
 )
 async def test_a_strategy_that_misbehaves_fails_alone(at: Place, name: str, code: str, text: str) -> None:
     odd, good = await asyncio.gather(
-        at.made(strategy=f"odd.ones:{name}", params={}), at.made(params={"fast": 10, "slow": 30})
+        at.made(strategy=f"odd.ones:{name}", params={}), at.made(params={"fast": 10, "slow": 30}, force=True)
     )
     assert (odd["state"], odd["code"]) == ("failed", code), odd
     assert text in odd["error"]
@@ -143,6 +151,19 @@ async def test_a_run_that_is_cancelled_ends_soon_and_leaves_its_slot(at: Place) 
     assert (ended["state"], ended["code"]) == ("cancelled", "CANCELLED")
     assert took_s < 20  # the number of the promise is in tests/chaos
     assert (await at.made())["state"] == "done"
+
+
+async def test_a_run_that_went_with_what_its_process_was_a_fork_of_is_made_again(at: Place) -> None:
+    morning = {"from": "2018-10-08", "to": "2018-10-08 12:00"}
+    slow = await at.submit(strategy="odd.ones:Slow", params={"n": 8}, **morning)
+    async with asyncio.timeout(60):
+        while not (await at.call("get", {"id": slow["run_id"]}))["progress"]["now"]:
+            await asyncio.sleep(0.05)
+    (server,) = fork_servers()
+    os.kill(server, signal.SIGKILL)
+    ended = await at.ended(slow["run_id"])
+    assert (ended["state"], ended["code"]) == ("done", "")
+    assert fork_servers() not in ([], [server])
 
 
 async def test_a_user_has_only_so_much_under_way(stored: str, tmp_path: Path, calendar: MarketCalendar) -> None:

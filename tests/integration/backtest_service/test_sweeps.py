@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,14 @@ from tests.support.backtest_place import RUN, Place, check_singles, place
 from tests.support.killed_backtests import outcomes, swept_while_killed
 from tests.support.services import running
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("clickhouse")]
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("clickhouse"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 SLOW = [30, 40, 50, 60, 70, 80, 90, 100, 110, 120]
 SOME = {"fast": {"from": 2, "to": 7}, "slow": SLOW}
-
-
-@pytest.fixture
-async def at(stored: str, tmp_path: Path, calendar: MarketCalendar) -> AsyncIterator[Place]:
-    async with place(stored, tmp_path, calendar) as found, running(found.service(found.connection, workers=2)):
-        yield found
 
 
 async def results(at: Place, id_: str, **more: Any) -> Any:
@@ -41,10 +38,11 @@ async def test_a_sweep_is_its_single_runs_bit_for_bit(at: Place) -> None:
 
 
 async def test_how_far_the_best_can_be_trusted_stands_before_it(at: Place) -> None:
-    first = await at.made("sweep", space={"fast": [5, 10], "slow": SLOW})
-    second = await at.made("sweep", space={"fast": [6, 11], "slow": SLOW})
+    first = await at.made("sweep", space={"fast": [8, 13], "slow": SLOW})  # which nobody else here tries
+    second = await at.made("sweep", space={"fast": [9, 14], "slow": SLOW})
     trusted = await at.call("pbo", {"id": second["run_id"]})
-    assert (first["summary"]["trials"], trusted["trials"]) == (20, 40)  # those of the sweep before count too
+    assert first["summary"]["trials"] >= 20
+    assert trusted["trials"] == first["summary"]["trials"] + 20  # those of the sweep before count too
     assert 0 <= trusted["pbo"] <= 1
     assert 0 <= trusted["deflated_sharpe"] <= 1
     found = await results(at, second["run_id"])

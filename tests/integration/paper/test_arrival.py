@@ -7,7 +7,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from functools import lru_cache
+from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -32,17 +33,25 @@ from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.sources import source_of
 from tests.support.backtests import IGNORE, RU, calendar
 from tests.support.paper import CASES, Case, check_equal, terms
+from tests.support.recordings import part_of
 
 pytestmark = pytest.mark.timeout(120)
 SEEDS = range(2)
 DAY = date(2018, 10, 8)
+Published: TypeAlias = tuple[tuple[Record, ...], ...]
 
 
-@lru_cache(maxsize=1)
-def published() -> tuple[tuple[Record, ...], ...]:
-    """What stages publish of a day, message by message: ticks, then the bars that they end."""
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three hours and more of a day; whole days are in tests/chaos."""
+    return part_of(RU[0], tmp_path_factory.mktemp("recording"), slice(16_000))
+
+
+@pytest.fixture(scope="module")
+def published(recording: Path) -> Published:
+    """What stages publish of it, message by message: ticks, then the bars that they end."""
     found: list[tuple[Record, ...]] = []
-    settings = Settings.model_validate({"source": {"spec": replay_spec([str(RU[0])]), "checked": True}})
+    settings = Settings.model_validate({"source": {"spec": replay_spec([str(recording)]), "checked": True}})
     source = source_of(settings, calendar())
     made = replace(settings.bars, intervals=("1m",))
     aggregator = ShardAggregator(calendar(), made)
@@ -87,16 +96,18 @@ def late_bars(messages: Sequence[Sequence[Record]], most: int, seed: int) -> lis
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_bars_may_come_long_after_the_ticks_that_end_them(case: Case, seed: int) -> None:
+def test_bars_may_come_long_after_the_ticks_that_end_them(
+    recording: Path, published: Published, case: Case, seed: int
+) -> None:
     options = PaperOptions(case.interval, hold_s=1e3, patience_s=1e3)
-    found = arrive(late_bars(published(), 20, seed), case.spec, options)
-    check_equal(found, case.backtest(RU[:1]))
+    found = arrive(late_bars(published, 20, seed), case.spec, options)
+    check_equal(found, case.backtest((recording,)))
 
 
-def test_a_bar_that_does_not_come_holds_nothing_up() -> None:
+def test_a_bar_that_does_not_come_holds_nothing_up(published: Published) -> None:
     case = CASES["ticks-and-bars"]
-    bars = [message for message in published() if isinstance(message[0], Bar)]
-    messages = [message for message in published() if message is not bars[40]]
+    bars = [message for message in published if isinstance(message[0], Bar)]
+    messages = [message for message in published if message is not bars[40]]
     for patience in (1e3, 0.5):  # the next bar says that it comes no more; or nothing does
         found = arrive(messages, case.spec, PaperOptions("1m", hold_s=1e3, patience_s=patience))
         assert found.remarks[-1].endswith("that ticks had ended did not come in time; ticks went on without them")
@@ -104,13 +115,15 @@ def test_a_bar_that_does_not_come_holds_nothing_up() -> None:
         assert len(found.decisions) > 3
 
 
-def test_ticks_that_come_again_count_once_and_those_that_are_missing_are_a_gap() -> None:
+def test_ticks_that_come_again_count_once_and_those_that_are_missing_are_a_gap(
+    recording: Path, published: Published
+) -> None:
     case = CASES["ticks"]
-    ticks = [message for message in published() if isinstance(message[0], Tick)]
+    ticks = [message for message in published if not isinstance(message[0], Bar)]
     again = [
         each for number, message in enumerate(ticks) for each in ([message, message] if number % 7 == 3 else [message])
     ]
-    check_equal(arrive(again, case.spec, PaperOptions()), case.backtest(RU[:1]))
+    check_equal(arrive(again, case.spec, PaperOptions()), case.backtest((recording,)))
     cut = [message[10:] if number == 30 else message for number, message in enumerate(ticks)]
     found = arrive(cut, case.spec, PaperOptions())
     assert found.remarks == ("10 ticks of ru1901 did not come here; gaps say when",)
@@ -170,10 +183,10 @@ def two(messages: Sequence[Sequence[Record]], kind: type, most: int, seed: int) 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("fill", [FillMode.QUOTE, FillMode.BAR])
-def test_instruments_may_come_one_behind_the_other(fill: FillMode, seed: int) -> None:
+def test_instruments_may_come_one_behind_the_other(published: Published, fill: FillMode, seed: int) -> None:
     spec = RunSpec(Pair, Pair.Params(), RunSettings(fill=fill, gap_policy=IGNORE))
     by_bars = fill is FillMode.BAR
-    messages = two(published(), Bar if by_bars else Tick, 8, seed)
+    messages = two(published, Bar if by_bars else Tick, 8, seed)
     data = []
     for symbol in ("ru1901", "ru1905"):
         rows = [row for message in messages for row in message if row.symbol == symbol]
