@@ -136,6 +136,7 @@ class Coordinator:
     async def _fold(self, stored: Stored, ended: list[TaskRecord], begun: int) -> Stored:
         """Take what tasks have come to into their record."""
         record, gone = stored.record, {each.number for each in ended}
+        ranked = sum(each.count for each in ended if each.number == 0) if _is_ranked_first(record) else 0
         bad = next((each for each in ended if each.state is RunState.FAILED), None)
         changes: dict[str, object] = {
             "state": RunState.RUNNING if begun else record.state,
@@ -143,6 +144,8 @@ class Coordinator:
             "parts": tuple(each for each in record.parts if each[0] not in gone),
             "ended": record.ended + len(ended),
             "done": record.done + sum(each.count for each in ended),
+            "cut": record.cut + ranked,
+            "ranked": record.ranked + ranked,
             "failed": record.failed + sum(each.failed or each.state is RunState.FAILED for each in ended),
             "rows": record.rows + sum(each.rows for each in ended),
             "cpu_s": record.cpu_s + sum(each.cpu_s for each in ended),
@@ -185,14 +188,14 @@ class Coordinator:
         for each in self._open.values():
             under_way[each.record.user] += len(each.record.parts)
         while under_way.total() < _AT_ONCE * slots:
-            waiting = [each for each in self._open.values() if self._next_count(each.record, slots)]
+            waiting = [each for each in self._open.values() if self._next_count(each.record, slots) is not None]
             if not waiting:
                 return
             stored = min(
                 waiting, key=lambda each: (under_way[each.record.user], each.record.created_at, each.record.id)
             )
             record = stored.record
-            count = self._next_count(record, slots)
+            count = self._next_count(record, slots) or 0
             task = TaskRecord(id=record.id, number=record.tasks, first=record.cut, count=count, state=RunState.QUEUED)
             # The record first: whoever leads next finds what is under way, and puts there what is not on the queue.
             await self._write(
@@ -204,16 +207,20 @@ class Coordinator:
             await self._store.queue.put(task)
             under_way[record.user] += 1
 
-    def _next_count(self, record: BacktestRecord, slots: int) -> int:
-        """How many runs the next task has: one where their cost is not known, then as many as take `task_s`."""
+    def _next_count(self, record: BacktestRecord, slots: int) -> int | None:
+        """How many runs the next task has: one where their cost is not known, then as many as take `task_s`; 0 for a
+        ranking, None for no task now."""
         left = record.runs - record.cut
         if left <= 0:
-            return 0
+            return None
         if record.kind is not Kind.SWEEP:
             return 1
-        if not record.done:
-            return 1 if len(record.parts) < slots else 0
-        cost_s = max(record.cpu_s / record.done, 1e-6)
+        if _is_ranked_first(record) and not record.ended:
+            return None if record.tasks else 0
+        by_events = record.done - record.ranked
+        if not by_events:
+            return 1 if len(record.parts) < slots else None
+        cost_s = max(record.cpu_s / by_events, 1e-6)
         return min(left, MOST_RUNS_A_TASK, max(1, int(self._task_s / cost_s)), max(1, math.ceil(left / slots)))
 
     async def _find_lost(self) -> None:
@@ -231,6 +238,11 @@ class Coordinator:
                     continue
                 log.warning("backtest.task_put_again", record=record.id, task=number)
                 await self._store.queue.put(queued)
+
+
+def _is_ranked_first(record: BacktestRecord) -> bool:
+    """Whether its first task is a ranking, which decides what those behind it run."""
+    return record.sweep is not None and record.sweep.kernel
 
 
 __all__ = ["Coordinator"]

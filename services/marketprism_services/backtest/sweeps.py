@@ -10,7 +10,8 @@ from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.contracts.backtests import BacktestRecord, Kind
 from marketprism_application.sweeps.overfitting import verdict_of
-from marketprism_application.sweeps.run_returns import Result, best_of, chained, returns_of
+from marketprism_application.sweeps.run_returns import Result, best_of, chained, returns_of, trials_digest
+from marketprism_application.sweeps.shortlist import RANKED
 from marketprism_services.backtest.objectives import value_of
 from marketprism_services.backtest.stored_results import StoredResults, StoredRun
 
@@ -37,16 +38,14 @@ class Conclusions:
         if len(results) < record.runs:
             text = f"results: expected those of {record.runs} runs, there are {len(results)}"
             return Conclusion(code="RESULT_LOST", error=text)
-        done = [each for each in results if each.get("state") in ("done", "stopped")]
-        if not done:
-            first = results[0].get("error") if results else None
+        done = [each for each in results if each.get("state") in ("done", "stopped", RANKED)]
+        if all(each.get("state") == RANKED for each in done):
+            first = next((each["error"] for each in results if each.get("error")), None)
             text = str(first.get("text")) if isinstance(first, Mapping) else ""
             return Conclusion(code="STRATEGY_FAILED", error=f"every run has failed, the first one: {text}")
         before = await self._trials_before(record)
         summary = await asyncio.to_thread(_summed_up, record, results, done, before)
-        digest = await asyncio.to_thread(
-            digest_of, [[each.get("run_id"), each.get("outcome"), each["number"]] for each in results]
-        )
+        digest = await asyncio.to_thread(_digest, record, results)
         return Conclusion(summary, digest=digest)
 
     async def _trials_before(self, record: BacktestRecord) -> int:
@@ -67,6 +66,12 @@ def results_of(runs: Sequence[StoredRun]) -> list[Result]:
     return [{**each.document, "number": each.number} for each in runs]
 
 
+def _digest(record: BacktestRecord, results: Sequence[Result]) -> str:
+    if record.kind is Kind.SWEEP:
+        return trials_digest(results)
+    return digest_of([[each.get("run_id"), each.get("outcome"), each["number"]] for each in results])
+
+
 def _summed_up(record: BacktestRecord, results: Sequence[Result], done: Sequence[Result], before: int) -> Result:
     assert record.sweep is not None  # noqa: S101 (every record of many runs has one)
     objective = record.sweep.objective
@@ -75,7 +80,8 @@ def _summed_up(record: BacktestRecord, results: Sequence[Result], done: Sequence
         chain = chained(done, capital, record.question.venue)
         return {"windows": len(results), "failed": len(results) - len(done), **chain}
     values = [value_of(each, objective) for each in done]
-    best = best_of(values)
+    # What a kernel alone has run is no winner, whatever it says.
+    best = best_of([None if each.get("state") == RANKED else value for each, value in zip(done, values, strict=True)])
     returns = returns_of(done, float(str(record.question.options["capital"])))
     verdict = verdict_of(returns, best, before)
     return {
@@ -87,6 +93,8 @@ def _summed_up(record: BacktestRecord, results: Sequence[Result], done: Sequence
         "objective": objective,
         "runs": len(results),
         "failed": len(results) - len(done),
+        "ranked_by_kernel": sum(each.get("state") == RANKED for each in done),
+        "differ_from_kernel": sum(each.get("differs") is True for each in done),
         "best": _short(done[best], values[best]),
     }
 

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import typer
 
 from marketprism_application.backtesting.errors import BacktestError
-from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.loading import load_strategy, parameters_of
 from marketprism_application.backtesting.options import settings_of
 from marketprism_application.backtesting.repeatability import check_repeatable
@@ -22,8 +21,8 @@ from marketprism_application.backtesting.settings import Slippage
 from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.sweeps.overfitting import plateau, verdict_of
-from marketprism_application.sweeps.run_returns import best_of, returns_of
-from marketprism_application.sweeps.shortlist import to_confirm
+from marketprism_application.sweeps.run_returns import best_of, returns_of, trials_digest
+from marketprism_application.sweeps.shortlist import RANKED, to_confirm
 from marketprism_application.sweeps.space import METHODS, Space
 from marketprism_application.sweeps.tpe import TpeSearch
 from marketprism_domain.trading.fees import FeeRate, FeeRule
@@ -33,7 +32,7 @@ from marketprism_services.backtest.objectives import objectives, value_of
 from marketprism_services.cli.backtest_files import json_text
 from marketprism_services.cli.backtest_options import BacktestOptions
 from marketprism_services.cli.backtest_pool import Pool, Result, pool_of
-from marketprism_services.cli.backtest_ranked import RANKED, by_kernel, confirmed
+from marketprism_services.cli.backtest_ranked import by_kernel, confirmed
 from marketprism_services.cli.backtest_rows import AsJson, Asked, Limits, MaxMemory, MaxSeconds, as_stops, rows_of
 from marketprism_services.cli.backtest_sweep_view import Counted, show_sweep
 from marketprism_services.cli.backtest_trials import Tried, remember, trials_before
@@ -95,7 +94,7 @@ def sweep(
             elif ranking is None:
                 results = list(counted.through(pool.runs(sets)))
             else:
-                results = confirmed(ranking, sets, objective, pool, counted)
+                results = confirmed(ranking, sets, pool, counted)
         results.sort(key=lambda each: int(str(each["number"])))
         if not any(_is_done(each) and each.get("state") != RANKED for each in results):
             raise Stop(Exit.FAILED, f"every run has failed, the first one: {_error(results)}")
@@ -172,7 +171,7 @@ class Question:
             [None if each.get("state") == RANKED else value for each, value in zip(done, values, strict=True)]
         )
         name = f"{strategy.__module__}:{strategy.__qualname__}"
-        digest = digest_of([_tried(each) for each in results])
+        digest = trials_digest(results)
         before = trials_before(folder, name, digest)
         remember(folder, Tried(name, digest, len(results)))
         capital = float(self.options.capital)
@@ -259,14 +258,6 @@ def _equal(text: str, value: object) -> bool:
 
 def _is_done(result: Result) -> bool:
     return result.get("state") in ("done", "stopped", RANKED)
-
-
-def _tried(result: Result) -> list[object]:
-    """What makes a trial the same as an earlier one, whether a kernel or events have run it."""
-    days = result.get("days")
-    equity = [[day, str(worth.normalize())] for day, worth in days] if isinstance(days, list) else result.get("error")
-    params = result.get("params")
-    return [dict(sorted(params.items())) if isinstance(params, dict) else params, equity]
 
 
 def _error(results: Sequence[Result]) -> str:
