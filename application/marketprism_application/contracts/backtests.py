@@ -156,7 +156,8 @@ class BacktestRecord(msgspec.Struct, frozen=True, kw_only=True):
 class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker has made of a task: the runs `first` and `count - 1` more of a record. What it found is stored
     before this says done. A `count` of 0 asks for a ranking of all sets; it ends with how many the kernel alone has
-    run, and the runs of the tasks behind it are those that are left."""
+    run, and the runs of the tasks behind it are those that are left. One behind the last run of a sweep runs its best
+    again, with higher costs."""
 
     id: str
     number: int

@@ -38,13 +38,15 @@ class Listing(msgspec.Struct, tag=True, frozen=True):
 
 
 class Runs(msgspec.Struct, tag=True, frozen=True):
-    """Runs over the rows of a folder, each a number and its parameters; `full` has the rows behind each result."""
+    """Runs over the rows of a folder, each a number and its parameters; `full` has the rows behind each result,
+    `dearer` doubles fees and fills a tick worse."""
 
     rows: str
     calendar: bytes
     options: dict[str, object]
     sets: tuple[tuple[int, dict[str, object]], ...]
     full: bool = False
+    dearer: bool = False
 
 
 class Rank(msgspec.Struct, tag=True, frozen=True):

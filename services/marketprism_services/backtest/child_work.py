@@ -44,6 +44,7 @@ from marketprism_application.backtesting.result_tables import (
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.backtesting.verification import verify_fills
+from marketprism_application.sweeps.robustness import dearer_options, dearer_rows
 from marketprism_application.sweeps.shortlist import CONFIRMED, Foreign
 from marketprism_services.backtest.child_given import Given, Trial
 from marketprism_services.backtest.child_limits import Progress, guarded
@@ -172,6 +173,8 @@ class _Child:
 
     def _run_all(self, work: Runs) -> None:
         given, rows = self._given(work), read_rows(Path(work.rows))
+        if work.dearer:
+            given, rows = given._replace(options=dearer_options(given.options)), dearer_rows(rows)
         for number, params in work.sets:
             try:
                 self._run(given, Trial(number, params, rows), full=work.full)

@@ -130,26 +130,30 @@ class Coordinator:
         if ended or begun != record.started_at:
             stored = await self._fold(stored, ended, begun)
         record = stored.record
-        if record.id in self._open and record.cut >= record.runs and not record.parts:
+        if record.id in self._open and record.cut >= _all_of(record) and not record.parts:
             await self._finish(stored)
 
     async def _fold(self, stored: Stored, ended: list[TaskRecord], begun: int) -> Stored:
         """Take what tasks have come to into their record."""
         record, gone = stored.record, {each.number for each in ended}
         ranked = sum(each.count for each in ended if each.number == 0) if _is_ranked_first(record) else 0
+        last = [each for each in ended if each.first >= record.runs]  # with higher costs: not a run of the sweep
+        ended = [each for each in ended if each.first < record.runs]
         bad = next((each for each in ended if each.state is RunState.FAILED), None)
         changes: dict[str, object] = {
             "state": RunState.RUNNING if begun else record.state,
             "started_at": begun,
             "parts": tuple(each for each in record.parts if each[0] not in gone),
-            "ended": record.ended + len(ended),
+            "ended": record.ended + len(gone),
             "done": record.done + sum(each.count for each in ended),
             "cut": record.cut + ranked,
             "ranked": record.ranked + ranked,
             "failed": record.failed + sum(each.failed or each.state is RunState.FAILED for each in ended),
             "rows": record.rows + sum(each.rows for each in ended),
-            "cpu_s": record.cpu_s + sum(each.cpu_s for each in ended),
+            "cpu_s": record.cpu_s + sum(each.cpu_s for each in (*ended, *last)),
         }
+        if last:
+            changes["summary"] = last[0].summary
         if record.kind is Kind.RUN and ended:
             (task,) = ended
             changes |= {
@@ -210,11 +214,14 @@ class Coordinator:
     def _next_count(self, record: BacktestRecord, slots: int) -> int | None:
         """How many runs the next task has: one where their cost is not known, then as many as take `task_s`; 0 for a
         ranking, None for no task now."""
-        left = record.runs - record.cut
+        left = _all_of(record) - record.cut
         if left <= 0:
             return None
         if record.kind is not Kind.SWEEP:
             return 1
+        left = record.runs - record.cut
+        if not left:
+            return None if record.parts else 1
         if _is_ranked_first(record) and not record.ended:
             return None if record.tasks else 0
         by_events = record.done - record.ranked
@@ -238,6 +245,11 @@ class Coordinator:
                     continue
                 log.warning("backtest.task_put_again", record=record.id, task=number)
                 await self._store.queue.put(queued)
+
+
+def _all_of(record: BacktestRecord) -> int:
+    """How many runs are cut of it: of a sweep the best once more, with higher costs."""
+    return record.runs + (record.kind is Kind.SWEEP)
 
 
 def _is_ranked_first(record: BacktestRecord) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
+import structlog
 
 from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.errors import BacktestError
@@ -16,9 +17,12 @@ from marketprism_services.backtest.child_process import Child, ChildDied
 from marketprism_services.backtest.stored_results import StoredResults
 from marketprism_services.backtest.task_words import Telling, ended_task, rows_read
 
+log = structlog.get_logger()
+
 SETS = "sets"
 LEFT = "left"  # of a ranking: the sets that events run
 _TOGETHER = 1_000  # results that are stored at once
+_LOOKED_AT = 100  # results, the best first: most often the first is it
 
 
 class ManyRuns:
@@ -72,6 +76,36 @@ class ManyRuns:
         await self._store.documents.put(f"{record.id}.{LEFT}", msgspec.msgpack.encode(left))
         ended = ended_task(task, RunState.DONE, cpu_s=cpu_s)
         return msgspec.structs.replace(ended, count=ranked)
+
+    async def dearer(self, record: BacktestRecord, task: TaskRecord, rows: str, file: str) -> TaskRecord:
+        """The best run again with doubled costs: its number and net, None where it fails. It is none of the sweep."""
+        best = await self._best(record)
+        net: object = None
+        cpu_s = 0.0
+        if best is not None:
+            question, number = record.question, _number_of(best)
+            sets = ((number, _params(best["params"])),)
+            work = Runs(rows, await self._calendar(), question.options, sets, dearer=True)
+            try:
+                async with self._child(work, question.strategy, file) as child:
+                    async for frame in child.frames():
+                        if isinstance(frame, Found) and frame.document.get("state") != "failed":
+                            net = frame.document["net"]
+                        elif isinstance(frame, End):
+                            cpu_s = frame.cpu_s
+            except ChildDied as error:
+                log.info("backtest.not_dearer", record=record.id, error=str(error))
+        summary: dict[str, object] = {} if best is None else {"dearer": {"number": best["number"], "net": net}}
+        return msgspec.structs.replace(ended_task(task, RunState.DONE, cpu_s=cpu_s, summary=summary), count=0)
+
+    async def _best(self, record: BacktestRecord) -> dict[str, object] | None:
+        """The run by events that is highest by the objective, None where all have failed."""
+        assert record.sweep is not None  # noqa: S101 (only sweeps have a winner)
+        for offset in range(0, record.runs, _LOOKED_AT):
+            for each in await self._results.runs(record.id, record.sweep.objective, offset, _LOOKED_AT):
+                if each.document.get("state") in ("done", "stopped"):
+                    return {**each.document, "number": each.number}
+        return None
 
     async def _keep(self, record: BacktestRecord, task: TaskRecord, results: Sequence[dict[str, object]]) -> None:
         runs = [(_number_of(each), each, dict[str, int]()) for each in results]

@@ -12,6 +12,7 @@ from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.access.scopes import Scope
 from marketprism_application.backtesting.comparing import compared, differences
 from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.backtesting.options import options_schema
 from marketprism_application.contracts.backtest_rows import RecordsAsked
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
@@ -284,6 +285,12 @@ class BacktestOperations:
             found = (await self._of_child(Listing()))["strategies"]
             self._strategies = msgspec.convert(found, list[StrategyShown])
         return self._strategies
+
+    @rpc("options")
+    @http("GET", "/options", scope=Scope.BACKTEST)
+    async def options(self, _: NoFields) -> dict[str, object]:
+        """The JSON Schema of the settings that a run may have."""
+        return options_schema()
 
     async def _of_child(self, work: Verify | Listing) -> dict[str, object]:
         try:

@@ -10,8 +10,10 @@ from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.contracts.backtests import BacktestRecord, Kind
 from marketprism_application.sweeps.overfitting import verdict_of
+from marketprism_application.sweeps.robustness import plateau_of
 from marketprism_application.sweeps.run_returns import Result, best_of, chained, returns_of, trials_digest
 from marketprism_application.sweeps.shortlist import RANKED
+from marketprism_services.backtest.child_spaces import space_of
 from marketprism_services.backtest.objectives import value_of
 from marketprism_services.backtest.stored_results import StoredResults, StoredRun
 
@@ -86,7 +88,12 @@ def _summed_up(record: BacktestRecord, results: Sequence[Result], done: Sequence
     verdict = verdict_of(returns, best, before)
     return {
         # Before the winner: what it is worth that it has won.
-        "overfitting": verdict._asdict(),
+        "overfitting": {
+            **verdict._asdict(),
+            "trials_before": before,
+            "plateau": plateau_of(space_of(record.sweep.space, record.sweep.constraint), done, values, best),
+            "net_at_double_costs": _dearer(record, done[best]),
+        },
         "trials": verdict.trials,
         "pbo": verdict.pbo,
         "deflated_sharpe": verdict.deflated,
@@ -97,6 +104,11 @@ def _summed_up(record: BacktestRecord, results: Sequence[Result], done: Sequence
         "differ_from_kernel": sum(each.get("differs") is True for each in done),
         "best": _short(done[best], values[best]),
     }
+
+
+def _dearer(record: BacktestRecord, best: Result) -> object:
+    found = record.summary.get("dearer")
+    return found.get("net") if isinstance(found, Mapping) and found.get("number") == best["number"] else None
 
 
 def _short(result: Result, value: float | None) -> Result:

@@ -111,6 +111,8 @@ class Executor:
             async with self.strategy_file(record.question.strategy, source) as file:
                 if record.kind is Kind.RUN:
                     return await self._run(record, task, str(folder), file, source)
+                if task.first >= record.runs:
+                    return await self._many.dearer(record, task, str(folder), file)
                 if not task.count:
                     return await self._many.rank(record, task, str(folder), file)
                 return await self._many.run(record, task, str(folder), file)

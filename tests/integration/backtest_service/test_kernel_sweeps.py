@@ -84,6 +84,13 @@ async def test_it_comes_to_what_a_sweep_of_events_comes_to(at: Place) -> None:
     assert (summary["trials"], events["summary"]["trials"]) == (16, 8)
     best, other = summary["best"], events["summary"]["best"]
     assert {**best, "differs": None} == {**other, "differs": None}
+    trusted = summary["overfitting"]
+    for name in ("plateau", "net_at_double_costs"):
+        assert trusted[name] == events["summary"]["overfitting"][name]
+    dearer = {**RUN["settings"], "fee_rate": "0.00009", "slippage": "ticks:1"}
+    single = await at.made(params=best["params"], settings=dearer)
+    assert Decimal(trusted["net_at_double_costs"]) == Decimal(single["summary"]["net"])
+    assert 0 <= trusted["plateau"] <= 1
     mine, theirs = [await rows_of(at, each["run_id"], sort="number") for each in (ranked, events)]
     for name in ("number", "params", "net", "fees", "orders", "lots", "days"):
         assert [row[name] for row in mine] == [row[name] for row in theirs]
