@@ -52,7 +52,9 @@ from marketprism_services.backtest.tasks import Executor
 _MOST_LISTED = 1_000
 _MOST_PAGES = 20  # of records, most of which the caller may not see
 _MOST_COMPARED = 50
-Part = Literal["fills", "orders", "positions", "decisions", "equity", "series", "stats", "gaps", "rerun"]
+Part = Literal[
+    "fills", "orders", "positions", "decisions", "equity", "series", "stats", "groups", "rolling", "gaps", "rerun"
+]
 
 
 class NoFields(msgspec.Struct):
@@ -171,7 +173,8 @@ class BacktestOperations:
     @rpc("table")
     @http("GET", "/{id}/{part}", scope=Scope.BACKTEST, weight=2, content_types=FILES)
     async def table(self, asked: PartOf, caller: Caller | None = None) -> object:
-        """A part of a run's result: fills, orders, positions, decisions, equity, series, stats, gaps, or rerun."""
+        """A part of a run's result: fills, orders, positions, decisions, equity, series, stats, groups (of
+        positions), rolling (60 days back), gaps, or rerun."""
         record = await self._records.one(asked.id, caller, Kind.RUN)
         if asked.part == "rerun":
             return await self._compared(record)

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import RemoteError
-from tests.support.backtest_place import RUN, Place, place
+from tests.support.backtest_place import NET, RUN, Place, place
 from tests.support.killed_backtests import swept_while_killed
 from tests.support.services import running
 
@@ -105,6 +105,23 @@ async def test_it_comes_to_what_a_sweep_of_events_comes_to(at: Place) -> None:
         assert [row["params"] for row in grids[0]["rows"]] == [row["params"] for row in grids[1]["rows"]]
     by_sharpe = [row["number"] for row in await rows_of(at, ranked["run_id"])]
     assert by_sharpe == [row["number"] for row in await rows_of(at, events["run_id"])]
+
+
+async def test_what_follows_from_the_rows_of_a_run_is_a_part_of_it(at: Place) -> None:
+    """Slippage of a tick of 5 at each of 79 lots of 10; positions in groups, and no day with 60 days behind it."""
+    made = await at.made(settings={**RUN["settings"], "slippage": "ticks:1"})
+    assert Decimal(made["summary"]["slippage"]) == 79 * 5 * 10
+    assert Decimal(made["summary"]["net"]) < Decimal(NET)
+    positions = await at.call("table", {"id": made["run_id"], "part": "positions"})
+    groups = await at.call("table", {"id": made["run_id"], "part": "groups"})
+    profit = sum(Decimal(each["profit"]) - Decimal(each["fees"]) for each in positions)
+    for by in ("side", "symbol", "session", "weekday", "hour"):
+        mine = [each for each in groups if each["by"] == by]
+        assert (sum(each["positions"] for each in mine), sum(Decimal(each["profit"]) for each in mine)) == (40, profit)
+    assert [each["value"] for each in groups if each["by"] == "side"] == ["long", "short"]
+    part = await at.call("table", {"id": made["run_id"], "part": "groups", "offset": 1, "limit": 2})
+    assert part == groups[1:3]
+    assert await at.call("table", {"id": made["run_id"], "part": "rolling"}) == []
 
 
 async def test_signals_that_are_another_strategy_are_told(at: Place) -> None:
