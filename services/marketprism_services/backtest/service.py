@@ -92,6 +92,9 @@ class BacktestService(SingleActiveService):
         self.metrics.watch(
             "backtest_open", lambda: float(leader.waiting) if (leader := self._coordinator) is not None else 0.0
         )
+        self.metrics.watch(
+            "backtest_results_waiting", lambda: float(self._results.waiting + self._ended_records.waiting)
+        )
         self.http.status(self._status)
         await super().on_start()
         await self.announce("standby", slots=self._backtest.workers)
@@ -126,6 +129,7 @@ class BacktestService(SingleActiveService):
         """Hand out nothing more; workers go on."""
         leading, self._leading, self._coordinator = self._leading, [], None
         await asyncio.gather(*(work.cancel() for work in leading))
+        self._ended_records.waiting = 0  # those of whoever leads now
 
     async def _ask_storage(self, data: bytes) -> bytes:
         """Only the leader has the store open; a change of the leader is waited for."""
