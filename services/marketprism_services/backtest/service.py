@@ -35,8 +35,8 @@ _ASK_S = 20.0
 
 
 class BacktestService(SingleActiveService):
-    """Answers `rpc.backtest.*` and `/api/v1/backtests/*`. `folder` is this host's, for rows and uploads; `tables` reads
-    those of orders, in a thread."""
+    """Answers `rpc.backtest.*` and `/api/v1/backtests/*`. `folder` is this host's, for rows and uploads, in its data
+    directory; `tables` reads those of orders, in a thread."""
 
     http_name = "backtests"
     jobs_by_any = True
@@ -83,7 +83,7 @@ class BacktestService(SingleActiveService):
             self._store, self._results, self._rows, self._backtest, self._pickled_calendar, self._folder
         )
         submissions = Submissions(self._store, self._results, executor, ask, self._backtest)
-        self._conclusions = Conclusions(self._store, self._results)
+        self._conclusions = Conclusions(self._store, self._results, self._folder.parent)
         self._ended_records = EndedRecords(self._store, self._results)
         self.mount(BacktestOperations(self._store, self._results, submissions, executor))
         self.mount(SweepOperations(self._store, self._results, submissions))

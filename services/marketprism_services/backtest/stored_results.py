@@ -121,11 +121,13 @@ class StoredResults:
                 break
         return [record_of_row(each) for each in found]
 
-    async def trials(self, strategy: str, before: int, but: str) -> int:
-        """Runs of a strategy that were done by records that began before."""
+    async def trials(self, strategy: str, before: int, but: str) -> dict[str, int]:
+        """Runs of a strategy that were done by records that began before, by what they are of: a digest, or a record's
+        name. Of a storage of an earlier version all of them together, by no name."""
         asked = TrialsAsked(strategy=strategy, before=before, but=but)
         found = await self._once(lambda: self._results.answer(asked))
-        return int(found.column("done")[0].as_py())
+        names = found.column("content").to_pylist() if "content" in found.column_names else [""] * found.num_rows
+        return {str(name): int(done or 0) for name, done in zip(names, found.column("done").to_pylist(), strict=True)}
 
     # Runs and their rows
 

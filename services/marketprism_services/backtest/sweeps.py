@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
 
 from marketprism_adapters.nats.backtest_store import BacktestStore
+from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.contracts.backtests import BacktestRecord, Kind
 from marketprism_application.sweeps.overfitting import verdict_of
@@ -16,6 +20,9 @@ from marketprism_application.sweeps.shortlist import RANKED
 from marketprism_services.backtest.child_spaces import space_of
 from marketprism_services.backtest.objectives import value_of
 from marketprism_services.backtest.stored_results import StoredResults, StoredRun
+from marketprism_services.backtest.trials_file import Tried, remember, sweeps_of
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,9 @@ class Conclusion:
 class Conclusions:
     """Makes these words."""
 
-    def __init__(self, store: BacktestStore, results: StoredResults) -> None:
-        self._store, self._results = store, results
+    def __init__(self, store: BacktestStore, results: StoredResults, data_dir: Path) -> None:
+        """`data_dir` remembers sweeps of the command line, and for it those of this service."""
+        self._store, self._results, self._data_dir = store, results, data_dir
 
     async def of(self, record: BacktestRecord) -> Conclusion:
         """What a record of many runs comes to. Raises what NATS raises, RemoteError where the storage is away."""
@@ -45,22 +53,36 @@ class Conclusions:
             first = next((each["error"] for each in results if each.get("error")), None)
             text = str(first.get("text")) if isinstance(first, Mapping) else ""
             return Conclusion(code="STRATEGY_FAILED", error=f"every run has failed, the first one: {text}")
-        before = await self._trials_before(record)
-        summary = await asyncio.to_thread(_summed_up, record, results, done, before)
         digest = await asyncio.to_thread(_digest, record, results)
+        before = await self._trials_before(record, digest)
+        summary = await asyncio.to_thread(_summed_up, record, results, done, before)
         return Conclusion(summary, digest=digest)
 
-    async def _trials_before(self, record: BacktestRecord) -> int:
-        """Runs of this strategy over its whole history, without those of this record."""
-        open_ones = sum(
-            each.record.done
+    async def _trials_before(self, record: BacktestRecord, digest: str) -> int:
+        """Runs of this strategy over its whole history, the same content once, without those of this record."""
+        strategy = record.question.strategy
+        found = {
+            each.record.digest or each.record.id: each.record.done
             for each in await self._store.records()
             if each.record.id != record.id
-            and each.record.question.strategy == record.question.strategy
+            and each.record.question.strategy == strategy
             and not each.record.same_as
             and each.record.created_at < record.created_at
-        )
-        return open_ones + await self._results.trials(record.question.strategy, record.created_at, record.id)
+        }
+        found |= await self._results.trials(strategy, record.created_at, record.id)
+        found |= await asyncio.to_thread(self._of_commands, Tried(strategy, digest, record.runs, by_service=True))
+        found.pop(digest, None)
+        return sum(found.values())
+
+    def _of_commands(self, mine: Tried) -> dict[str, int]:
+        """Trials of sweeps of the command line by their digests; these are written down for it."""
+        try:
+            known = sweeps_of(self._data_dir, mine.strategy)
+            remember(self._data_dir, mine)
+        except BacktestError as error:
+            log.warning("backtest.trials_not_shared", error=str(error))
+            return {}
+        return {each.sweep: each.trials for each in known.values() if not each.by_service}
 
 
 def results_of(runs: Sequence[StoredRun]) -> list[Result]:

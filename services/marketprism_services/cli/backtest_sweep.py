@@ -28,13 +28,13 @@ from marketprism_application.sweeps.tpe import TpeSearch
 from marketprism_services.backtest.child_messages import Check
 from marketprism_services.backtest.child_spaces import sets_of
 from marketprism_services.backtest.objectives import objectives, value_of
+from marketprism_services.backtest.trials_file import Tried, remember, trials_before
 from marketprism_services.cli.backtest_files import json_text
 from marketprism_services.cli.backtest_options import BacktestOptions
 from marketprism_services.cli.backtest_pool import Pool, Result, pool_of
 from marketprism_services.cli.backtest_ranked import by_kernel, confirmed
 from marketprism_services.cli.backtest_rows import AsJson, Asked, Limits, MaxMemory, MaxSeconds, as_stops, rows_of
 from marketprism_services.cli.backtest_sweep_view import Counted, show_sweep
-from marketprism_services.cli.backtest_trials import Tried, remember, trials_before
 from marketprism_services.cli.options import DataDir, NatsUrl
 from marketprism_services.cli.options import settings_of as settings_of_command
 from marketprism_services.platform.exits import Exit, Stop

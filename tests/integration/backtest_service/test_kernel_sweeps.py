@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import RemoteError
+from marketprism_services.backtest.trials_file import Tried, remember, trials_before
 from tests.support.backtest_place import NET, RUN, Place, place
 from tests.support.killed_backtests import swept_while_killed
 from tests.support.services import running
@@ -73,20 +74,21 @@ async def rows_of(at: Place, id_: str, **more: Any) -> list[dict[str, Any]]:
 
 
 async def test_it_comes_to_what_a_sweep_of_events_comes_to(at: Place) -> None:
+    await asyncio.to_thread(remember, at.folder, Tried(RUN["strategy"], "of the command line", 5))
     events = await at.made("sweep", space=SPACE)
     ranked = await at.made("sweep", space=SPACE, kernel=True)
     assert (ranked["runs"], ranked["done"], ranked["failed"], ranked["sweep"]["kernel"]) == (8, 8, 0, True)
     assert (events["digest"], events["summary"]["ranked_by_kernel"]) == (ranked["digest"], 0)
     summary = ranked["summary"]
     assert (summary["ranked_by_kernel"], summary["differ_from_kernel"]) == (3, 0)
-    same = ("pbo", "objective", "runs", "failed")
+    same = ("overfitting", "trials", "pbo", "deflated_sharpe", "objective", "runs", "failed")
     assert {name: summary[name] for name in same} == {name: events["summary"][name] for name in same}
-    assert (summary["trials"], events["summary"]["trials"]) == (16, 8)
+    assert summary["trials"] == 8 + 5  # those of the command, and the same sweep once
+    known = await asyncio.to_thread(trials_before, at.folder, RUN["strategy"], "another")
+    assert known == 13  # so the command counts them
     best, other = summary["best"], events["summary"]["best"]
     assert {**best, "differs": None} == {**other, "differs": None}
     trusted = summary["overfitting"]
-    for name in ("plateau", "net_at_double_costs"):
-        assert trusted[name] == events["summary"]["overfitting"][name]
     dearer = {**RUN["settings"], "fee_rate": "0.00009", "slippage": "ticks:1"}
     single = await at.made(params=best["params"], settings=dearer)
     assert Decimal(trusted["net_at_double_costs"]) == Decimal(single["summary"]["net"])
