@@ -35,6 +35,9 @@ class Liar(DoubleAverage):
     def signals(cls, table, params):
         return -super().signals(table, params)
 
+class Silent(DoubleAverage):
+    signals = None
+
 class Loops(DoubleAverage):
     @classmethod
     def signals(cls, table, params):
@@ -130,6 +133,18 @@ async def test_signals_that_are_another_strategy_are_told(at: Place) -> None:
     made = await at.made("sweep", strategy="odd.signals:Liar", space=SPACE, objective="net", kernel=True)
     assert (made["state"], made["summary"]["differ_from_kernel"]) == ("done", 5)
     assert made["summary"]["best"]["state"] == "done"
+
+
+async def test_a_walk_forward_ranks_in_its_child_too(at: Place) -> None:
+    """With the choices of one by events alone; signals of another strategy choose otherwise, so that they were asked."""
+    chosen = []
+    for strategy in ("examples.double_average:DoubleAverage", "odd.signals:Silent", "odd.signals:Liar"):
+        asked = {"strategy": strategy, "space": SPACE, "objective": "net", "train": 2, "test": 1}
+        made = await at.made("walk_forward", **asked)
+        assert made["state"] == "done", made["error"]
+        chosen.append([(each["params"], each["net"]) for each in made["summary"]["chosen"]])
+    assert chosen[0] == chosen[1]
+    assert chosen[2] != chosen[1]
 
 
 async def test_signals_have_the_limits_of_a_run(at: Place) -> None:
