@@ -52,7 +52,8 @@ class Backtests:
         return await self._submitted("run", strategy, instruments, fields, SubmitBacktest)
 
     async def sweep(self, strategy: str, instruments: Names, space: dict[str, object], **fields: object) -> Submitted:
-        """Have a strategy run with many sets of parameters: `contracts.backtests.SubmitSweep`."""
+        """Have a strategy run with many sets of parameters: `contracts.backtests.SubmitSweep`. With `kernel=True` all
+        of them are ranked by the strategy's `signals`, and the best are run by events."""
         return await self._submitted("sweep", strategy, instruments, {**fields, "space": space}, SubmitSweep)
 
     async def walk_forward(

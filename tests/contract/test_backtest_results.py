@@ -175,7 +175,13 @@ async def test_records_are_found_by_what_they_are_the_newest_first(results: Back
     (found,) = (await results.answer(RecordsAsked(ids=("a",)))).column("document").to_pylist()
     assert record_of_row(found) == a
     asked = TrialsAsked(strategy=a.question.strategy, before=30, but="b")
-    assert (await results.answer(asked)).to_pylist() == [{"done": 1}]
+    assert (await results.answer(asked)).to_pylist() == [{"content": "d1", "done": 1}]
+    again = record("d", 15, digest="d1")
+    await put(results, record_rows(again))
+    unnamed = record("e", 16)
+    await put(results, record_rows(unnamed))
+    found = (await results.answer(asked)).to_pylist()  # the same content once
+    assert found == [{"content": "d1", "done": 1}, {"content": "e", "done": 1}]
 
 
 async def test_a_file_of_any_size_comes_back(results: BacktestResults) -> None:

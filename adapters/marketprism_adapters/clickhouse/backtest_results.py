@@ -151,8 +151,9 @@ def _list(values: Sequence[str], params: Params) -> str:
 
 def _trials(asked: TrialsAsked) -> tuple[str, Params]:
     text = (
-        f"SELECT toInt64(sum(ifNull(done, 0))) AS done FROM {DATABASE}.{RECORDS} FINAL "
-        "WHERE strategy = {strategy:String} AND same_as = '' AND created_at < {before:Int64} AND record <> {but:String}"
+        f"SELECT if(ifNull(digest, '') = '', record, digest) AS content, toInt64(max(ifNull(done, 0))) AS done "
+        f"FROM {DATABASE}.{RECORDS} FINAL WHERE strategy = {{strategy:String}} AND same_as = '' "
+        "AND created_at < {before:Int64} AND record <> {but:String} GROUP BY content ORDER BY content"
     )
     return text, {"strategy": parameter(asked.strategy), "before": asked.before, "but": parameter(asked.but)}
 

@@ -49,15 +49,21 @@ class MemoryBacktestResults:
             )[question.offset :][: question.limit]
             return _table(found, ("record", "created_at", "document"))
         if isinstance(question, TrialsAsked):
-            done = sum(
-                _int(each["done"])
+            mine = [
+                each
                 for each in self._of(RECORDS)
                 if each["strategy"] == question.strategy
                 and not each["same_as"]
                 and _int(each["created_at"]) < question.before
                 and each["record"] != question.but
-            )
-            return pa.table({"done": pa.array([done], pa.int64())})
+            ]
+            done: dict[str, int] = {}
+            for each in mine:
+                content = str(each["digest"] or each["record"])
+                done[content] = max(done.get(content, 0), _int(each["done"]))
+            names = sorted(done)
+            numbers = pa.array([done[name] for name in names], pa.int64())
+            return pa.table({"content": pa.array(names, pa.string()), "done": numbers})
         return self._runs(question) if isinstance(question, RunsAsked) else self._rows(question)
 
     def _of(self, table: str) -> list[_Row]:

@@ -65,10 +65,12 @@ class BarFills:
         return 1 << 62 if share is None else int(bar.volume // market.sides * share)
 
     def _match(self, market: Market, bar: BarRow, order: Order, room: int) -> int:
-        price = self._price(market, bar, order)
+        row_price = price = self._price(market, bar, order)
         if price is None:
             steps = 0
         else:
+            if order.limit_ticks is None:
+                price = self._slippage.price(market, order.sign, price, steps=order.left)
             steps = min(order.left, room)
             steps -= steps % market.order_step
             if order.tif is TimeInForce.FOK and steps < order.left:
@@ -78,19 +80,27 @@ class BarFills:
             at = bar.ts_open if price == bar.open or order.kind is OrderKind.MARKET else bar.ts_close
             evidence = Evidence(f"bar.{bar.interval}", market.venue, market.symbol, bar.ts_open, 0)
             taker = order.kind is not OrderKind.LIMIT or price == bar.open
-            self._desk.fill(order, steps, price, min(at, bar.ts_close - 1), taker=taker, evidence=evidence)
+            self._desk.fill(
+                order,
+                steps,
+                price,
+                min(at, bar.ts_close - 1),
+                taker=taker,
+                evidence=evidence,
+                row_price=row_price,
+            )
         if order.tif in (TimeInForce.FAK, TimeInForce.FOK) and not order.is_done:
             self._desk.end(order, OrderState.CANCELLED, "NOT_FILLED_AT_ONCE")
         return steps
 
     def _price(self, market: Market, bar: BarRow, order: Order) -> int | None:
-        """At which price a bar fills an order, None where it does not."""
+        """At which price a bar fills an order before slippage, None where it does not."""
         sign = order.sign
         if self._is_locked(market, bar, sign):
             return None
         limit = order.limit_ticks
         if order.kind is OrderKind.MARKET or (order.triggered and limit is None):
-            return self._slippage.price(market, sign, bar.open, steps=order.left)
+            return bar.open
         if order.kind is OrderKind.STOP and not order.triggered:
             stop = order.stop_ticks
             assert stop is not None  # noqa: S101 (a stop has one)
@@ -99,7 +109,7 @@ class BarFills:
             order.triggered = True
             at = max(bar.open * sign, stop * sign) * sign
             if limit is None:
-                return self._slippage.price(market, sign, at, steps=order.left)
+                return at
             return at if at * sign <= limit * sign else None  # from the next bar on it rests at its limit
         assert limit is not None  # noqa: S101 (a limit order has one)
         # Signs turn a seller's prices round: what is through is always below.

@@ -132,7 +132,7 @@ class BookFills:
             for price, steps in found:
                 other.taken[price] = other.taken.get(price, 0) + steps
                 paid = price if limit is not None else self._slippage.price(market, sign, price, steps=steps)
-                self._desk.fill(order, steps, paid, step[0], taker=True, evidence=evidence)
+                self._desk.fill(order, steps, paid, step[0], taker=True, evidence=evidence, row_price=price)
         if order.tif in (TimeInForce.FAK, TimeInForce.FOK) and not order.is_done:
             self._desk.end(order, OrderState.CANCELLED, "NOT_FILLED_AT_ONCE")
 

@@ -56,6 +56,7 @@ def _flat(stored: Mapping[str, object]) -> dict[str, object]:
         "lots",
         "gross",
         "fees",
+        "slippage",
         "funding",
         "net",
         "gap_exposure",

@@ -75,6 +75,7 @@ class Desk:
         self.decisions: list[Decision] = []
         self.counts: Counter[str] = Counter()  # refusals and roundings by code
         self.lookback_ns = 0
+        self.slippage = ZERO  # money that fills were worse than the rows that allowed them
         self.holdings: list[Holding] = []
         self.payments: list[Payment] = []
         self.fronts: dict[int, Market] = {}  # of views, by rank: the contract that orders go to
@@ -185,10 +186,23 @@ class Desk:
         if self.on_order is not None:
             self.on_order(order)
 
-    def fill(self, order: Order, steps: int, price: int | Decimal, ts: int, *, taker: bool, evidence: Evidence) -> None:
+    def fill(
+        self,
+        order: Order,
+        steps: int,
+        price: int | Decimal,
+        ts: int,
+        *,
+        taker: bool,
+        evidence: Evidence,
+        row_price: int | None = None,
+    ) -> None:
         """Part of an order is filled at a price in units, which of a delivery need not be whole; `ts` may lie before
-        the event that tells of it."""
+        the event that tells of it. `row_price` is that of the row, where the price has slippage."""
         market = order.market
+        if row_price is not None and row_price != price:
+            value, quantity = market.instrument.terms.value, market.quantity(steps)
+            self.slippage += abs(value(quantity, market.price(price)) - value(quantity, market.price(row_price)))
         rule = market.instrument.taker if taker else market.instrument.maker
         applied = self.account.apply(market, order.sign, steps, price, ts, rule=rule)
         order.filled += steps

@@ -153,6 +153,17 @@ def _compiled(kernel: Kernel) -> Kernel:
     return found
 
 
+def compile_kernels() -> None:
+    """Have machine code of both kernels, where numba is: afterwards they open no file and load no library."""
+    if not is_there():
+        return
+    none, sums = np.zeros(0, dtype=np.int64), np.zeros(_SUMS, dtype=np.int64)
+    by_day = np.zeros((0, _BY_DAY), dtype=np.int64)
+    first = np.zeros(1, dtype=np.int64)  # of no day
+    _compiled(_fill)(none, none, none, none, none, first, 0, 1, 0, False, False, 0.0, 0.0, sums, by_day)
+    _compiled(_crossing)(none, 1, 2, 1, none.copy())
+
+
 def crossing_means(table: SignalTable, fast: int, slow: int, size: int = 1) -> Ints:
     """Targets of two running means of closes: `size` while the fast one is above the slow one, -`size` while below."""
     targets = table.nothing()
@@ -241,4 +252,4 @@ def equity_by_day(rows: Prepared, run: KernelRun, capital: Decimal) -> list[Deci
     ]
 
 
-__all__ = ["KernelRun", "crossing_means", "equity_by_day", "is_there", "run_kernel"]
+__all__ = ["KernelRun", "compile_kernels", "crossing_means", "equity_by_day", "is_there", "run_kernel"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
+from typing import NamedTuple
 
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.latency import Latency
@@ -21,37 +22,133 @@ from marketprism_application.backtesting.settings import (
 from marketprism_application.contracts.nearest import did_you_mean
 
 _DEFAULT_POWER = 2.0
-# Every option by its name, with what holds without it.
-DEFAULTS: Mapping[str, str | bool | int] = MappingProxyType(
+
+
+class Option(NamedTuple):
+    """An option of a run: what holds without it, what it means, and texts that it may be (`choices`: no others)."""
+
+    usual: str | bool | int
+    text: str
+    choices: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+
+
+# Every option by its name.
+OPTIONS: Mapping[str, Option] = MappingProxyType(
     {
-        "fill": "bar",
-        "capital": "1000000",
-        "fee_rate": "",
-        "fee_per_lot": "",
-        "multiplier": "",
-        "margin_rate": "",
-        "leverage": "",
-        "price_tick": "",
-        "participation": "",
-        "unlimited": False,
-        "touch": False,
-        "detail": "",
-        "slippage": "none",
-        "latency": "0",
-        "queue": "risk_averse",
-        "gap_policy": "no_entry",
-        "funding": "strict",
-        "expiry": "close",
-        "seed": 0,
-        "strict": False,
-        "clock": "event",
-        "roll": "first_minutes",
-        "adjust": "difference",
-        "rolls": "",
-        "depth": 20,
-        "impact": 0,
+        "fill": Option(
+            "bar", "What fills orders: bar, quote, trade or queue.", choices=("bar", "quote", "trade", "queue")
+        ),
+        "capital": Option("1000000", "Money that the account begins with."),
+        "fee_rate": Option("", "Fee as a share of the value; without, the tables of orders.", examples=("0.000045",)),
+        "fee_per_lot": Option("", "Fee in money of each lot."),
+        "multiplier": Option("", "Units of one lot; without, the product's own."),
+        "margin_rate": Option("", "Margin as a share of the value; 0 asks for none."),
+        "leverage": Option("", "Leverage of a crypto account, 1 without."),
+        "price_tick": Option("", "Least step of a price, where the terms are not known."),
+        "participation": Option("", "Most of a bar's volume that is filled: 0.1 of it.", examples=("0.1",)),
+        "unlimited": Option(False, "Fill more than a quote shows."),
+        "touch": Option(False, "A bar that only touches a limit fills it."),
+        "detail": Option("", "tick: ticks decide between a stop and a target in one bar.", choices=("", "tick")),
+        "slippage": Option(
+            "none",
+            "none, ticks:1, bps:2, spread:0.5, noise:2 (ticks, seeded) or sqrt_impact:0.5.",
+            examples=(
+                "none",
+                "ticks:1",
+                "bps:2",
+                "spread:0.5",
+                "noise:2",
+                "sqrt_impact:0.5",
+            ),
+        ),
+        "latency": Option(
+            "0",
+            "Until an order is there: 600ms, 09:00=5ms,21:00=20ms, measured or measured+2ms.",
+            examples=(
+                "600ms",
+                "09:00=5ms,21:00=20ms",
+                "measured",
+                "measured+2ms",
+            ),
+        ),
+        "queue": Option(
+            "risk_averse",
+            "Cancellations before us: risk_averse, proportional or power:2.",
+            examples=(
+                "risk_averse",
+                "proportional",
+                "power:2",
+            ),
+        ),
+        "gap_policy": Option(
+            "no_entry",
+            "Gaps: ignore, no_entry, no_entry:MINUTES, flat_before_unknown or stop.",
+            examples=(
+                "no_entry",
+                "no_entry:30",
+                "flat_before_unknown",
+                "stop",
+                "ignore",
+            ),
+        ),
+        "funding": Option(
+            "strict",
+            "A settlement without a rate: strict (an error), assume:RATE, stored or ignore.",
+            examples=(
+                "strict",
+                "assume:0.0001",
+                "stored",
+                "ignore",
+            ),
+        ),
+        "expiry": Option(
+            "close",
+            "On a contract's last day: close at its last price, settle in cash, or ignore.",
+            choices=("close", "settle", "ignore"),
+        ),
+        "seed": Option(0, "Of ctx.random and of noise."),
+        "strict": Option(False, "Refuse prices off the tick, clocks, chance, files and networks."),
+        "clock": Option("event", "event, or recv: when rows were received.", choices=("event", "recv")),
+        "roll": Option(
+            "first_minutes",
+            "When rolls are traded: first_minutes, close:MINUTES or twap:MINUTES.",
+            examples=(
+                "first_minutes",
+                "close:15",
+                "twap:15",
+            ),
+        ),
+        "adjust": Option(
+            "difference",
+            "What a product's view is moved by at rolls: difference, ratio or none.",
+            choices=("difference", "ratio", "none"),
+        ),
+        "rolls": Option("", "Files of contracts as one product: rb2405@20231220 leads from that day on."),
+        "depth": Option(20, "Levels of a book that an order sweeps."),
+        "impact": Option(0, "Ticks that each further size of the best quote is worse, 0: it is waited for."),
     }
 )
+DEFAULTS: Mapping[str, str | bool | int] = MappingProxyType({name: each.usual for name, each in OPTIONS.items()})
+_ASKED_APART = ("fill", "capital")  # fields of a request
+_OF_FILES = ("rolls",)
+
+
+def options_schema() -> dict[str, object]:
+    """The JSON Schema of the settings of a run over stored rows."""
+    types = {bool: "boolean", int: "integer", str: "string"}
+    properties = {
+        name: {
+            "type": types[type(each.usual)],
+            "default": each.usual,
+            "description": each.text,
+            **({"enum": list(each.choices)} if each.choices else {}),
+            **({"examples": list(each.examples)} if each.examples else {}),
+        }
+        for name, each in OPTIONS.items()
+        if name not in (*_ASKED_APART, *_OF_FILES)
+    }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 @dataclass(frozen=True)
@@ -152,4 +249,4 @@ def terms_of(values: Mapping[str, object]) -> TermsGiven:
     return TermsGiven(**given)
 
 
-__all__ = ["DEFAULTS", "TermsGiven", "option_values", "settings_of", "terms_of"]
+__all__ = ["DEFAULTS", "OPTIONS", "Option", "TermsGiven", "option_values", "options_schema", "settings_of", "terms_of"]

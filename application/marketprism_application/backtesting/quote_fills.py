@@ -69,7 +69,7 @@ class QuoteFills:
             evidence = Evidence("tick", market.venue, market.symbol, tick.ts, tick.seq)
             for at, steps in self._parts(market, order, price, size):
                 paid = at if limit is not None else self._slippage.price(market, sign, at, spread, steps)
-                self._desk.fill(order, steps, paid, tick.ts, taker=True, evidence=evidence)
+                self._desk.fill(order, steps, paid, tick.ts, taker=True, evidence=evidence, row_price=at)
         if order.tif in (TimeInForce.FAK, TimeInForce.FOK) and not order.is_done:
             self._desk.end(order, OrderState.CANCELLED, "NOT_FILLED_AT_ONCE")
 

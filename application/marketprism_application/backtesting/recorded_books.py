@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 from marketprism_application.backtesting.columns import FundingRow
+from marketprism_application.backtesting.paid_rates import PaidRates
 from marketprism_application.contracts.venue_messages import (
     FundingRateMessage,
     MarkPriceMessage,
@@ -28,7 +29,7 @@ class RecordedBooks:
         self.books: dict[Key, list[OrderBook]] = {}
         self.trades: dict[Key, list[Trade]] = {}
         self.marks: dict[Key, list[tuple[int, Decimal]]] = {}
-        self._rates: dict[Key, dict[int, FundingRow]] = {}
+        self._rates: dict[Key, PaidRates] = {}
 
     async def passing(self, batches: AsyncIterator[SourceBatch]) -> AsyncIterator[SourceBatch]:
         """The batches of a source, which are looked at on the way."""
@@ -46,18 +47,13 @@ class RecordedBooks:
             self.books.setdefault(key, []).append(record_of(message))
         elif isinstance(message, MarkPriceMessage):
             self.marks.setdefault(key, []).append((message.ts_event, Decimal(message.mark_price)))
-        elif isinstance(message, FundingRateMessage) and message.ts_funding is not None:
-            # The last rate before its settlement is the one that is paid.
-            row = FundingRow(message.ts_funding, Decimal(message.rate), _or_none(message.mark_price))
-            self._rates.setdefault(key, {})[row.ts] = row
+        elif isinstance(message, FundingRateMessage):
+            self._rates.setdefault(key, PaidRates()).see(record_of(message))
 
     def funding(self, key: Key) -> tuple[FundingRow, ...]:
         """Settlements of funding whose rate was recorded, in order of time."""
-        return tuple(sorted(self._rates.get(key, {}).values(), key=lambda row: row.ts))
-
-
-def _or_none(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+        rates = self._rates.get(key)
+        return () if rates is None else rates.rows()
 
 
 __all__ = ["RecordedBooks"]

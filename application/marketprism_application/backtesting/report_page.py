@@ -221,6 +221,7 @@ def _costs(result: RunResult) -> Iterator[str]:
             "net": _money(result.net),
             "turnover": _large(result.statistic("turnover")),
             "fees over turnover": _figure(result.statistic("fees_share")),
+            "slippage, inside gross": _money(-result.slippage),
             "slippage rule": str(result.settings["slippage"]),
         },
     )

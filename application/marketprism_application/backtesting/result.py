@@ -92,6 +92,7 @@ class RunResult:
     logs: list[tuple[int, str]] = field(default_factory=list)
     series: list[tuple[int, str, str]] = field(default_factory=list)
     remarks: tuple[str, ...] = ()
+    slippage: Decimal = Decimal(0)  # inside gross: what fills were worse than the rows that allowed them
 
     @property
     def net(self) -> Decimal:
@@ -132,6 +133,7 @@ class RunResult:
             "lots": self.lots,
             "gross": self.gross,
             "fees": self.fees,
+            "slippage": self.slippage,
             "funding": self.funding,
             "net": self.net,
             "decisions_digest": self.decisions_digest,

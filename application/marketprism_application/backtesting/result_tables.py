@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from marketprism_application.backtesting.breakdown import breakdown, rolling
 from marketprism_application.backtesting.identity import digest_of
-from marketprism_application.backtesting.orders import Evidence, Fill
+from marketprism_application.backtesting.orders import Evidence, Fill, RoundTrip
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.integrity.exact_numbers import ArrowArray
 
@@ -76,14 +76,29 @@ def result_tables(result: RunResult) -> dict[str, pa.Table]:
 
 def derived_tables(result: RunResult) -> dict[str, pa.Table]:
     """What follows from these rows: positions in groups, and 60 days back from each day, where there are any."""
-    days = [day.trading_day for day in result.days]
-    found = {
-        "groups": [each._asdict() for each in breakdown(result.trips)],
-        "rolling": [
-            each._asdict() for each in rolling(days, [float(day.equity) for day in result.days], float(result.capital))
-        ],
-    }
-    return {name: _table(rows) for name, rows in found.items() if rows}
+    days = [(day.trading_day, float(day.equity)) for day in result.days]
+    found = {"groups": groups_table(result.trips), "rolling": rolling_table(days, float(result.capital))}
+    return {name: table for name, table in found.items() if table.num_rows}
+
+
+def groups_table(trips: Sequence[RoundTrip]) -> pa.Table:
+    """Positions by side, symbol, session, weekday and hour, a row a group."""
+    return _table([each._asdict() for each in breakdown(trips)])
+
+
+def rolling_table(days: Sequence[tuple[str, float]], capital: float) -> pa.Table:
+    """60 days back from each day, of trading days and the equity at their ends."""
+    return _table([each._asdict() for each in rolling([day for day, _ in days], [each for _, each in days], capital)])
+
+
+def trips_of(table: pa.Table) -> list[RoundTrip]:
+    """The positions of a table of `result_tables`."""
+    found = []
+    for row in table.to_pylist():
+        if "ts_entry" not in row:
+            continue
+        found.append(RoundTrip(**{name: row[name] for name in RoundTrip._fields if row.get(name) is not None}))
+    return found
 
 
 def _table(rows: Sequence[dict[str, object]]) -> pa.Table:
@@ -133,4 +148,15 @@ def active_of(table: pa.Table) -> dict[int, int]:
     return {row["number"]: row["ts"] for row in table.to_pylist() if "number" in row}
 
 
-__all__ = ["active_of", "as_texts", "brief_document", "derived_tables", "fills_of", "result_tables", "run_document"]
+__all__ = [
+    "active_of",
+    "as_texts",
+    "brief_document",
+    "derived_tables",
+    "fills_of",
+    "groups_table",
+    "result_tables",
+    "rolling_table",
+    "run_document",
+    "trips_of",
+]

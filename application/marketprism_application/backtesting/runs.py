@@ -218,6 +218,7 @@ class _Account:
             engine.context.logs,
             engine.context.series,
             (*remarks, *of_terms, *more),
+            desk.slippage,
         )
 
     def _orders(self) -> list[OrderRow]:

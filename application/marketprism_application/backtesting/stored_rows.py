@@ -17,6 +17,7 @@ from marketprism_application.backtesting.continuous_view import PREFIX, is_view,
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.market import PERPETUAL
+from marketprism_application.backtesting.paid_rates import PaidRates
 from marketprism_application.backtesting.settings import FillMode
 from marketprism_application.backtesting.stored_pages import BarPages, Head, TickPages
 from marketprism_application.backtesting.tables import Steps, holes_of
@@ -188,16 +189,14 @@ class _Beside(NamedTuple):
 async def _beside(ask: Ask, head: Head, asked: RowsAsked) -> _Beside:
     if is_chinese(head.venue):
         return _Beside((), [], [])
-    rates: dict[int, FundingRow] = {}
+    rates = PaidRates()
     whole = Records("", head.symbol, head.venue, asked.ts_from, asked.ts_to, None, _PAGE)
     if head.symbol.endswith(PERPETUAL):
         until = None if asked.ts_to is None else asked.ts_to + _NEAR_NS
         question = msgspec.structs.replace(whole, kind=FUNDING_RATE.name, ts_to=until)
         async for page in _pages(ask, question):
             for each in cast("list[FundingRate]", _records(FUNDING_RATE, page)):
-                ts = each.ts_event if each.settled and each.ts_funding is None else each.ts_funding
-                if ts is not None:  # the last rate before its settlement is the one that is paid
-                    rates[ts] = FundingRow(ts, each.rate.normalize(), each.mark_price)
+                rates.see(each)
     books: list[OrderBook] = []
     trades: list[Trade] = []
     if asked.fill is FillMode.QUEUE:
@@ -206,8 +205,7 @@ async def _beside(ask: Ask, head: Head, asked: RowsAsked) -> _Beside:
         if books:
             async for page in _pages(ask, msgspec.structs.replace(whole, kind=TRADE.name)):
                 trades += cast("list[Trade]", await asyncio.to_thread(_records, TRADE, page))
-    paid = sorted(rates.values(), key=lambda row: row.ts)
-    inside = [row for row in paid if asked.ts_to is None or row.ts <= asked.ts_to]
+    inside = [row for row in rates.rows() if asked.ts_to is None or row.ts <= asked.ts_to]
     return _Beside(tuple(inside), books, trades)
 
 

@@ -158,7 +158,8 @@ class TradeFills:
         if not steps:
             return 0
         limit = order.limit_ticks
-        price = self._slippage.price(market, order.sign, trade.price_ticks, steps=steps) if limit is None else limit
+        at = trade.price_ticks if limit is None else limit
+        price = self._slippage.price(market, order.sign, at, steps=steps) if limit is None else limit
         evidence = Evidence("trade", market.venue, market.symbol, trade.ts, trade.seq)
-        self._desk.fill(order, steps, price, trade.ts, taker=taker, evidence=evidence)
+        self._desk.fill(order, steps, price, trade.ts, taker=taker, evidence=evidence, row_price=at)
         return steps

@@ -113,7 +113,8 @@ class RecordsAsked(msgspec.Struct, frozen=True, kw_only=True, tag="records"):
 
 
 class TrialsAsked(msgspec.Struct, frozen=True, kw_only=True, tag="trials"):
-    """How many runs of a strategy were done by records that began before: one row, `done`."""
+    """How many runs of a strategy were done by records that began before: `content` (a digest, or the name
+    of a record that has none) and `done` of each content once."""
 
     strategy: str
     before: int

@@ -62,7 +62,8 @@ class SubmitSweep(SubmitBacktest, forbid_unknown_fields=True, kw_only=True):
     """Many runs of one question. `space` gives values by the parameter's name: a list, or `{from, to, step}`.
 
     `method` is grid, random or sobol, of which the last two draw `samples` sets; `constraint` is an expression over the
-    parameters (`fast < slow`); `objective` a statistic, of which more is better.
+    parameters (`fast < slow`); `objective` a statistic, of which more is better. `kernel`: all sets are ranked by the
+    strategy's `signals`, and the best are run by events.
     """
 
     space: dict[str, object]
@@ -70,6 +71,7 @@ class SubmitSweep(SubmitBacktest, forbid_unknown_fields=True, kw_only=True):
     samples: int = 100
     constraint: str = ""
     objective: str = "sharpe"
+    kernel: bool = False
 
 
 class SubmitWalkForward(SubmitSweep, forbid_unknown_fields=True, kw_only=True):
@@ -108,6 +110,7 @@ class SweepQuestion(msgspec.Struct, frozen=True, kw_only=True):
     constraint: str
     objective: str
     runs: int
+    kernel: bool = False
     train: int = 0
     test: int = 0
     anchored: bool = False
@@ -117,7 +120,8 @@ class SweepQuestion(msgspec.Struct, frozen=True, kw_only=True):
 class BacktestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A run, a sweep or a walk-forward. `user` asked for it. `digest` is the run id of its content, known when the rows
     are read; `same_as` the run whose result it has. `tasks` were cut so far, of which `ended` have; `done` of `runs`
-    runs are done. `estimate` is about how many rows a run reads. `summary` is what there is to say at its end."""
+    runs are done, of which `ranked` by the kernel alone. `estimate` is about how many rows a run reads. `summary` is
+    what there is to say at its end."""
 
     id: str
     kind: Kind
@@ -137,6 +141,7 @@ class BacktestRecord(msgspec.Struct, frozen=True, kw_only=True):
     tasks: int = 0
     ended: int = 0
     done: int = 0
+    ranked: int = 0
     failed: int = 0
     rows: int = 0
     cpu_s: float = 0.0
@@ -149,8 +154,10 @@ class BacktestRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker has made of a task: the runs `first` and `count - 1` more of a record. What it found is in
-    documents, which are written before this says done."""
+    """What a worker has made of a task: the runs `first` and `count - 1` more of a record. What it found is stored
+    before this says done. A `count` of 0 asks for a ranking of all sets; it ends with how many the kernel alone has
+    run, and the runs of the tasks behind it are those that are left. One behind the last run of a sweep runs its best
+    again, with higher costs."""
 
     id: str
     number: int

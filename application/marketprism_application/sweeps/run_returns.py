@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import numpy as np
 
+from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.statistics import statistics_of
 from marketprism_domain.instruments.exchange_codes import is_chinese
 
@@ -54,9 +56,22 @@ def best_of(values: Sequence[float | None]) -> int:
     return max(range(len(values)), key=lambda at: (values[at] is not None, values[at] or 0.0, -at))
 
 
+def trials_digest(results: Sequence[Result]) -> str:
+    """What makes a sweep the same as an earlier one, whether a kernel or events have run its sets."""
+    return digest_of([_tried(each) for each in results])
+
+
+def _tried(result: Result) -> list[object]:
+    days = result.get("days")
+    error = result.get("error")
+    equity = [[day, str(Decimal(str(worth)).normalize())] for day, worth in days] if isinstance(days, list) else error
+    params = result.get("params")
+    return [dict(sorted(params.items())) if isinstance(params, dict) else params, equity]
+
+
 def _days(result: Mapping[str, object]) -> list[tuple[str, float]]:
     rows = result.get("days")
     return [(str(day), float(str(equity))) for day, equity in rows] if isinstance(rows, list) else []
 
 
-__all__ = ["Result", "best_of", "chained", "returns_of"]
+__all__ = ["Result", "best_of", "chained", "returns_of", "trials_digest"]

@@ -25,7 +25,6 @@ def main() -> int:
     _leave_network()  # before anything that has threads
     os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
     # What a strategy prints is no frame.
     out = os.fdopen(os.dup(1), "wb")

@@ -20,7 +20,8 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, tag=True, frozen=True):
-    """Is there such a strategy, and may its parameters be these; with a `space`, each of its sets."""
+    """Is there such a strategy, and may its parameters be these; with a `space`, each of its sets; with an objective to
+    `rank_by`, can a kernel rank them."""
 
     params: dict[str, object]
     strict: bool = False
@@ -29,6 +30,7 @@ class Check(msgspec.Struct, tag=True, frozen=True):
     samples: int = 0
     constraint: str = ""
     seed: int = 0
+    rank_by: str = ""
 
 
 class Listing(msgspec.Struct, tag=True, frozen=True):
@@ -36,13 +38,26 @@ class Listing(msgspec.Struct, tag=True, frozen=True):
 
 
 class Runs(msgspec.Struct, tag=True, frozen=True):
-    """Runs over the rows of a folder, each a number and its parameters; `full` has the rows behind each result."""
+    """Runs over the rows of a folder, each a number and its parameters; `full` has the rows behind each result,
+    `dearer` doubles fees and fills a tick worse."""
 
     rows: str
     calendar: bytes
     options: dict[str, object]
     sets: tuple[tuple[int, dict[str, object]], ...]
     full: bool = False
+    dearer: bool = False
+
+
+class Rank(msgspec.Struct, tag=True, frozen=True):
+    """Every set ranked by the strategy's signals: a result of each that the kernel alone runs, then one of number -1
+    that says which are left for events (`confirm`), each a number and what is compared with its run."""
+
+    rows: str
+    calendar: bytes
+    options: dict[str, object]
+    sets: tuple[dict[str, object], ...]
+    objective: str
 
 
 class Walk(msgspec.Struct, tag=True, frozen=True):
@@ -67,7 +82,7 @@ class Verify(msgspec.Struct, tag=True, frozen=True):
     orders: bytes
 
 
-Work: TypeAlias = Check | Listing | Runs | Walk | Verify
+Work: TypeAlias = Check | Listing | Rank | Runs | Walk | Verify
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -155,6 +170,7 @@ __all__ = [
     "Limits",
     "Listing",
     "Part",
+    "Rank",
     "Refused",
     "Runs",
     "Step",

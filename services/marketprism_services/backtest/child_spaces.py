@@ -19,7 +19,7 @@ def sets_of(work: Check, strategy: type[Strategy]) -> list[dict[str, object]]:
     Raises:
         ParameterError: a space, a method or a constraint that cannot be, too many sets, or a value out of bounds.
     """
-    space = Space([_dimension(name, values) for name, values in work.space.items()], work.constraint)
+    space = space_of(work.space, work.constraint)
     known = tuple(strategy.Params.model_fields)
     if unknown := [each.name for each in space.dimensions if each.name not in known]:
         raise ParameterError(f"space.{unknown[0]}: expected one of {', '.join(known) or 'none'}, was {unknown[0]!r}")
@@ -34,6 +34,11 @@ def sets_of(work: Check, strategy: type[Strategy]) -> list[dict[str, object]]:
     return found
 
 
+def space_of(values: Mapping[str, object], constraint: str) -> Space:
+    """The space that is asked for. Raises ParameterError: it cannot be."""
+    return Space([_dimension(name, each) for name, each in values.items()], constraint)
+
+
 def _dimension(name: str, values: object) -> Dimension:
     if isinstance(values, list | tuple) and values:
         return Dimension(name, tuple(dict.fromkeys(str(each) for each in values)))
@@ -45,4 +50,4 @@ def _dimension(name: str, values: object) -> Dimension:
     raise ParameterError(f"space.{name}: expected a list of values or from, to and step, was {values!r}")
 
 
-__all__ = ["MOST_SETS", "sets_of"]
+__all__ = ["MOST_SETS", "sets_of", "space_of"]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,9 +18,8 @@ from marketprism_application.backtesting.columns import (
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.marks import MarkColumns
 from marketprism_application.backtesting.options import settings_of
-from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.sweeps.shortlist import shortlist
-from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_services.backtest.child_given import Given, RunOne, Trial
 from marketprism_services.backtest.child_messages import Found, Frame, Walk
 from marketprism_services.backtest.objectives import value_of
 from marketprism_services.backtest.row_files import read_rows
@@ -29,38 +27,19 @@ from marketprism_services.backtest.row_files import read_rows
 C = TypeVar("C", BarColumns, TickColumns, TradeColumns, MarkColumns)
 
 
-class RunOne(Protocol):
-    """Runs once and answers what came of it."""
-
-    def __call__(
-        self,
-        number: int,
-        strategy: type[Strategy],
-        params: dict[str, object],
-        options: dict[str, object],
-        selection: Selection,
-        calendar: MarketCalendar,
-        *,
-        full: bool = False,
-        quiet: bool = False,
-    ) -> dict[str, object]:
-        """Raises BacktestError: it cannot begin."""
-        ...
-
-
-def walk(work: Walk, strategy: type[Strategy], send: Callable[[Frame], None], run_one: RunOne) -> None:
+def walk(work: Walk, given: Given, send: Callable[[Frame], None], run_one: RunOne) -> None:
     """Say which set was best over the training, and what it has come to behind it. Raises NoDataError."""
-    rows, calendar = read_rows(Path(work.rows)), pickle.loads(work.calendar)  # noqa: S301 (the parent's own)
+    rows = read_rows(Path(work.rows))
     train, test = rows_of_days(rows, work.train), rows_of_days(rows, work.test)
     best: dict[str, object] | None = None
     highest = -np.inf
     failed = 0
     # A kernel ranks where it can; runs by events decide, and are the same as without it.
-    tried = shortlist(strategy, work.sets, train, calendar, settings_of(work.options), work.objective)
+    tried = shortlist(given.strategy, work.sets, train, given.calendar, settings_of(work.options), work.objective)
     for place in tried:
         params = work.sets[place]
         try:
-            found = run_one(work.number, strategy, params, work.options, train, calendar, quiet=True)
+            found = run_one(Trial(work.number, params, train))
         except BacktestError:
             failed += 1
             continue
@@ -73,7 +52,7 @@ def walk(work: Walk, strategy: type[Strategy], send: Callable[[Frame], None], ru
         raise NoDataError(f"train: expected a set that runs over {work.train[0]} to {work.train[-1]}, none does")
     chosen = best["params"]
     assert isinstance(chosen, dict)  # noqa: S101 (a summary has them)
-    behind = run_one(work.number, strategy, chosen, work.options, test, calendar, quiet=True)
+    behind = run_one(Trial(work.number, chosen, test))
     send(
         Found(
             work.number,

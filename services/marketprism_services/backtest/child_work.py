@@ -7,24 +7,20 @@ import importlib
 import importlib.metadata
 import inspect
 import os
-import pickle
 import pkgutil
 import resource
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import BinaryIO
 
 import pyarrow as pa
 
-from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.engine import Engine
-from marketprism_application.backtesting.equity import equity_beside
 from marketprism_application.backtesting.errors import BacktestError, LimitExceeded
 from marketprism_application.backtesting.identity import (
     code_digest,
@@ -32,10 +28,12 @@ from marketprism_application.backtesting.identity import (
     run_id,
     session_digests,
 )
+from marketprism_application.backtesting.kernel import compile_kernels
 from marketprism_application.backtesting.loading import load_strategy, parameters_of
 from marketprism_application.backtesting.options import settings_of
 from marketprism_application.backtesting.repeatability import check_repeatable
 from marketprism_application.backtesting.report_page import report_page
+from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.result_tables import (
     active_of,
     brief_document,
@@ -46,7 +44,10 @@ from marketprism_application.backtesting.result_tables import (
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.backtesting.verification import verify_fills
-from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_application.sweeps.robustness import dearer_options, dearer_rows
+from marketprism_application.sweeps.shortlist import CONFIRMED, Foreign
+from marketprism_services.backtest.child_given import Given, Trial
+from marketprism_services.backtest.child_limits import Progress, guarded
 from marketprism_services.backtest.child_messages import (
     Check,
     End,
@@ -54,24 +55,26 @@ from marketprism_services.backtest.child_messages import (
     Frame,
     Identity,
     Job,
-    Limits,
     Listing,
     Part,
+    Rank,
     Refused,
     Runs,
-    Step,
     Verify,
+    Walk,
+    Work,
     packed,
 )
 from marketprism_services.backtest.guard import NoOutside, limited
 from marketprism_services.backtest.row_files import read_rows
 
 ENTRY_POINTS = "marketprism.strategies"
-_EVERY_S = 0.3
 
 
 def do(job: Job, out: BinaryIO) -> int:
     """Do a job, and say what came of it; the exit code is 0 wherever that could be said."""
+    _make_ready(job.work)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     child = _Child(job, _Sender(out))
     try:
         with NoOutside.during():
@@ -83,6 +86,12 @@ def do(job: Job, out: BinaryIO) -> int:
     child.send(End(time.process_time()))
     out.flush()
     os._exit(0)  # whatever a strategy has left running
+
+
+def _make_ready(work: Work) -> None:
+    """What may load libraries and write files, before code of a strategy is there, and neither is allowed any more."""
+    if isinstance(work, Rank) or (isinstance(work, Walk) and len(work.sets) > CONFIRMED):
+        compile_kernels()
 
 
 class _Sender:
@@ -101,7 +110,7 @@ class _Sender:
 class _Child:
     def __init__(self, job: Job, sender: _Sender) -> None:
         self._job, self.send = job, sender.send
-        self._progress = _Progress(sender)
+        self._progress = Progress(sender.send)
 
     def do(self) -> None:
         work = self._job.work
@@ -113,10 +122,29 @@ class _Child:
             self.send(Found(0, self._checked(work)))
         elif isinstance(work, Runs):
             self._run_all(work)
+        elif isinstance(work, Rank):
+            from marketprism_services.backtest.child_rank import rank  # noqa: PLC0415 (few do)
+
+            rank(work, self._given(work), self.send, self._foreign(len(work.sets)))
         else:
             from marketprism_services.backtest.child_walk import walk  # noqa: PLC0415 (few do)
 
-            walk(work, self._strategy(), self.send, self.run_one)
+            given = self._given(work)
+            walk(work, given, self.send, lambda trial: brief_document(self._result(given, trial)))
+
+    def _foreign(self, sets: int) -> Foreign:
+        """The limits of one run for what a strategy says of one of so many sets."""
+
+        @contextlib.contextmanager
+        def entered(number: int) -> Iterator[None]:
+            self._progress.follow_ranking(number, sets)
+            try:
+                with guarded(self._job.limits, self._progress):
+                    yield
+            finally:
+                self._progress.follow_ranking(number, 0)
+
+        return entered
 
     def _strategy(self) -> type[Strategy]:
         """The class that the job names. Raises StrategyImportError, LimitExceeded."""
@@ -128,6 +156,10 @@ class _Child:
         strategy = self._strategy()
         if work.strict:
             check_repeatable(strategy)
+        if work.rank_by:
+            from marketprism_services.backtest.child_rank import check  # noqa: PLC0415 (only of sweeps)
+
+            check(strategy, work.rank_by)
         params = parameters_of(strategy, work.params).model_dump(mode="json")
         found: dict[str, object] = {"params": params, "code": code_digest(strategy)}
         if work.method:
@@ -136,113 +168,53 @@ class _Child:
             found["sets"] = sets_of(work, strategy)
         return found
 
+    def _given(self, work: Rank | Runs | Walk) -> Given:
+        return Given.of(self._strategy(), work)
+
     def _run_all(self, work: Runs) -> None:
-        strategy, selection = self._strategy(), read_rows(Path(work.rows))
-        calendar: MarketCalendar = pickle.loads(work.calendar)  # noqa: S301 (the parent's own)
+        given, rows = self._given(work), read_rows(Path(work.rows))
+        if work.dearer:
+            given, rows = given._replace(options=dearer_options(given.options)), dearer_rows(rows)
         for number, params in work.sets:
             try:
-                self.run_one(number, strategy, params, work.options, selection, calendar, full=work.full)
+                self._run(given, Trial(number, params, rows), full=work.full)
             except BacktestError as error:
                 self.send(Refused(number, str(error.code), str(error)))
 
-    def run_one(
-        self,
-        number: int,
-        strategy: type[Strategy],
-        params: dict[str, object],
-        options: dict[str, object],
-        selection: Selection,
-        calendar: MarketCalendar,
-        *,
-        full: bool = False,
-        quiet: bool = False,
-    ) -> dict[str, object]:
-        """Run once and say what came of it, unless `quiet`. Raises BacktestError: it cannot begin."""
-        settings = settings_of(options)
-        spec = RunSpec(strategy, parameters_of(strategy, params), settings, self._job.strategy)
+    def _run(self, given: Given, trial: Trial, *, full: bool = False) -> None:
+        """Run once and say what came of it. Raises BacktestError: it cannot begin."""
+        result = self._result(given, trial, full=full)
+        document = brief_document(result)
+        if full:
+            for name, table in result_tables(result).items():
+                self.send(Part(trial.number, name, _arrow(table)))
+            self.send(Part(trial.number, "report", report_page(result, trial.rows).encode()))
+            document = {**run_document(result), "outcome": document["outcome"]}
+        self.send(Found(trial.number, document))
+
+    def _result(self, given: Given, trial: Trial, *, full: bool = False) -> RunResult:
+        """What a run comes to, within its limits. Raises BacktestError: it cannot begin."""
+        settings, selection = settings_of(given.options), trial.rows
+        spec = RunSpec(given.strategy, parameters_of(given.strategy, trial.params), settings, self._job.strategy)
         progress = self._progress
 
         def begun(engine: Engine) -> None:
             if full:
                 digest = run_id(
-                    strategy,
+                    given.strategy,
                     spec.params,
                     settings,
                     selection,
                     data_digests(selection),
                     session_digests(engine.markets, selection),
                 )
-                self.send(Identity(number, digest))
-            progress.follow(number, engine, selection)
+                self.send(Identity(trial.number, digest))
+            progress.follow(trial.number, engine, selection)
 
-        with _guarded(self._job.limits, progress):
-            result = run_backtest(selection, calendar, spec, begun=begun)
-        progress.follow(number, None, selection)
-        document = brief_document(result)
-        if quiet:
-            return document
-        if full:
-            for name, table in result_tables(result).items():
-                self.send(Part(number, name, _arrow(table)))
-            self.send(Part(number, "report", report_page(result, selection).encode()))
-            document = {**run_document(result), "outcome": document["outcome"]}
-        self.send(Found(number, document))
-        return document
-
-
-@contextlib.contextmanager
-def _guarded(limits: Limits, progress: _Progress) -> Iterator[None]:
-    """The limits of one run. Raises LimitExceeded inside it."""
-
-    def over(_signal: int, _frame: FrameType | None) -> None:
-        raise LimitExceeded(f"cpu: expected at most {limits.cpu_s:g} s of a run")
-
-    handler = signal.signal(signal.SIGXCPU, over)
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    until = int(used.ru_utime + used.ru_stime + limits.cpu_s) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (until if most < 0 else min(until, most), most))
-    try:
-        with limited(progress.now, seconds=limits.stall_s, memory_mb=limits.memory_mb):
-            yield
-    finally:
-        signal.signal(signal.SIGXCPU, handler)
-        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
-
-
-class _Progress:
-    """Says from a thread of its own how far the run is."""
-
-    def __init__(self, sender: _Sender) -> None:
-        self._send = sender.send
-        self._number = 0
-        self._engine: Engine | None = None
-        self._bounds = (0, 0)
-        threading.Thread(target=self._tell, daemon=True).start()
-
-    def follow(self, number: int, engine: Engine | None, selection: Selection) -> None:
-        """The engine that runs now, None where none does."""
-        self._number, self._bounds, self._engine = number, selection.bounds(), engine
-
-    def now(self) -> int:
-        """Event time while callbacks run; before and after it the clock, which never stands still."""
-        engine = self._engine
-        return engine.clock.now if engine is not None and engine.is_running else time.monotonic_ns()
-
-    def _tell(self) -> None:
-        while True:
-            time.sleep(_EVERY_S)
-            engine, (first, last) = self._engine, self._bounds
-            if engine is not None:
-                share = (engine.clock.now - first) / (last - first) if last > first else 0.0
-                self._send(Step(self._number, min(1.0, max(0.0, share)), engine.clock.now, _equity_of(engine)))
-            else:
-                self._send(Step(self._number, 0.0, 0))
-
-
-def _equity_of(engine: Engine) -> str:
-    equity = equity_beside(engine.desk, engine.settings.capital)
-    return "" if equity is None else format(equity, "f")
+        with guarded(self._job.limits, progress):
+            result = run_backtest(selection, given.calendar, spec, begun=begun)
+        progress.follow(trial.number, None, selection)
+        return result
 
 
 def _arrow(table: pa.Table) -> bytes:

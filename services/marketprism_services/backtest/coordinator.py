@@ -130,23 +130,30 @@ class Coordinator:
         if ended or begun != record.started_at:
             stored = await self._fold(stored, ended, begun)
         record = stored.record
-        if record.id in self._open and record.cut >= record.runs and not record.parts:
+        if record.id in self._open and record.cut >= _all_of(record) and not record.parts:
             await self._finish(stored)
 
     async def _fold(self, stored: Stored, ended: list[TaskRecord], begun: int) -> Stored:
         """Take what tasks have come to into their record."""
         record, gone = stored.record, {each.number for each in ended}
+        ranked = sum(each.count for each in ended if each.number == 0) if _is_ranked_first(record) else 0
+        last = [each for each in ended if each.first >= record.runs]  # with higher costs: not a run of the sweep
+        ended = [each for each in ended if each.first < record.runs]
         bad = next((each for each in ended if each.state is RunState.FAILED), None)
         changes: dict[str, object] = {
             "state": RunState.RUNNING if begun else record.state,
             "started_at": begun,
             "parts": tuple(each for each in record.parts if each[0] not in gone),
-            "ended": record.ended + len(ended),
+            "ended": record.ended + len(gone),
             "done": record.done + sum(each.count for each in ended),
+            "cut": record.cut + ranked,
+            "ranked": record.ranked + ranked,
             "failed": record.failed + sum(each.failed or each.state is RunState.FAILED for each in ended),
             "rows": record.rows + sum(each.rows for each in ended),
-            "cpu_s": record.cpu_s + sum(each.cpu_s for each in ended),
+            "cpu_s": record.cpu_s + sum(each.cpu_s for each in (*ended, *last)),
         }
+        if last:
+            changes["summary"] = last[0].summary
         if record.kind is Kind.RUN and ended:
             (task,) = ended
             changes |= {
@@ -185,14 +192,14 @@ class Coordinator:
         for each in self._open.values():
             under_way[each.record.user] += len(each.record.parts)
         while under_way.total() < _AT_ONCE * slots:
-            waiting = [each for each in self._open.values() if self._next_count(each.record, slots)]
+            waiting = [each for each in self._open.values() if self._next_count(each.record, slots) is not None]
             if not waiting:
                 return
             stored = min(
                 waiting, key=lambda each: (under_way[each.record.user], each.record.created_at, each.record.id)
             )
             record = stored.record
-            count = self._next_count(record, slots)
+            count = self._next_count(record, slots) or 0
             task = TaskRecord(id=record.id, number=record.tasks, first=record.cut, count=count, state=RunState.QUEUED)
             # The record first: whoever leads next finds what is under way, and puts there what is not on the queue.
             await self._write(
@@ -204,16 +211,23 @@ class Coordinator:
             await self._store.queue.put(task)
             under_way[record.user] += 1
 
-    def _next_count(self, record: BacktestRecord, slots: int) -> int:
-        """How many runs the next task has: one where their cost is not known, then as many as take `task_s`."""
-        left = record.runs - record.cut
+    def _next_count(self, record: BacktestRecord, slots: int) -> int | None:
+        """How many runs the next task has: one where their cost is not known, then as many as take `task_s`; 0 for a
+        ranking, None for no task now."""
+        left = _all_of(record) - record.cut
         if left <= 0:
-            return 0
+            return None
         if record.kind is not Kind.SWEEP:
             return 1
-        if not record.done:
-            return 1 if len(record.parts) < slots else 0
-        cost_s = max(record.cpu_s / record.done, 1e-6)
+        left = record.runs - record.cut
+        if not left:
+            return None if record.parts else 1
+        if _is_ranked_first(record) and not record.ended:
+            return None if record.tasks else 0
+        by_events = record.done - record.ranked
+        if not by_events:
+            return 1 if len(record.parts) < slots else None
+        cost_s = max(record.cpu_s / by_events, 1e-6)
         return min(left, MOST_RUNS_A_TASK, max(1, int(self._task_s / cost_s)), max(1, math.ceil(left / slots)))
 
     async def _find_lost(self) -> None:
@@ -231,6 +245,16 @@ class Coordinator:
                     continue
                 log.warning("backtest.task_put_again", record=record.id, task=number)
                 await self._store.queue.put(queued)
+
+
+def _all_of(record: BacktestRecord) -> int:
+    """How many runs are cut of it: of a sweep the best once more, with higher costs."""
+    return record.runs + (record.kind is Kind.SWEEP)
+
+
+def _is_ranked_first(record: BacktestRecord) -> bool:
+    """Whether its first task is a ranking, which decides what those behind it run."""
+    return record.sweep is not None and record.sweep.kernel
 
 
 __all__ = ["Coordinator"]

@@ -24,6 +24,7 @@ class EndedRecords:
     def __init__(self, store: BacktestStore, results: StoredResults) -> None:
         self._store, self._results = store, results
         self._changed = asyncio.Event()
+        self.waiting = 0  # records that the storage has not taken when they were last given
 
     def add(self) -> None:
         """A record has ended."""
@@ -34,9 +35,10 @@ class EndedRecords:
         while True:
             self._changed.clear()
             try:
-                for each in await self._store.records():
-                    if each.record.state.is_final:
-                        await self._move(each.record)
+                ended = [each.record for each in await self._store.records() if each.record.state.is_final]
+                for number, each in enumerate(ended):
+                    await self._move(each, len(ended) - number)
+                self.waiting = 0
             except SdkError as error:
                 log.warning("backtest.record_not_stored", error=reason_of(error))
                 await asyncio.sleep(_PAUSE_S)
@@ -46,8 +48,12 @@ class EndedRecords:
             except TimeoutError:
                 pass
 
-    async def _move(self, record: BacktestRecord) -> None:
-        await self._results.write_record(record)
+    async def _move(self, record: BacktestRecord, left: int) -> None:
+        try:
+            await self._results.write_record(record)
+        except SdkError:
+            self.waiting = left
+            raise
         await self._store.forget(record)
 
 

@@ -12,6 +12,7 @@ from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.access.scopes import Scope
 from marketprism_application.backtesting.comparing import compared, differences
 from marketprism_application.backtesting.errors import BacktestError
+from marketprism_application.backtesting.options import options_schema
 from marketprism_application.contracts.backtest_rows import RecordsAsked
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
@@ -51,7 +52,9 @@ from marketprism_services.backtest.tasks import Executor
 _MOST_LISTED = 1_000
 _MOST_PAGES = 20  # of records, most of which the caller may not see
 _MOST_COMPARED = 50
-Part = Literal["fills", "orders", "positions", "decisions", "equity", "series", "stats", "gaps", "rerun"]
+Part = Literal[
+    "fills", "orders", "positions", "decisions", "equity", "series", "stats", "groups", "rolling", "gaps", "rerun"
+]
 
 
 class NoFields(msgspec.Struct):
@@ -170,7 +173,8 @@ class BacktestOperations:
     @rpc("table")
     @http("GET", "/{id}/{part}", scope=Scope.BACKTEST, weight=2, content_types=FILES)
     async def table(self, asked: PartOf, caller: Caller | None = None) -> object:
-        """A part of a run's result: fills, orders, positions, decisions, equity, series, stats, gaps, or rerun."""
+        """A part of a run's result: fills, orders, positions, decisions, equity, series, stats, groups (of
+        positions), rolling (60 days back), gaps, or rerun."""
         record = await self._records.one(asked.id, caller, Kind.RUN)
         if asked.part == "rerun":
             return await self._compared(record)
@@ -284,6 +288,12 @@ class BacktestOperations:
             found = (await self._of_child(Listing()))["strategies"]
             self._strategies = msgspec.convert(found, list[StrategyShown])
         return self._strategies
+
+    @rpc("options")
+    @http("GET", "/options", scope=Scope.BACKTEST)
+    async def options(self, _: NoFields) -> dict[str, object]:
+        """The JSON Schema of the settings that a run may have."""
+        return options_schema()
 
     async def _of_child(self, work: Verify | Listing) -> dict[str, object]:
         try:

@@ -36,8 +36,8 @@ _ASK_S = 20.0
 
 
 class BacktestService(SingleActiveService):
-    """Answers `rpc.backtest.*` and `/api/v1/backtests/*`. `folder` is this host's, for rows and uploads; `tables` reads
-    those of orders, in a thread."""
+    """Answers `rpc.backtest.*` and `/api/v1/backtests/*`. `folder` is this host's, for rows and uploads, in its data
+    directory; `tables` reads those of orders, in a thread."""
 
     http_name = "backtests"
     jobs_by_any = True
@@ -85,7 +85,7 @@ class BacktestService(SingleActiveService):
         given = (self._store, self._results, self._rows, self._backtest)
         executor = Executor(*given, self._pickled_calendar, self._folder, self._children)
         submissions = Submissions(self._store, self._results, executor, ask, self._backtest)
-        self._conclusions = Conclusions(self._store, self._results)
+        self._conclusions = Conclusions(self._store, self._results, self._folder.parent)
         self._ended_records = EndedRecords(self._store, self._results)
         self.mount(BacktestOperations(self._store, self._results, submissions, executor))
         self.mount(SweepOperations(self._store, self._results, submissions))
@@ -93,6 +93,9 @@ class BacktestService(SingleActiveService):
         self.metrics.watch("backtest_tasks_running", lambda: float(self._workers.doing))
         self.metrics.watch(
             "backtest_open", lambda: float(leader.waiting) if (leader := self._coordinator) is not None else 0.0
+        )
+        self.metrics.watch(
+            "backtest_results_waiting", lambda: float(self._results.waiting + self._ended_records.waiting)
         )
         self.http.status(self._status)
         await super().on_start()
@@ -128,6 +131,7 @@ class BacktestService(SingleActiveService):
         """Hand out nothing more; workers go on."""
         leading, self._leading, self._coordinator = self._leading, [], None
         await asyncio.gather(*(work.cancel() for work in leading))
+        self._ended_records.waiting = 0  # those of whoever leads now
 
     async def _ask_storage(self, data: bytes) -> bytes:
         """Only the leader has the store open; a change of the leader is waited for."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from marketprism_adapters.nats.backtest_store import BacktestStore
-from marketprism_application.backtesting.result_tables import as_texts
+from marketprism_application.backtesting.result_tables import as_texts, groups_table, rolling_table, trips_of
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
     Kind,
@@ -125,14 +126,41 @@ async def table_of(results: StoredResults, record: BacktestRecord, name: str, as
     if asked.format not in FORMATS:
         raise wrong("format", f"expected one of {', '.join(FORMATS)}", asked.format)
     run = await run_of(results, record, name)
-    first, count = max(0, asked.offset), run.counts.get(name, 0)
+    derived = await _derived(results, record, run, name)
+    first, count = max(0, asked.offset), run.counts.get(name, 0) if derived is None else derived.num_rows
     limit = asked.limit if asked.limit is not None else _ROWS_OF_JSON if asked.format == "json" else count
-    until = min(count, first + min(max(0, limit), _MOST_ROWS))
-    table = await results.rows(record.same_as or record.id, name, first, max(first, until))
+    until = max(first, min(count, first + min(max(0, limit), _MOST_ROWS)))
+    if derived is None:
+        table = await results.rows(record.same_as or record.id, name, first, until)
+    else:
+        table = derived.slice(first, until - first)
     if asked.format == "json":
         return await asyncio.to_thread(_plain_rows, table)
     kind, suffix, write = FORMATS[asked.format]
     return _file(kind, await asyncio.to_thread(write, table), f"{record.id}-{name}.{suffix}")
+
+
+async def _derived(results: StoredResults, record: BacktestRecord, run: StoredRun, name: str) -> pa.Table | None:
+    """A table that follows from others, None of one that is stored."""
+    if name not in _FOLLOWS_FROM:
+        return None
+    part, make = _FOLLOWS_FROM[name]
+    rows = await results.rows(record.same_as or record.id, part, 0, run.counts.get(part, 0))
+    return await asyncio.to_thread(make, rows, float(str(record.question.options["capital"])))
+
+
+def _groups(positions: pa.Table, _: float) -> pa.Table:
+    return groups_table(trips_of(positions))
+
+
+def _rolling(equity: pa.Table, capital: float) -> pa.Table:
+    rows = equity.to_pylist()
+    return rolling_table([(str(row["trading_day"]), float(row["equity"])) for row in rows], capital)
+
+
+_FOLLOWS_FROM: Mapping[str, tuple[str, Callable[[pa.Table, float], pa.Table]]] = MappingProxyType(
+    {"groups": ("positions", _groups), "rolling": ("equity", _rolling)}
+)
 
 
 def _csv(table: pa.Table) -> bytes:

@@ -50,6 +50,12 @@ class StoredResults:
 
     def __init__(self, results: BacktestResults) -> None:
         self._results = results
+        self._waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """Writes that the storage has not taken at once, and that are tried again."""
+        return self._waiting
 
     async def write(self, make: Callable[[], Iterable[Rows]], version: int) -> None:
         """Store rows, which `make` makes in a thread; a storage that is away is waited for.
@@ -59,15 +65,27 @@ class StoredResults:
         """
         end = time.monotonic() + _PATIENCE_S
         for each in await asyncio.to_thread(lambda: list(messages_of(make()))):
-            while True:
+            asked = WriteRows(version, each)
+            try:
+                await self._once(lambda asked=asked: self._results.write(asked))  # type: ignore[misc]
+            except RemoteError as error:
+                log.warning("backtest.results_not_stored", error=reason_of(error))
+                self._waiting += 1
                 try:
-                    await self._once(lambda each=each: self._results.write(WriteRows(version, each)))  # type: ignore[misc]
-                    break
-                except RemoteError as error:
-                    if time.monotonic() > end:
-                        raise
-                    log.warning("backtest.results_not_stored", error=reason_of(error))
-                    await asyncio.sleep(_PAUSE_S)
+                    await self._again(asked, end)
+                finally:
+                    self._waiting -= 1
+
+    async def _again(self, asked: WriteRows, end: float) -> None:
+        while True:
+            await asyncio.sleep(_PAUSE_S)
+            try:
+                await self._once(lambda: self._results.write(asked))
+                return
+            except RemoteError as error:
+                if time.monotonic() > end:
+                    raise
+                log.warning("backtest.results_not_stored", error=reason_of(error))
 
     async def write_record(self, record: BacktestRecord) -> None:
         """Store a record that has ended. Raises RemoteError: not now."""
@@ -103,11 +121,13 @@ class StoredResults:
                 break
         return [record_of_row(each) for each in found]
 
-    async def trials(self, strategy: str, before: int, but: str) -> int:
-        """Runs of a strategy that were done by records that began before."""
+    async def trials(self, strategy: str, before: int, but: str) -> dict[str, int]:
+        """Runs of a strategy that were done by records that began before, by what they are of: a digest, or a record's
+        name. Of a storage of an earlier version all of them together, by no name."""
         asked = TrialsAsked(strategy=strategy, before=before, but=but)
         found = await self._once(lambda: self._results.answer(asked))
-        return int(found.column("done")[0].as_py())
+        names = found.column("content").to_pylist() if "content" in found.column_names else [""] * found.num_rows
+        return {str(name): int(done or 0) for name, done in zip(names, found.column("done").to_pylist(), strict=True)}
 
     # Runs and their rows
 

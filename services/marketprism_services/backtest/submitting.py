@@ -40,13 +40,14 @@ from marketprism_sdk.messaging import Caller
 from marketprism_services.backtest.child_messages import Check, Found, Refused, Work
 from marketprism_services.backtest.child_process import ChildDied
 from marketprism_services.backtest.child_walk import days_of
+from marketprism_services.backtest.many_runs import SETS
 from marketprism_services.backtest.objectives import objectives
 from marketprism_services.backtest.refusals import refused, wrong
 from marketprism_services.backtest.row_files import read_rows
 from marketprism_services.backtest.seeing import check_may_run, name_of
 from marketprism_services.backtest.stored_places import StoredRows
 from marketprism_services.backtest.stored_results import StoredResults
-from marketprism_services.backtest.tasks import SETS, SOURCE, Executor
+from marketprism_services.backtest.tasks import SOURCE, Executor
 from marketprism_services.settings.backtest import BacktestSettings
 
 _CHECK_S = 30.0
@@ -75,11 +76,18 @@ class Submissions:
         sets = cast("list[dict[str, object]]", found.answer["sets"])
         sweep = _sweep_of(asked, len(sets))
         await self._check_room(caller, found.rows, len(sets))
+        if asked.kernel:
+            try:
+                await self._executor.check_kernel(found.question)
+            except BacktestError as error:
+                raise refused(str(error.code), str(error)) from error
         record = self._record(found, caller, Kind.SWEEP, asked, sweep=sweep, runs=len(sets))
         return await self._submitted(record, asked, found, {SETS: msgspec.msgpack.encode(sets)})
 
     async def walk_forward(self, asked: SubmitWalkForward, caller: Caller | None) -> Submitted:
         """A walk-forward; its windows are over the trading days that have rows. Raises as `run`."""
+        if asked.kernel:
+            raise wrong("kernel", "expected none, a walk-forward ranks by itself where it can", asked.kernel)
         found = await self._checked(asked, caller, _space_of(asked))
         sets = cast("list[dict[str, object]]", found.answer["sets"])
         try:
@@ -326,6 +334,7 @@ def _sweep_of(asked: SubmitSweep, runs: int) -> SweepQuestion:
         constraint=asked.constraint,
         objective=asked.objective,
         runs=runs,
+        kernel=asked.kernel,
     )
 
 
@@ -341,6 +350,7 @@ def _space_of(asked: SubmitSweep) -> Check:
         samples=asked.samples,
         constraint=asked.constraint,
         seed=int(str(asked.settings.get("seed", 0) or 0)),
+        rank_by=asked.objective if asked.kernel else "",
     )
 
 

@@ -69,7 +69,7 @@ class SweepOperations:
         self._records = Records(store, results)
 
     @rpc("sweep")
-    @http("POST", "/sweeps", scope=Scope.BACKTEST, weight=20, timeout_s=60.0, status=202)
+    @http("POST", "/sweeps", scope=Scope.BACKTEST, weight=20, timeout_s=120.0, status=202)
     async def sweep(self, asked: SubmitSweep, caller: Caller | None = None) -> Submitted:
         """Run a strategy with many sets of parameters; where to look for the results."""
         return await self._submissions.sweep(asked, caller)

@@ -6,11 +6,8 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-
-import msgspec
 
 from marketprism_adapters.nats.backtest_store import BacktestStore
 from marketprism_application.backtesting.errors import BacktestError
@@ -21,7 +18,6 @@ from marketprism_application.contracts.backtests import (
     Kind,
     RunQuestion,
     RunState,
-    TaskProgress,
     TaskRecord,
 )
 from marketprism_services.backtest.child_messages import (
@@ -34,18 +30,19 @@ from marketprism_services.backtest.child_messages import (
     Refused,
     Runs,
     Step,
-    Walk,
     Work,
 )
 from marketprism_services.backtest.child_process import Child, ChildDied
+from marketprism_services.backtest.child_rank import check_rows
 from marketprism_services.backtest.child_work import table_from
 from marketprism_services.backtest.children import Children
+from marketprism_services.backtest.many_runs import ManyRuns
 from marketprism_services.backtest.rows import RowFiles
 from marketprism_services.backtest.stored_results import StoredResults
+from marketprism_services.backtest.task_words import Telling, ended_task, rows_read
 from marketprism_services.settings.backtest import BacktestSettings
 
-SETS, SOURCE, REPORT = "sets", "source", "report"
-_TELL_S = 1.0
+SOURCE, REPORT = "source", "report"
 
 
 class Executor:
@@ -63,6 +60,9 @@ class Executor:
     ) -> None:
         self._store, self._results, self._rows, self._settings = store, results, rows, settings
         self._calendar, self._folder, self._children = calendar, folder, children
+        self._many = ManyRuns(
+            store, results, calendar, lambda work, strategy, file: self.child(self.job(work, strategy, file))
+        )
 
     @property
     def limits(self) -> Limits:
@@ -113,11 +113,15 @@ class Executor:
             async with self.strategy_file(record.question.strategy, source) as file:
                 if record.kind is Kind.RUN:
                     return await self._run(record, task, str(folder), file, source)
-                return await self._many(record, task, str(folder), file)
+                if task.first >= record.runs:
+                    return await self._many.dearer(record, task, str(folder), file)
+                if not task.count:
+                    return await self._many.rank(record, task, str(folder), file)
+                return await self._many.run(record, task, str(folder), file)
         except BacktestError as error:
-            return _ended(task, RunState.FAILED, code=str(error.code), error=str(error))
+            return ended_task(task, RunState.FAILED, code=str(error.code), error=str(error))
         except ChildDied as error:
-            return _ended(task, RunState.FAILED, code=error.code, error=str(error))
+            return ended_task(task, RunState.FAILED, code=error.code, error=str(error))
 
     async def _source_of(self, record: BacktestRecord) -> bytes | None:
         if not record.question.source:
@@ -134,6 +138,11 @@ class Executor:
         """The folder of the rows of a question. Raises BacktestError."""
         return await self._rows.folder_of(question)
 
+    async def check_kernel(self, question: RunQuestion) -> None:
+        """Raises BacktestError: a kernel cannot run over the rows of a question."""
+        folder, calendar = await self._rows.folder_of(question), await self._calendar()
+        await asyncio.to_thread(check_rows, folder, calendar, question.options)
+
     async def rows_folder(self, record: BacktestRecord) -> str:
         """The folder of a record's rows. Raises BacktestError."""
         return str(await self._rows.folder_of(record.question))
@@ -147,7 +156,7 @@ class Executor:
     async def _run(
         self, record: BacktestRecord, task: TaskRecord, rows: str, file: str, source: bytes | None
     ) -> TaskRecord:
-        question, told = record.question, _Telling(self._store, task)
+        question, told = record.question, Telling(self._store, task)
         work = Runs(rows, await self._calendar(), question.options, ((0, question.params),), full=True)
         documents: list[tuple[str, bytes]] = []
         digest, found, cpu_s = "", dict[str, object](), 0.0
@@ -160,7 +169,7 @@ class Executor:
                         digest = frame.digest
                         known = None if record.force else await self._known(record, digest)
                         if known is not None:
-                            return _ended(task, RunState.DONE, digest=digest, same_as=known)
+                            return ended_task(task, RunState.DONE, digest=digest, same_as=known)
                     elif isinstance(frame, Part):
                         documents.append((frame.name, frame.data))
                     elif isinstance(frame, Step):
@@ -168,11 +177,11 @@ class Executor:
                     elif isinstance(frame, Found):
                         found = frame.document
                     elif isinstance(frame, Refused):
-                        return _ended(task, RunState.FAILED, code=frame.code, error=frame.text, digest=digest)
+                        return ended_task(task, RunState.FAILED, code=frame.code, error=frame.text, digest=digest)
                     elif isinstance(frame, End):
                         cpu_s = frame.cpu_s
             except ChildDied as error:
-                return _ended(task, RunState.FAILED, code=error.code, error=str(error), digest=digest)
+                return ended_task(task, RunState.FAILED, code=error.code, error=str(error), digest=digest)
         files = {name: data.decode() for name, data in documents if name not in PARTS}
         files |= {SOURCE: source.decode()} if source is not None else {}
         parts = {name: data for name, data in documents if name in PARTS}
@@ -181,8 +190,8 @@ class Executor:
         code, text = (str(failed.get("code")), str(failed.get("text"))) if isinstance(failed, dict) else ("", "")
         state = RunState.FAILED if found.get("state") == "failed" else RunState.DONE
         summary = {name: value for name, value in found.items() if name not in _LONG}
-        return _ended(
-            task, state, digest=digest, code=code, error=text, cpu_s=cpu_s, rows=_rows_of(found), summary=summary
+        return ended_task(
+            task, state, digest=digest, code=code, error=text, cpu_s=cpu_s, rows=rows_read(found), summary=summary
         )
 
     async def _known(self, record: BacktestRecord, digest: str) -> str | None:
@@ -193,71 +202,6 @@ class Executor:
         )
         mine = (each.id for each in ended if each.digest == digest and not each.same_as and each.id != record.id)
         return next(mine, None)
-
-    # Many runs, or windows
-
-    async def _many(self, record: BacktestRecord, task: TaskRecord, rows: str, file: str) -> TaskRecord:
-        data = await self._store.documents.get(f"{record.id}.{SETS}")
-        if data is None:
-            raise BacktestError("space: expected the sets of the sweep, they are gone")
-        sets = msgspec.msgpack.decode(data)
-        question, calendar, told = record.question, await self._calendar(), _Telling(self._store, task)
-        results: list[dict[str, object]] = []
-        cpu_s = 0.0
-        left = list(range(task.first, task.first + task.count))
-        while left:
-            works = self._works(record, rows, calendar, sets, left)
-            try:
-                async with self.child(self.job(works, question.strategy, file)) as child:
-                    async for frame in child.frames():
-                        if isinstance(frame, Found):
-                            results.append({"number": frame.number, **frame.document})
-                            left.remove(frame.number)
-                        elif isinstance(frame, Refused):
-                            if frame.number < 0:
-                                raise ChildDied(frame.code, frame.text)
-                            results.append(_refused(frame.number, sets, frame.code, frame.text))
-                            left.remove(frame.number)
-                        elif isinstance(frame, Step):
-                            await told.tell(len(results), frame.share, frame.now)
-                        elif isinstance(frame, End):
-                            cpu_s += frame.cpu_s
-                    if left:
-                        raise ChildDied("STRATEGY_FAILED", "expected a result of every run, one is missing")
-            except ChildDied as error:
-                if not left:
-                    break
-                results.append(_refused(left.pop(0), sets, error.code, str(error)))
-        runs = [(_number_of(each), each, dict[str, int]()) for each in results]
-        await self._results.write(lambda: run_rows(record.id, runs), task.begun_at)
-        return _ended(
-            task,
-            RunState.DONE,
-            cpu_s=cpu_s,
-            rows=sum(_rows_of(each) for each in results),
-            failed=sum(each.get("state") == "failed" for each in results),
-        )
-
-    @staticmethod
-    def _works(
-        record: BacktestRecord, rows: str, calendar: bytes, sets: Sequence[object], left: Sequence[int]
-    ) -> Runs | Walk:
-        options = record.question.options
-        if record.kind is Kind.SWEEP:
-            return Runs(rows, calendar, options, tuple((number, _params(sets[number])) for number in left))
-        assert record.sweep is not None  # noqa: S101 (every walk-forward has one)
-        window = sets[left[0]]
-        assert isinstance(window, dict)  # noqa: S101 (as they were written)
-        return Walk(
-            rows,
-            calendar,
-            options,
-            tuple(_params(each) for each in window["sets"]),
-            left[0],
-            tuple(window["train"]),
-            tuple(window["test"]),
-            record.sweep.objective,
-        )
 
 
 def _rows_to_store(
@@ -275,74 +219,7 @@ def _rows_to_store(
     yield from run_rows(record, [(0, document, counts)])
 
 
-def _number_of(result: Mapping[str, object]) -> int:
-    return int(str(result["number"]))
-
-
 _LONG = frozenset(("digests", "instruments", "settings", "conventions", "log"))
 
 
-class _Telling:
-    """How far a task is, into the store, at most once a second."""
-
-    def __init__(self, store: BacktestStore, task: TaskRecord) -> None:
-        self._store, self._task, self._last = store, task, 0.0
-
-    async def tell(self, done: int, share: float, now: int, equity: str = "") -> None:
-        moment = time.monotonic()
-        if moment - self._last < _TELL_S:
-            return
-        self._last = moment
-        progress = TaskProgress(self._task.number, done, share, now, time.time_ns(), equity)
-        await self._store.put_progress(self._task.id, progress)
-
-
-def _params(value: object) -> dict[str, object]:
-    assert isinstance(value, dict)  # noqa: S101 (as they were written)
-    return {str(name): each for name, each in value.items()}
-
-
-def _refused(number: int, sets: Sequence[object], code: str, text: str) -> dict[str, object]:
-    params = sets[number]
-    return {
-        "number": number,
-        "state": "failed",
-        "params": params if isinstance(params, dict) and "sets" not in params else {},
-        "error": {"code": code, "text": text},
-    }
-
-
-def _rows_of(document: dict[str, object]) -> int:
-    found = document.get("rows")
-    return found if isinstance(found, int) else 0
-
-
-def _ended(
-    task: TaskRecord,
-    state: RunState,
-    *,
-    digest: str = "",
-    same_as: str = "",
-    code: str = "",
-    error: str = "",
-    cpu_s: float = 0.0,
-    rows: int = 0,
-    failed: int = 0,
-    summary: dict[str, object] | None = None,
-) -> TaskRecord:
-    return msgspec.structs.replace(
-        task,
-        state=state,
-        ended_at=time.time_ns(),
-        digest=digest,
-        same_as=same_as,
-        code=code,
-        error=error[:2_000],
-        cpu_s=cpu_s,
-        rows=rows,
-        failed=failed,
-        summary=summary or {},
-    )
-
-
-__all__ = ["REPORT", "SETS", "SOURCE", "Executor"]
+__all__ = ["REPORT", "SOURCE", "Executor"]

@@ -14,7 +14,7 @@ import typer
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.loading import load_strategy, parameters_of
-from marketprism_application.backtesting.options import settings_of, terms_of
+from marketprism_application.backtesting.options import OPTIONS, settings_of, terms_of
 from marketprism_application.backtesting.repeatability import check_repeatable
 from marketprism_application.backtesting.runs import RunSpec
 from marketprism_application.backtesting.settings import FillMode, RunSettings
@@ -148,58 +148,36 @@ def _options(
         list[str] | None, typer.Option("--param", help="name=value of the strategy; several times.")
     ] = None,
     interval: Annotated[str, typer.Option(help="Of the bars: 1m 5m 1h 1d …; a file tells its own.")] = "",
-    fill: Annotated[str, typer.Option(help="What fills orders: bar, quote, trade or queue.")] = "bar",
+    fill: Annotated[str, typer.Option(help=OPTIONS["fill"].text)] = "bar",
     start: From = None,
     end: To = None,
     symbol: Annotated[str, typer.Option(help="The instrument of a file that does not name it.")] = "",
     venue: Annotated[str, typer.Option(help="The exchange or the market of the data.")] = "",
-    capital: Annotated[str, typer.Option(help="Money that the account begins with.")] = "1000000",
-    fee_rate: Annotated[str, typer.Option(help="Fee as a share of the value; without, the tables of orders.")] = "",
-    fee_per_lot: Annotated[str, typer.Option(help="Fee in money of each lot.")] = "",
-    multiplier: Annotated[str, typer.Option(help="Units of one lot; without, the product's own.")] = "",
-    margin_rate: Annotated[str, typer.Option(help="Margin as a share of the value; 0 asks for none.")] = "",
-    leverage: Annotated[str, typer.Option(help="Leverage of a crypto account, 1 without.")] = "",
-    price_tick: Annotated[str, typer.Option(help="Least step of a price, where the terms are not known.")] = "",
-    participation: Annotated[str, typer.Option(help="Most of a bar's volume that is filled: 0.1 of it.")] = "",
-    unlimited: Annotated[bool, typer.Option("--unlimited", help="Fill more than a quote shows.")] = False,
-    touch: Annotated[bool, typer.Option("--touch", help="A bar that only touches a limit fills it.")] = False,
-    detail: Annotated[str, typer.Option(help="tick: ticks decide between a stop and a target in one bar.")] = "",
-    slippage: Annotated[
-        str, typer.Option(help="none, ticks:1, bps:2, spread:0.5, noise:2 (ticks, seeded) or sqrt_impact:0.5.")
-    ] = "none",
-    latency: Annotated[
-        str, typer.Option(help="Until an order is there: 600ms, 09:00=5ms,21:00=20ms, measured or measured+2ms.")
-    ] = "0",
-    queue: Annotated[
-        str, typer.Option(help="Cancellations before us: risk_averse, proportional or power:2.")
-    ] = "risk_averse",
-    gap_policy: Annotated[
-        str, typer.Option(help="Gaps: ignore, no_entry, no_entry:MINUTES, flat_before_unknown or stop.")
-    ] = "no_entry",
-    funding: Annotated[
-        str, typer.Option(help="A settlement without a rate: strict (an error), assume:RATE, stored or ignore.")
-    ] = "strict",
-    expiry: Annotated[
-        str, typer.Option(help="On a contract's last day: close at its last price, settle in cash, or ignore.")
-    ] = "close",
-    roll: Annotated[
-        str, typer.Option(help="When rolls are traded: first_minutes, close:MINUTES or twap:MINUTES.")
-    ] = "first_minutes",
-    rolls: Annotated[
-        str, typer.Option(help="Files of contracts as one product: rb2405@20231220 leads from that day on.")
-    ] = "",
-    adjust: Annotated[
-        str, typer.Option(help="What a product's view is moved by at rolls: difference, ratio or none.")
-    ] = "difference",
-    depth: Annotated[int, typer.Option(help="Levels of a book that an order sweeps.")] = 20,
-    impact: Annotated[
-        int, typer.Option(help="Ticks that each further size of the best quote is worse, 0: it is waited for.")
-    ] = 0,
-    clock: Annotated[str, typer.Option(help="event, or recv: when rows were received.")] = "event",
-    seed: Annotated[int, typer.Option(help="Of ctx.random and of noise.")] = 0,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse prices off the tick, clocks, chance, files and networks.")
-    ] = False,
+    capital: Annotated[str, typer.Option(help=OPTIONS["capital"].text)] = "1000000",
+    fee_rate: Annotated[str, typer.Option(help=OPTIONS["fee_rate"].text)] = "",
+    fee_per_lot: Annotated[str, typer.Option(help=OPTIONS["fee_per_lot"].text)] = "",
+    multiplier: Annotated[str, typer.Option(help=OPTIONS["multiplier"].text)] = "",
+    margin_rate: Annotated[str, typer.Option(help=OPTIONS["margin_rate"].text)] = "",
+    leverage: Annotated[str, typer.Option(help=OPTIONS["leverage"].text)] = "",
+    price_tick: Annotated[str, typer.Option(help=OPTIONS["price_tick"].text)] = "",
+    participation: Annotated[str, typer.Option(help=OPTIONS["participation"].text)] = "",
+    unlimited: Annotated[bool, typer.Option("--unlimited", help=OPTIONS["unlimited"].text)] = False,
+    touch: Annotated[bool, typer.Option("--touch", help=OPTIONS["touch"].text)] = False,
+    detail: Annotated[str, typer.Option(help=OPTIONS["detail"].text)] = "",
+    slippage: Annotated[str, typer.Option(help=OPTIONS["slippage"].text)] = "none",
+    latency: Annotated[str, typer.Option(help=OPTIONS["latency"].text)] = "0",
+    queue: Annotated[str, typer.Option(help=OPTIONS["queue"].text)] = "risk_averse",
+    gap_policy: Annotated[str, typer.Option(help=OPTIONS["gap_policy"].text)] = "no_entry",
+    funding: Annotated[str, typer.Option(help=OPTIONS["funding"].text)] = "strict",
+    expiry: Annotated[str, typer.Option(help=OPTIONS["expiry"].text)] = "close",
+    roll: Annotated[str, typer.Option(help=OPTIONS["roll"].text)] = "first_minutes",
+    rolls: Annotated[str, typer.Option(help=OPTIONS["rolls"].text)] = "",
+    adjust: Annotated[str, typer.Option(help=OPTIONS["adjust"].text)] = "difference",
+    depth: Annotated[int, typer.Option(help=OPTIONS["depth"].text)] = 20,
+    impact: Annotated[int, typer.Option(help=OPTIONS["impact"].text)] = 0,
+    clock: Annotated[str, typer.Option(help=OPTIONS["clock"].text)] = "event",
+    seed: Annotated[int, typer.Option(help=OPTIONS["seed"].text)] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help=OPTIONS["strict"].text)] = False,
     config: Config = None,
 ) -> None:
     """The options of every command that runs a strategy; only their names, types and helps are of use."""

@@ -15,12 +15,11 @@ from pathlib import Path
 from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.loading import load_strategy, parameters_of
-from marketprism_application.backtesting.options import settings_of
 from marketprism_application.backtesting.result_tables import brief_document
 from marketprism_application.backtesting.runs import RunSpec
-from marketprism_application.backtesting.strategy import Strategy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.service import die_with_parent
+from marketprism_services.backtest.child_given import Given, Trial
 from marketprism_services.backtest.child_messages import Found, Frame, Walk
 from marketprism_services.backtest.child_walk import walk
 from marketprism_services.backtest.row_files import read_rows, write_rows
@@ -53,36 +52,24 @@ class Runner:
 
     def run(self, number: int, params: dict[str, object]) -> Result:
         """What a set has come to; one that cannot begin has failed, and the others go on."""
-        options = self.work.options.plain()
         try:
-            return self.run_one(number, self.strategy, params, options, self.selection, self.calendar)
+            return {"number": number, **self.run_one(Trial(number, params, self.selection))}
         except BacktestError as error:
             failed = {"code": str(error.code), "text": str(error)}
             return {"number": number, "params": params, "state": "failed", "error": failed}
 
-    def run_one(
-        self,
-        number: int,
-        strategy: type[Strategy],
-        params: dict[str, object],
-        options: dict[str, object],
-        selection: Selection,
-        calendar: MarketCalendar,
-        *,
-        full: bool = False,  # noqa: ARG002 (one of the service's keeps rows)
-        quiet: bool = False,  # noqa: ARG002 (one of the service's sends what it finds)
-    ) -> Result:
+    def run_one(self, trial: Trial) -> Result:
         """Run once over some rows. Raises BacktestError: it cannot begin."""
-        given = self.work.options
-        spec = RunSpec(strategy, parameters_of(strategy, params), settings_of(options), given.strategy)
-        asked = Asked(calendar, selection, ())
-        return {"number": number, **brief_document(run_limited(asked, spec, self.work.limits, strict=given.strict))}
+        options = self.work.options
+        spec = RunSpec(self.strategy, parameters_of(self.strategy, trial.params), options.settings(), options.strategy)
+        asked = Asked(self.calendar, trial.rows, ())
+        return brief_document(run_limited(asked, spec, self.work.limits, strict=options.strict))
 
     def walk(self, window: Walk) -> Result:
         """What a window of a walk-forward has come to."""
         frames: list[Frame] = []
         try:
-            walk(window, self.strategy, frames.append, self.run_one)
+            walk(window, Given.of(self.strategy, window), frames.append, self.run_one)
         except BacktestError as error:
             failed = {"code": str(error.code), "text": str(error)}
             return {"number": window.number, "state": "failed", "error": failed}

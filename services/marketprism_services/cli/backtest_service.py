@@ -41,6 +41,10 @@ def submit(
     objective: Annotated[str, typer.Option(help="What the runs of a sweep are ranked by.")] = "sharpe",
     method: Annotated[str, typer.Option(help="Of a sweep: grid, random or sobol.")] = "grid",
     samples: Annotated[int, typer.Option(help="Sets that random and sobol draw.")] = 100,
+    kernel: Annotated[
+        bool,
+        typer.Option("--kernel", help="Of a sweep: rank the sets by the strategy's signals, run the best by events."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Run what is known already.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for its end; exit 1 where it fails.")] = False,
     as_json: AsJson = False,
@@ -64,7 +68,7 @@ def submit(
             return await market.backtests.run(strategy, instruments, **fields)
         values: dict[str, object] = dict(params_of(space))
         more = {"constraint": constraint, "objective": objective, "method": method, "samples": samples}
-        return await market.backtests.sweep(strategy, instruments, values, **fields, **more)
+        return await market.backtests.sweep(strategy, instruments, values, kernel=kernel, **fields, **more)
 
     async def given_and_ended(market: MarketClient) -> tuple[Submitted, Shown | None]:
         found = await give(market)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -13,30 +13,28 @@ import pyarrow.parquet as pq
 import typer
 
 from marketprism_application.backtesting.errors import BacktestError
-from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.backtesting.loading import load_strategy, parameters_of
 from marketprism_application.backtesting.options import settings_of
 from marketprism_application.backtesting.repeatability import check_repeatable
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
-from marketprism_application.backtesting.settings import Slippage
 from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.contracts.nearest import did_you_mean
-from marketprism_application.sweeps.overfitting import plateau, verdict_of
-from marketprism_application.sweeps.run_returns import best_of, returns_of
-from marketprism_application.sweeps.shortlist import to_confirm
+from marketprism_application.sweeps.overfitting import verdict_of
+from marketprism_application.sweeps.robustness import dearer_options, dearer_rows, plateau_of
+from marketprism_application.sweeps.run_returns import best_of, returns_of, trials_digest
+from marketprism_application.sweeps.shortlist import RANKED, to_confirm
 from marketprism_application.sweeps.space import METHODS, Space
 from marketprism_application.sweeps.tpe import TpeSearch
-from marketprism_domain.trading.fees import FeeRate, FeeRule
 from marketprism_services.backtest.child_messages import Check
 from marketprism_services.backtest.child_spaces import sets_of
 from marketprism_services.backtest.objectives import objectives, value_of
+from marketprism_services.backtest.trials_file import Tried, remember, trials_before
 from marketprism_services.cli.backtest_files import json_text
 from marketprism_services.cli.backtest_options import BacktestOptions
 from marketprism_services.cli.backtest_pool import Pool, Result, pool_of
-from marketprism_services.cli.backtest_ranked import RANKED, by_kernel, confirmed
+from marketprism_services.cli.backtest_ranked import by_kernel, confirmed
 from marketprism_services.cli.backtest_rows import AsJson, Asked, Limits, MaxMemory, MaxSeconds, as_stops, rows_of
 from marketprism_services.cli.backtest_sweep_view import Counted, show_sweep
-from marketprism_services.cli.backtest_trials import Tried, remember, trials_before
 from marketprism_services.cli.options import DataDir, NatsUrl
 from marketprism_services.cli.options import settings_of as settings_of_command
 from marketprism_services.platform.exits import Exit, Stop
@@ -95,7 +93,7 @@ def sweep(
             elif ranking is None:
                 results = list(counted.through(pool.runs(sets)))
             else:
-                results = confirmed(ranking, sets, objective, pool, counted)
+                results = confirmed(ranking, sets, pool, counted)
         results.sort(key=lambda each: int(str(each["number"])))
         if not any(_is_done(each) and each.get("state") != RANKED for each in results):
             raise Stop(Exit.FAILED, f"every run has failed, the first one: {_error(results)}")
@@ -172,7 +170,7 @@ class Question:
             [None if each.get("state") == RANKED else value for each, value in zip(done, values, strict=True)]
         )
         name = f"{strategy.__module__}:{strategy.__qualname__}"
-        digest = digest_of([_tried(each) for each in results])
+        digest = trials_digest(results)
         before = trials_before(folder, name, digest)
         remember(folder, Tried(name, digest, len(results)))
         capital = float(self.options.capital)
@@ -184,7 +182,7 @@ class Question:
             "overfitting": {
                 **verdict._asdict(),
                 "trials_before": before,
-                "plateau": self._plateau(done, values, best),
+                "plateau": plateau_of(self.space(), done, values, best),
                 "net_at_double_costs": self._dearer(strategy, done[best], asked),
             },
             "objective": self.objective,
@@ -203,70 +201,18 @@ class Question:
             ],
         }
 
-    def _plateau(self, done: Sequence[Result], values: Sequence[float | None], best: int) -> float | None:
-        """Share of the sets next to the best that reach 70 % of it; None where none was tried."""
-        space = self.space()
-        by_params = {self._texts(each): value for each, value in zip(done, values, strict=True)}
-        mine = values[best]
-        if mine is None:
-            return None
-        here = dict(self._texts(done[best]))
-        near = [by_params.get(tuple(each.items())) for each in space.neighbours(here)]
-        return plateau(mine, [each for each in near if each is not None])
-
-    def _texts(self, result: Result) -> tuple[tuple[str, str], ...]:
-        """Parameters of a run as the texts of the space."""
-        params = result["params"]
-        assert isinstance(params, dict)  # noqa: S101 (a summary has them)
-        found = []
-        for each in self.space().dimensions:
-            value = params[each.name]
-            text = next((text for text in each.values if text == str(value) or _equal(text, value)), each.values[0])
-            found.append((each.name, text))
-        return tuple(found)
-
     def _dearer(self, strategy: type[Strategy], best: Result, asked: Asked) -> Decimal | None:
         """Net of the best with fees twice as high and fills a tick worse; None where it fails."""
         params = best["params"]
         assert isinstance(params, dict)  # noqa: S101 (a summary has them)
-        instruments = tuple(
-            replace(
-                data,
-                instrument=replace(
-                    data.instrument, taker=_twice(data.instrument.taker), maker=_twice(data.instrument.maker)
-                ),
-            )
-            for data in asked.selection.instruments
-        )
-        settings = settings_of(self.options.plain())
-        if settings.slippage.rule == "none":
-            settings = replace(settings, slippage=Slippage("ticks", Decimal(1)))
+        settings = settings_of(dearer_options(self.options.plain()))
         spec = RunSpec(strategy, parameters_of(strategy, params), settings, self.options.strategy)
-        result = run_backtest(replace(asked.selection, instruments=instruments), asked.calendar, spec)
+        result = run_backtest(dearer_rows(asked.selection), asked.calendar, spec)
         return None if result.failed is not None else result.net
-
-
-def _twice(rule: FeeRule) -> FeeRule:
-    return FeeRule(*(FeeRate(2 * each.by_money, 2 * each.by_volume) for each in rule))
-
-
-def _equal(text: str, value: object) -> bool:
-    try:
-        return Decimal(text) == Decimal(str(value))
-    except ArithmeticError:
-        return False
 
 
 def _is_done(result: Result) -> bool:
     return result.get("state") in ("done", "stopped", RANKED)
-
-
-def _tried(result: Result) -> list[object]:
-    """What makes a trial the same as an earlier one, whether a kernel or events have run it."""
-    days = result.get("days")
-    equity = [[day, str(worth.normalize())] for day, worth in days] if isinstance(days, list) else result.get("error")
-    params = result.get("params")
-    return [dict(sorted(params.items())) if isinstance(params, dict) else params, equity]
 
 
 def _error(results: Sequence[Result]) -> str:

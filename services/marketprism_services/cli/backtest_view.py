@@ -36,6 +36,7 @@ def show_result(result: RunResult) -> None:
         ("orders", f"{result.sent}, {len(result.fills)} fills, {_number(result.lots)} lots"),
         ("gross", _number(result.gross)),
         ("fees", _number(result.fees)),
+        *((("slippage, inside gross", _number(result.slippage)),) if result.slippage else ()),
         *((("funding", _number(result.funding)),) if result.funding else ()),
         ("net", f"{_number(result.net)} (gap exposure {gaps.share:.1%})"),
         *((name, f"{value:.6g}") for name in _SHOWN if (value := result.statistic(name)) is not None),

@@ -13,13 +13,13 @@ from marketprism_application.sweeps.run_returns import chained
 from marketprism_application.sweeps.windows import walk_forward_windows
 from marketprism_services.backtest.child_messages import Walk
 from marketprism_services.backtest.child_walk import days_of
+from marketprism_services.backtest.trials_file import Tried, remember, trials_before
 from marketprism_services.cli.backtest_files import json_text
 from marketprism_services.cli.backtest_options import BacktestOptions
 from marketprism_services.cli.backtest_pool import pool_of
 from marketprism_services.cli.backtest_rows import AsJson, Limits, MaxMemory, MaxSeconds, as_stops, rows_of
 from marketprism_services.cli.backtest_sweep import Condition, Method, Objective, Question, Samples, Workers
 from marketprism_services.cli.backtest_sweep_view import Counted, show_walk
-from marketprism_services.cli.backtest_trials import Tried, remember, trials_before
 from marketprism_services.cli.options import DataDir, NatsUrl, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 

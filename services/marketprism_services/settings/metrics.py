@@ -154,6 +154,7 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("config_version", "Version of the central configuration that this process runs with.", ()),
     # backtest
     ("backtest_open", "Runs, sweeps and walk-forwards that have not ended, 0 of an instance that does not lead.", ()),
+    ("backtest_results_waiting", "Results and ended records of backtests that the storage has not taken yet.", ()),
     ("backtest_tasks_running", "Tasks of backtests that are being done here.", ()),
     # scheduler
     ("schedule_jobs", "Jobs that are planned by this instance, 0 of one that does not lead.", ()),

@@ -1,4 +1,5 @@
-"""Alerts about jobs: runs that failed, were missed, begin late or find no room; tasks of data jobs that failed."""
+"""Alerts about jobs: runs that failed, were missed, begin late or find no room; tasks of data jobs that failed; results
+of backtests that are not stored."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ _RUNS = "marketprism_schedule_runs_total"
 _TASKS = "marketprism_data_tasks_total"
 _LATE = "marketprism_schedule_lateness_seconds"
 _WHO = 'service="scheduler",instance="scheduler-1"'
+_UNSTORED = 'marketprism_backtest_results_waiting{service="backtest",instance="backtest-1"}'
 _WAITING = f"marketprism_schedule_waiting{{{_WHO}}}"
 
 JOBS = (
@@ -110,6 +112,27 @@ JOBS = (
             ),
         ),
         rising(_TASKS, 'service="data",instance="data-1",job="download",result="failed"'),
+        "jobs",
+    ),
+    Alert(
+        "BacktestResultsWaiting",
+        _TICKET,
+        "sum(marketprism_backtest_results_waiting) > 0",
+        "2m",
+        "{{ $value }} results of backtests wait for the storage",
+        Runbook(
+            "The storage service does not take results: workers that have them wait, for ten minutes at most, and do "
+            "nothing else; then their tasks are done again. Records that have ended stay in NATS.",
+            (
+                "`marketprism status`: whether a storage service leads, and whether it reaches its store.",
+                "The log of the backtest service: `backtest.results_not_stored`, `backtest.record_not_stored`.",
+            ),
+            (
+                "Bring the storage service or its store back: what waits is stored by itself, each result once.",
+                "Where the store is full, make room: `marketprism backtest list` says which runs there are.",
+            ),
+        ),
+        (Scene({_UNSTORED: "0x4 2x40"}, "5m"), Scene({_UNSTORED: "0x4 2x4 0x40"}, "5m", 0)),
         "jobs",
     ),
 )

@@ -199,6 +199,16 @@ ELECTIONS = Dashboard(
             (("sum(marketprism_data_jobs_open)", "jobs"), ("sum(marketprism_data_tasks_running)", "tasks")),
         ),
         Panel(
+            "Backtests",
+            "Backtests that have not ended, tasks of theirs that are being done, and results that the storage has not taken.",
+            "short",
+            (
+                ("sum(marketprism_backtest_open)", "open"),
+                ("sum(marketprism_backtest_tasks_running)", "tasks"),
+                ("sum(marketprism_backtest_results_waiting)", "results that wait"),
+            ),
+        ),
+        Panel(
             "Ends of data tasks",
             "How tasks of data jobs ended, a second.",
             "cps",

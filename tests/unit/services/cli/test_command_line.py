@@ -73,7 +73,6 @@ def test_the_modules_of_commands_are_those_of_the_list() -> None:
         "backtest_stored",
         "backtest_sweep",
         "backtest_sweep_view",
-        "backtest_trials",
         "backtest_view",
         "backtest_walk",
         "backup_place",

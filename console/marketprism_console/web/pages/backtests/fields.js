@@ -6,7 +6,8 @@ import { inWord } from './shown.js';
 /** @typedef {import('../../operate/schema.js').Problem} Problem */
 /** @typedef {'run' | 'sweep' | 'walk_forward'} Kind */
 /** @typedef {{name: string, text: string, schema: any, problem: string}} Strategy */
-/** @typedef {{name: string, kind: 'text' | 'choice' | 'flag' | 'day' | 'known', choices?: string[], like?: string}} Field */
+/** @typedef {{name: string, kind: 'text' | 'choice' | 'flag' | 'day' | 'known', choices?: string[], like?: string, description?: string,
+ *   preset?: string}} Field */
 
 /** @type {Field[]} */
 export const MAIN = [
@@ -15,25 +16,19 @@ export const MAIN = [
   { name: 'interval', kind: 'choice', choices: ['1m', '5m', '15m', '30m', '1h', '1d', ''] },
   { name: 'mode', kind: 'choice', choices: ['bar', 'quote', 'trade', 'queue'] },
   { name: 'capital', kind: 'text', like: '1000000' },
-  { name: 'gap_policy', kind: 'known', choices: ['no_entry', 'no_entry:30', 'flat_before_unknown', 'stop', 'ignore'], like: 'no_entry' },
 ];
-/** Options of a run that few need; they have the names of the command line. @type {Field[]} */
-export const MORE = [
-  { name: 'fee_rate', kind: 'text', like: '0.000045' },
-  { name: 'fee_per_lot', kind: 'text' },
-  { name: 'multiplier', kind: 'text' },
-  { name: 'margin_rate', kind: 'text' },
-  { name: 'leverage', kind: 'text' },
-  { name: 'price_tick', kind: 'text' },
-  { name: 'slippage', kind: 'known', choices: ['none', 'ticks:1', 'bps:1', 'spread:0.5'], like: 'none' },
-  { name: 'latency', kind: 'text', like: '5ms' },
-  { name: 'participation', kind: 'text', like: '0.1' },
-  { name: 'queue', kind: 'known', choices: ['risk_averse', 'proportional', 'power:2'], like: 'risk_averse' },
-  { name: 'seed', kind: 'text', like: '0' },
-  { name: 'unlimited', kind: 'flag' },
-  { name: 'touch', kind: 'flag' },
-  { name: 'strict', kind: 'flag' },
-];
+/** Settings that are asked for with these, not among the others. */
+export const FIRST = ['gap_policy'];
+
+/** Fields of the settings that runs may have, of their JSON Schema; they have the names of the command line. @param {any} schema @returns {Field[]} */
+export function settingsOf(schema) {
+  return fieldsOf(schema).map(({ name, kind, choices, preset, rules, description }) => {
+    const examples = /** @type {string[]} */ (rules.examples ?? []);
+    const form = kind === 'flag' ? 'flag' : choices.length ? 'choice' : examples.length > 1 ? 'known' : 'text';
+    return { name, kind: form, choices: choices.length ? choices : examples, like: String(preset || examples[0] || ''), description, preset: String(preset) };
+  });
+}
+
 /** @type {Field[]} */
 const SWEEP = [
   { name: 'method', kind: 'choice', choices: ['grid', 'random', 'sobol'] },
@@ -44,7 +39,7 @@ const SWEEP = [
 /** What is asked besides, by what is asked for. @type {Record<Kind, Field[]>} */
 export const BESIDES = {
   run: [],
-  sweep: SWEEP,
+  sweep: [...SWEEP, { name: 'kernel', kind: 'flag' }],
   walk_forward: [...SWEEP, { name: 'train', kind: 'text', like: '60' }, { name: 'test', kind: 'text', like: '20' },
     { name: 'embargo', kind: 'text', like: '0' }, { name: 'anchored', kind: 'flag' }],
 };
@@ -77,10 +72,10 @@ export function firstOf(schema, name, kind, preset) {
 
 /**
  * The request of what is filled in, or what is wrong with it, by field.
- * @param {Kind} kind @param {Strategy} strategy @param {Record<string, string>} typed  parameters by `params.<name>`
+ * @param {Kind} kind @param {Strategy} strategy @param {Field[]} options @param {Record<string, string>} typed  parameters by `params.<name>`
  * @returns {{body: Record<string, any>, problems: Record<string, Problem>}}
  */
-export function bodyOf(kind, strategy, typed) {
+export function bodyOf(kind, strategy, options, typed) {
   const fields = fieldsOf(strategy.schema);
   const params = Object.fromEntries(fields.map((field) => [
     field.name, typed[`params.${field.name}`] ?? firstOf(strategy.schema, field.name, kind, presetText(field)),
@@ -92,12 +87,14 @@ export function bodyOf(kind, strategy, typed) {
   const body = /** @type {Record<string, any>} */ ({
     strategy: strategy.name, instruments: named.map(({ symbol }) => symbol), venue: named[0]?.venue ?? '', params: values, settings,
   });
-  for (const { name, kind: form } of [...MAIN, ...MORE]) {
+  for (const { name } of MAIN) {
     const text = (typed[name] ?? '').trim();
-    if (form === 'flag') {
-      if (text) settings[name] = true;
-    } else if (name === 'interval') body.interval = typed.interval ?? '1m';
-    else if (text) (MAIN.some((each) => each.name === name) && name !== 'gap_policy' ? body : settings)[name] = text;
+    if (name === 'interval') body.interval = typed.interval ?? '1m';
+    else if (text) body[name] = text;
+  }
+  for (const { name, kind: form } of options) {
+    const text = (typed[name] ?? '').trim();
+    if (text) settings[name] = form === 'flag' || text;
   }
   if (kind !== 'run') {
     body.space = Object.fromEntries(many.map(({ name }) => [name, spaceOf(params[name])]));

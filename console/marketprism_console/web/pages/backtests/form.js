@@ -3,13 +3,14 @@ import { html, nothing } from '../../vendor/lit.js';
 import { address, alter, go } from '../../core/address.js';
 import { ApiError, ask, change } from '../../core/api.js';
 import { Part } from '../../core/part.js';
+import { preferences } from '../../core/preferences.js';
 import { Resource } from '../../core/resource.js';
 import { fieldsOf, presetText } from '../../operate/schema.js';
 import { problemText } from '../../operate/problems_text.js';
 import { expectOffered, offered } from '../../parts/offered.js';
 import { empty, failed } from '../../parts/states.js';
 import '../../parts/instrument_search.js';
-import { BESIDES, bodyOf, fieldOf, firstOf, MAIN, MORE, PATHS, typedOf } from './fields.js';
+import { BESIDES, bodyOf, fieldOf, FIRST, firstOf, MAIN, PATHS, settingsOf, typedOf } from './fields.js';
 import { choiceName, fieldName, hintOf, kindName, t } from './text.js';
 
 /** @typedef {import('./fields.js').Kind} Kind */
@@ -29,12 +30,16 @@ class BacktestForm extends Part {
     this.problem = null;
     this.isWorking = false;
     this.filledOf = '';
+    /** @type {Field[]} */
+    this.options = [];
     /** @type {Resource<Strategy[]>} */
     this.strategies = new Resource(async (signal) => {
       await expectOffered('/backtests/strategies');
       const { of } = address.value.params;
       if (of && of !== this.filledOf) await this.#fill(of, signal);
-      return (await ask('/backtests/strategies', {}, { signal })).data;
+      const [strategies, options] = await Promise.all(['strategies', 'options'].map((each) => ask(`/backtests/${each}`, {}, { signal })));
+      this.options = settingsOf(options.data);
+      return strategies.data;
     });
   }
 
@@ -68,7 +73,9 @@ class BacktestForm extends Part {
     const bad = all.filter(({ problem }) => problem);
     const kind = this.#kind;
     const strategy = good.find(({ name }) => name === address.value.params.strategy) ?? good[0];
-    const rare = MORE.some(({ name }) => this.wrong[name]);
+    const first = this.options.filter(({ name }) => FIRST.includes(name));
+    const others = this.options.filter((each) => !first.includes(each));
+    const rare = others.some(({ name }) => this.wrong[name]);
     const unnamed = this.problem && !Object.keys(this.wrong).length ? this.problem : null;
     return html`<form class="panel backtest-form" novalidate aria-label=${t('view_new')} @submit=${this.#submit}>
         <div class="field wide"><label for="bt-kind">${t('kind')}</label>
@@ -87,9 +94,9 @@ class BacktestForm extends Part {
           <small class="dim" id="hint-instruments">${t('instruments_hint')}</small>
           <mp-instrument-search .label=${problemText('find')} .none=${problemText('none_found')} .unavailable=${problemText('no_search')}
             @chosen=${this.#chosen}></mp-instrument-search></div>
-        ${MAIN.map((field) => this.#field(field))} ${BESIDES[kind].map((field) => this.#field(field))}
+        ${[...MAIN, ...first].map((field) => this.#field(field))} ${BESIDES[kind].map((field) => this.#field(field))}
         <details class="wide" ?open=${rare}><summary>${t('more')}</summary>
-          <div class="backtest-form">${MORE.map((field) => this.#field(field))}</div></details>
+          <div class="backtest-form">${others.map((field) => this.#field(field))}</div></details>
         ${unnamed ? html`<div class="wide">${failed(unnamed)}</div>` : nothing}
         <div class="buttons wide"><button class="main" ?disabled=${this.isWorking || !strategy}>${t(`start_${kind}`)}</button></div>
       </form>
@@ -130,7 +137,7 @@ class BacktestForm extends Part {
   }
 
   /** @param {Field} field */
-  #field({ name, kind, choices = [], like = '' }) {
+  #field({ name, kind, choices = [], like = '', description = '', preset = '' }) {
     const value = this.typed[name] ?? '';
     const invalid = this.wrong[name] ? 'true' : nothing;
     if (kind === 'flag') {
@@ -138,17 +145,19 @@ class BacktestForm extends Part {
         <label><input type="checkbox" id="bt-${name}" .checked=${Boolean(value)} @change=${this.#typing} /> ${fieldName(name)}</label>
         ${this.#message(name)}</div>`;
     }
-    const chosen = name === 'interval' && this.typed.interval === undefined ? '1m' : value;
-    const hint = hintOf(name);
-    const described = hint === name ? nothing : `hint-${name}`;
+    const chosen = this.typed[name] ?? (name === 'interval' ? '1m' : preset);
+    const none = name === 'interval' ? 'ticks' : '–';
+    const known = hintOf(name);
+    const hint = known !== name ? known : preferences.value.language === 'en' ? description : '';
+    const described = hint ? `hint-${name}` : nothing;
     const input = kind === 'choice'
       ? html`<select id="bt-${name}" aria-invalid=${invalid} aria-describedby=${described} @change=${this.#typing}>
-          ${choices.map((each) => html`<option value=${each} ?selected=${each === chosen}>${choiceName(each || 'ticks')}</option>`)}</select>`
+          ${choices.map((each) => html`<option value=${each} ?selected=${each === chosen}>${choiceName(each || none)}</option>`)}</select>`
       : html`<input id="bt-${name}" maxlength="200" autocomplete="off" spellcheck="false" placeholder=${like || (kind === 'day' ? '2018-10-08' : '')}
           .value=${value} list=${choices.length ? `known-${name}` : nothing} aria-invalid=${invalid} aria-describedby=${described} @input=${this.#typing} />
           ${choices.length ? html`<datalist id="known-${name}">${choices.map((each) => html`<option value=${each}></option>`)}</datalist>` : nothing}`;
     return html`<div class="field"><label for="bt-${name}">${fieldName(name)}</label>${input} ${this.#message(name)}
-      ${hint === name ? nothing : html`<small class="dim" id="hint-${name}">${hint}</small>`}</div>`;
+      ${hint ? html`<small class="dim" id="hint-${name}">${hint}</small>` : nothing}</div>`;
   }
 
   /** @param {string} name */
@@ -194,7 +203,7 @@ class BacktestForm extends Part {
     const strategy = good.find(({ name }) => name === address.value.params.strategy) ?? good[0];
     if (!strategy || this.isWorking) return;
     this.#clear();
-    const { body, problems } = bodyOf(kind, strategy, this.typed);
+    const { body, problems } = bodyOf(kind, strategy, this.options, this.typed);
     const words = (/** @type {import('./fields.js').Problem} */ { key, values }) => (key === 'no_space' ? t('no_space') : problemText(key, values));
     this.wrong = Object.fromEntries(Object.entries(problems).map(([name, problem]) => [name, words(problem)]));
     if (!Object.keys(this.wrong).length) await this.#send(kind, body);

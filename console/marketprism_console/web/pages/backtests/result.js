@@ -136,6 +136,7 @@ class BacktestResult extends Part {
         /** @type {[string, unknown, unknown][]} */ ([
           [t('gross'), money(summary.gross), ''],
           [t('fees'), money(Number(summary.fees) ? minus('0', summary.fees) : '0'), share(summary.fees)],
+          ...(Number(summary.slippage) ? [[t('slippage'), money(minus('0', summary.slippage)), share(summary.slippage)]] : []),
           [t('funding'), money(summary.funding), share(summary.funding)],
           [t('net'), html`<b>${money(summary.net)}</b>`, share(summary.net)],
           [statTitle('turnover'), figure('turnover', turnover), ''],

@@ -13,7 +13,7 @@ import { figure, inWords, statTitle, way } from './shown.js';
 import { fieldName, t } from './text.js';
 
 /** @typedef {import('./shown.js').Shown} Shown */
-/** @typedef {{trials: number, pbo: number | null, deflated_sharpe: number | null, details: Record<string, number | null>}} Overfitting */
+/** @typedef {{trials: number, pbo: number | null, deflated_sharpe: number | null, details: Record<string, any>}} Overfitting */
 /** @typedef {{number: number, params: Record<string, any>, value: number | null}} Point */
 
 const STEP = 50;
@@ -32,6 +32,7 @@ function trust(found) {
   const known = pbo !== null || deflated !== null;
   const share = (/** @type {number | null} */ value) => (value === null ? t('unknown') : `${(value * 100).toFixed(1)}%`);
   const days = details.minimum_periods ?? null;
+  const dearer = details.net_at_double_costs ?? null;
   const needed = days === null ? t('unknown') : t('days', { count: count(Math.ceil(days)) });
   return html`<section class="panel" aria-label=${t('trust')}>
     <h3>${t('trust')}</h3>
@@ -42,6 +43,9 @@ function trust(found) {
       <div class="tile">${t('deflated')}<b>${share(deflated)}</b><small class="dim">${t('deflated_what', { trials: count(trials) })}</small></div>
       <div class="tile">${t('probabilistic')}<b>${share(details.probabilistic ?? null)}</b><small class="dim">${t('probabilistic_what')}</small></div>
       <div class="tile">${t('record_length')}<b>${needed}</b><small class="dim">${t('record_length_what')}</small></div>
+      <div class="tile">${t('plateau')}<b>${share(details.plateau ?? null)}</b><small class="dim">${t('plateau_what')}</small></div>
+      <div class="tile">${t('dearer')}<b class=${dearer === null ? '' : way(dearer)}>${dearer === null ? t('unknown') : figure('net', dearer)}</b>
+        <small class="dim">${t('dearer_what')}</small></div>
     </div></section>`;
 }
 
@@ -97,10 +101,13 @@ class BacktestSweep extends Part {
     const own = record.sweep?.objective ?? '';
     const all = [...new Set([own, ...MEASURES])];
     const columns = columnsOf(by);
+    const { ranked_by_kernel: ranked = 0, differ_from_kernel: differ = 0 } = /** @type {any} */ (record.summary);
     return html`${trust(overfitting)}
       <div class="tools"><label>${t('by')} <select @change=${(/** @type {any} */ event) => alter({ by: event.target.value })}>
         ${all.map((each) => html`<option value=${each} ?selected=${each === by}>${statTitle(each)}</option>`)}</select></label>
-        <span class="dim">${t('runs_failed', { runs: count(record.runs), failed: count(record.failed) })}</span></div>
+        <span class="dim">${t('runs_failed', { runs: count(record.runs), failed: count(record.failed) })}
+          ${ranked ? html`· ${t('by_kernel', { count: count(ranked) })}` : nothing}</span></div>
+      ${differ ? html`<p class="warn"><span aria-hidden="true">!</span> ${t('differ', { count: count(differ) })}</p>` : nothing}
       ${heatMap(points, by)}
       <h3>${t('results')}</h3>
       ${table({ label: t('results'), size: 'tall' },
@@ -112,8 +119,9 @@ class BacktestSweep extends Part {
   /** @param {Shown} record @param {any} row @param {number} n @param {string[]} columns */
   #row(record, row, n, columns) {
     const stats = row.statistics ?? {};
+    const mark = row.state === 'ranked' ? html` <small class="dim">${t('ranked')}</small>` : nothing;
     const alone = hrefOf('/backtests/new', { of: record.run_id, kind: 'run', params: JSON.stringify(row.params) });
-    return html`<tr><td class="number">${n + 1}</td><td class="wrap params">${inWords(row.params)}</td>
+    return html`<tr><td class="number">${n + 1}${mark}</td><td class="wrap params">${inWords(row.params)}</td>
       ${row.error
         ? html`<td colspan=${columns.length} class="bad wrap">${row.error.text}</td>`
         : columns.map((name) => html`<td class="number ${name === 'net' ? way(row.net) : ''}">${figure(name, stats[name] ?? row[name])}</td>`)}
