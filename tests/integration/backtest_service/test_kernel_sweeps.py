@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from typer.testing import CliRunner
 
+from marketprism_client import MarketClient
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import RemoteError
 from marketprism_services.backtest.trials_file import Tried, remember, trials_before
+from marketprism_services.cli.app import app
 from tests.support.backtest_place import NET, RUN, Place, place
 from tests.support.killed_backtests import swept_while_killed
 from tests.support.services import running
@@ -154,6 +158,21 @@ async def test_signals_have_the_limits_of_a_run(at: Place) -> None:
     for name, code in (("Hangs", "LIMIT"), ("Exits", "STRATEGY_FAILED")):
         dead = await at.made("sweep", strategy=f"odd.signals:{name}", space=SPACE, kernel=True)
         assert (dead["state"], dead["code"], dead["done"]) == ("failed", code, 0), dead["error"]
+
+
+async def test_the_client_and_the_command_ask_for_a_kernel(at: Place) -> None:
+    fields: dict[str, Any] = {"interval": "1m", "settings": RUN["settings"], "kernel": True, "force": True}
+    async with MarketClient(at.url) as market:
+        made = await market.backtests.sweep(RUN["strategy"], "ru1901", SPACE, **fields)
+        seen = await market.backtests.ended(made.run_id)
+    assert (seen.state, seen.summary["ranked_by_kernel"]) == ("done", 3)
+    space = [word for name, value in SPACE.items() for word in ("--space", f"{name}={','.join(map(str, value))}")]
+    options = [word for name, value in RUN["settings"].items() for word in ("--set", f"{name}={value}")]
+    asked = ["backtest", "submit", RUN["strategy"], "ru1901", "--interval", "1m", *space, *options, "--kernel"]
+    more = ["--force", "--wait", "--json", "--nats-url", at.url]
+    found = await asyncio.to_thread(CliRunner().invoke, app, [*asked, *more])
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout.splitlines()[-1])["summary"]["ranked_by_kernel"] == 3
 
 
 async def test_a_ranking_that_is_cancelled_ends(at: Place) -> None:
