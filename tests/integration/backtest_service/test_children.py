@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_services.backtest.child_messages import Check, End, Found, Frame, Job, Limits, Refused
+from marketprism_services.backtest.child_messages import Check, End, Found, Frame, Job, Limits, Refused, Step
 from marketprism_services.backtest.child_process import Child, ChildDied
 from marketprism_services.backtest.children import Children, ForkServerLost
 from tests.support.backtest_place import fork_servers
@@ -55,7 +55,7 @@ async def answers(
 ) -> list[Frame]:
     job = Job(Check({}), Limits(400, 60.0, 5.0), strategy, file=str(folder))
     async with Child(job, children, fresh=fresh) as child:
-        return [frame async for frame in child.frames()]
+        return [frame async for frame in child.frames() if not isinstance(frame, Step)]  # of a child that takes long
 
 
 async def seen(children: Children, folder: Path, *, fresh: bool = False) -> list[str]:
@@ -100,13 +100,14 @@ async def test_a_fresh_child_has_a_seed_of_hashes_of_its_own(folder: Path) -> No
 
 async def test_what_children_are_forks_of_may_die_which_is_no_fault_of_theirs(folder: Path) -> None:
     (folder / "waits.py").write_text("import time\ntime.sleep(60)\n")
+    others = fork_servers()
     children = Children(folder)
     job = Job(Check({}), Limits(400, 60.0, 60.0), "waits.py:Any", file=str(folder))
     async with Child(job, children) as child:
-        (server,) = fork_servers()
+        (server,) = set(fork_servers()).difference(others)
         os.kill(server, signal.SIGKILL)
         with pytest.raises(ForkServerLost):
-            assert [frame async for frame in child.frames()] == []
+            assert [frame async for frame in child.frames() if not isinstance(frame, Step)] == []
     assert len(await seen(children, folder)) == 9  # of another one
     await children.close()
-    assert fork_servers() == []
+    assert set(fork_servers()) <= set(others)
