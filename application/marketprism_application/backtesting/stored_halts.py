@@ -54,7 +54,7 @@ async def _of_product(
     async for page in all_pages(ask, question):
         for row in page.to_pylist():
             name = row["name"]
-            if name != _BEGINS and name != _STATUS and name not in _ENDS:
+            if name not in (_BEGINS, _STATUS, *_ENDS):
                 continue
             try:
                 of = msgspec.json.decode(row["data"], type=_Of)

@@ -12,6 +12,7 @@ from marketprism_application.backtesting.causality import prove_causality
 from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.context import Context
 from marketprism_application.backtesting.cursors import BarView
+from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.latency import Latency
 from marketprism_application.backtesting.result import RunResult
 from marketprism_application.backtesting.runs import RunSpec
@@ -20,6 +21,8 @@ from marketprism_application.backtesting.strategy import Strategy
 from marketprism_domain.trading.fees import FeeRate, FeeRule
 from marketprism_domain.trading.halts import HALT_RULES, Halted, halt_rule, halts_of
 from marketprism_domain.trading.margin_tiers import TierRow, tiers_of
+from marketprism_services.cli.backtest_data import with_halts
+from marketprism_services.cli.backtest_options import BacktestOptions
 from tests.support.backtests import IGNORE, RU, Act, bars, calendar, filled, ns, rows_of, run, scripted
 
 pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
@@ -191,3 +194,20 @@ def test_the_table_has_a_source_for_every_venue_and_the_rule_of_the_day() -> Non
     assert "2016-01-07" in halt_rule("cffex", "20160107").source
     assert halt_rule("cffex", "20151231").source.startswith("assumed")
     assert halt_rule("nowhere", "20240102").resting == "kept"
+
+
+def test_halts_are_given_with_files_by_symbol_or_for_all() -> None:
+    halts = "ru1901=2018-10-08 09:10/2018-10-08 09:40/cancelled, 2018-10-09 10:00/"
+    asked = BacktestOptions("x:Y", (), halts=halts).asked(RU[:1])
+    first, second = Halted(ns("09:10:00"), ns("09:40:00"), "cancelled"), Halted(ns("2018-10-09T10:00:00"))
+    assert asked.halts == (("ru1901", first), ("", second))
+    (data,) = with_halts(halted(Halted(1, 2)).instruments, (("", first), (SYMBOL, second)))
+    assert data.halts == (Halted(1, 2), first, second)
+    with pytest.raises(BacktestError, match="halts: expected one of BTC-USDT-PERP, was 'BTC-USDT'"):
+        with_halts([data], (("BTC-USDT", first),))
+
+
+@pytest.mark.parametrize("text", ["=2018-10-08/2018-10-09", "2018-10-09/2018-10-08", "2018-10-08/2018-10-09/gone"])
+def test_a_text_that_is_no_halt_is_refused(text: str) -> None:
+    with pytest.raises(BacktestError, match="halts: expected SYMBOL=BEGIN/END"):
+        BacktestOptions("x:Y", (), halts=text).asked(RU[:1])
