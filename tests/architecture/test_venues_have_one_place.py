@@ -32,6 +32,7 @@ REGISTRIES = {
     "domain/marketprism_domain/sessions/last_days.py",
     "domain/marketprism_domain/instruments/product_names.py",
     "domain/marketprism_domain/instruments/sizes.py",
+    "domain/marketprism_domain/trading/halts.py",  # what venues do with orders in a halt
     "domain/marketprism_domain/trading/volume_sides.py",
 }
 EXCEPTIONS = {

@@ -22,6 +22,7 @@ from marketprism_application.backtesting.columns import (
 from marketprism_application.backtesting.result import DecisionRow
 from marketprism_application.backtesting.runs import RunSpec, run_backtest
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.trading.halts import NO_END
 
 
 class Trial(NamedTuple):
@@ -77,6 +78,10 @@ def _noisy(data: InstrumentData, ts: int, delay: int, generator: np.random.Gener
         bars={name: _noisy_bars(each, ts - delay, generator) for name, each in data.bars.items()},
         ticks=None if data.ticks is None else _noisy_ticks(data.ticks, ts, generator),
         trades=None if data.trades is None else _noisy_trades(data.trades, ts, generator),
+        # Halts that begin later are not there, and one that goes on has no end.
+        halts=tuple(
+            each._replace(ts_to=each.ts_to if each.ts_to < ts else NO_END) for each in data.halts if each.ts_from < ts
+        ),
     )
 
 

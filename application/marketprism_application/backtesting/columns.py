@@ -14,13 +14,14 @@ from marketprism_application.backtesting.book_columns import BookColumns
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.marks import MarkColumns
 from marketprism_application.backtesting.row_columns import RowColumns
+from marketprism_domain.trading.halts import Halted
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 CHUNK: Final = 8_192
 NO_PRICE: Final = -(1 << 62)  # of a side that has none
-PHASES: Final = ("closed", "auction", "continuous", "section_end", "break")
-CLOSED, AUCTION, CONTINUOUS, SECTION_END, BREAK = range(5)
+PHASES: Final = ("closed", "auction", "continuous", "section_end", "break", "halt")
+CLOSED, AUCTION, CONTINUOUS, SECTION_END, BREAK, HALT = range(6)
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class InstrumentData:
 
     `leads`: not an instrument but a view of the contracts that led a product, for signals. `silent`: a strategy is not
     given its rows. `settlements`: settlement prices by trading day (YYYYMMDD), `settled_before`
-    those of the trading day before each.
+    those of the trading day before each. `halts`: when the venue did not let it trade.
     `release` of rows that are mapped from files takes what was read of them out of memory; it is read again on demand.
     """
 
@@ -148,6 +149,7 @@ class InstrumentData:
     silent: bool = False
     settlements: Mapping[str, Decimal] = field(default_factory=dict)
     settled_before: Mapping[str, Decimal] = field(default_factory=dict)
+    halts: tuple[Halted, ...] = ()
     release: Callable[[], None] | None = field(default=None, compare=False)
 
     def let_go(self) -> None:

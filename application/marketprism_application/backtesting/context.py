@@ -96,7 +96,7 @@ class Context:
     @property
     def orders(self) -> tuple[Order, ...]:
         """Orders that are not over."""
-        return tuple(order for market in self._desk.markets for order in market.working)
+        return tuple(order for market in self._desk.markets for order in market.open_orders)
 
     def last(self, symbol: str) -> Decimal | None:
         """The last price that was seen, None before the first."""

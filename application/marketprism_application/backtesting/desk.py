@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from marketprism_application.backtesting.account import Account, margin_at
 from marketprism_application.backtesting.clock import Clock
-from marketprism_application.backtesting.columns import CLOSED, CONTINUOUS, NO_PRICE
+from marketprism_application.backtesting.columns import CLOSED, CONTINUOUS, HALT, NO_PRICE
 from marketprism_application.backtesting.forced import average_entry, refresh_guard
 from marketprism_application.backtesting.market import Market, Order
 from marketprism_application.backtesting.orders import ENDED, Evidence, Fill, OrderKind, OrderState, TimeInForce
@@ -80,6 +80,7 @@ class Desk:
         self.payments: list[Payment] = []
         self.fronts: dict[int, Market] = {}  # of views, by rank: the contract that orders go to
         self.families: dict[int, list[Market]] = {}  # of views, by rank: the contracts that lead one after another
+        self.on_way: Callable[[Order], None] | None = None  # an order goes to a market that is halted
         self.on_order: Callable[[Order], None] | None = None
         self.on_fill: Callable[[Fill], None] | None = None
 
@@ -115,6 +116,10 @@ class Desk:
             self.end(order, OrderState.REJECTED, code)
         elif market.phase == CLOSED and order.tif is not TimeInForce.GTC and not wanted.forced:
             self.end(order, OrderState.EXPIRED, "DAY_ENDED")
+        elif market.phase == HALT:
+            market.suspended.append(order)
+            if self.on_way is not None and not wanted.forced:
+                self.on_way(order)
         else:
             market.working.append(order)
         return order
@@ -122,12 +127,10 @@ class Desk:
     def _refusal(self, order: Order) -> str:
         """Why an order is not taken, empty where it is."""
         market = order.market
-        if market.ended:
-            return "CONTRACT_EXPIRED"
-        if order.quantity_steps <= 0:
-            return "QUANTITY_NOT_POSITIVE"
-        if order.quantity_steps % market.order_step:
-            return "OFF_STEP"
+        if market.ended or (market.phase == HALT and order.ts_active <= self.now):
+            return "CONTRACT_EXPIRED" if market.ended else "HALTED"
+        if order.quantity_steps <= 0 or order.quantity_steps % market.order_step:
+            return "QUANTITY_NOT_POSITIVE" if order.quantity_steps <= 0 else "OFF_STEP"
         price = order.limit_ticks
         if price is not None and market.limit_up != NO_PRICE and price > market.limit_up:
             return "ABOVE_LIMIT"
@@ -179,8 +182,7 @@ class Desk:
         if order.state in ENDED:
             return
         order.state, order.code, order.ts_done = state, code, self.now
-        if order in order.market.working:
-            order.market.working.remove(order)
+        _take_out(order)
         if state is OrderState.REJECTED:
             self.counts[code] += 1
         if self.on_order is not None:
@@ -208,8 +210,7 @@ class Desk:
         order.filled += steps
         if order.filled == order.quantity_steps:
             order.state, order.ts_done = OrderState.FILLED, self.now
-            if order in market.working:
-                market.working.remove(order)
+            _take_out(order)
         else:
             order.state = OrderState.WORKING
         self.note(market)
@@ -269,7 +270,7 @@ class Desk:
                 order.limit_ticks = price
             order.parent, order.tag = entry.number, entry.tag
             self.orders.append(order)
-            entry.market.working.append(order)
+            (entry.market.suspended if entry.market.phase == HALT else entry.market.working).append(order)
             exits.append(order)
         for order in exits:
             order.rivals = tuple(other for other in exits if other is not order)
@@ -280,13 +281,13 @@ class Desk:
 
     def expire_day(self, market: Market) -> None:
         """The trading day is over: orders of the day end with it, and so do targets that were sent."""
-        for order in tuple(market.working):
+        for order in market.open_orders:
             if order.tif is not TimeInForce.GTC and order.ts_created <= market.day_end:
                 self.expire(order, "DAY_ENDED")
 
     def target(self, market: Market, steps: int) -> None:
-        """Send what lacks of a wanted position; while the market is closed it waits for the next opening."""
-        if market.phase == CLOSED:
+        """Send what lacks of a wanted position; while the market is closed or halted it waits for the next opening."""
+        if market.phase in (CLOSED, HALT):
             market.wanted = steps
             return
         market.wanted = None
@@ -300,7 +301,7 @@ class Desk:
 
     def force_close(self, market: Market, tag: str) -> Order:
         """A market order for all that is held, which nothing refuses."""
-        for order in tuple(market.working):
+        for order in market.open_orders:
             self.end(order, OrderState.CANCELLED, "FORCED")
         sign = -1 if market.held > 0 else 1
         return self.submit(Wanted(market, sign, abs(market.held), tif=TimeInForce.GTC, tag=tag, forced=True))
@@ -321,3 +322,10 @@ class Desk:
         if hole.ts_from <= ts < hole.ts_to:
             return "inside"
         return f"after({(ts - hole.ts_to) // 1_000_000_000} s)"
+
+
+def _take_out(order: Order) -> None:
+    """An order is matched no more."""
+    for orders in (order.market.working, order.market.suspended):
+        if order in orders:
+            orders.remove(order)

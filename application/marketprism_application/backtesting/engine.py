@@ -26,6 +26,7 @@ from marketprism_application.backtesting.book_fills import BookFills
 from marketprism_application.backtesting.clock import FAR_AWAY, Clock
 from marketprism_application.backtesting.columns import (
     CLOSED,
+    HALT,
     PHASES,
     Hole,
     Selection,
@@ -35,6 +36,7 @@ from marketprism_application.backtesting.desk import Desk
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.feeds import BarFeed, Chunks, Feed, TickFeed, TradeFeed
 from marketprism_application.backtesting.forced import forced_end, is_reached
+from marketprism_application.backtesting.halting import Halter
 from marketprism_application.backtesting.history import History
 from marketprism_application.backtesting.mark_feed import MarkFeed
 from marketprism_application.backtesting.market import Market
@@ -90,6 +92,7 @@ class Engine:
         self._by_symbol = by_symbol
         self.roller = Roller(self.desk, by_symbol, self.agenda, partial(strategy.on_roll, self.context))
         self.settler = Settler(self.desk, partial(strategy.on_funding, self.context))
+        self._halter = Halter(self.desk, self.agenda, self._tell_phase)
         self.feeds = self._all_feeds()
         if not self.feeds:
             raise NoDataError(f"data: expected rows that fill {settings.fill.value} orders, was none")
@@ -218,6 +221,7 @@ class Engine:
                 self._enter(market, passed)
             for hole in market.data.holes:
                 self._due(max(hole.ts_noticed, ts_from), GAP_RANK, market, self._notice, hole)
+            self._halter.plan(market, ts_from, ts_to)
             self.settler.plan_funding(self.agenda, market, ts_from, ts_to)
         self.roller.plan(self.selection)
 
@@ -302,7 +306,9 @@ class Engine:
 
     def _enter(self, market: Market, change: Change) -> None:
         """A market enters a phase; where the day ends, its last bar is still to come."""
-        was, market.phase = market.phase, change.phase
+        was, market.calendar_phase = market.calendar_phase, change.phase
+        if market.phase != HALT:  # a halt lies over the calendar until it ends
+            market.phase = change.phase
         if change.day_end:
             market.day_end = change.ts
             delay = self.settings.delay_of_bars if self.settings.fill is FillMode.BAR else 0
@@ -313,8 +319,12 @@ class Engine:
             self.desk.target(market, market.wanted)
         elif was == CLOSED:
             self._open_day(market, change)
-        if change.phase != was and not market.data.silent and overridden(self.strategy, "on_session"):
-            self.strategy.on_session(self.context, market.symbol, PHASES[change.phase])
+        if change.phase != was and market.phase != HALT:
+            self._tell_phase(market)
+
+    def _tell_phase(self, market: Market) -> None:
+        if not market.data.silent and overridden(self.strategy, "on_session"):
+            self.strategy.on_session(self.context, market.symbol, PHASES[market.phase])
 
     def _open_day(self, market: Market, change: Change) -> None:
         day = int(change.day)
@@ -359,6 +369,8 @@ class Engine:
 
     def _guard(self, market: Market, low: int, high: int, ts: int) -> None:
         """A row has a price near that at which the position is closed by force."""
+        if market.phase == HALT:  # nobody can be closed either, until it ends
+            return
         found = forced_end(self.account, self.markets, market)
         if found is None or not is_reached(found, market, low, high):
             return

@@ -57,6 +57,8 @@ def _of_instrument(data: InstrumentData) -> dict[str, dict[str, str]]:
             found[name] = {"": digest_of({day: str(price) for day, price in sorted(prices.items())})[:32]}
     if data.leads:
         found["leads"] = {"": digest_of([[str(part) for part in each] for each in data.leads])[:32]}
+    if data.halts:
+        found["halts"] = {"": digest_of([list(halt) for halt in sorted(data.halts)])[:32]}
     if data.funding:
         found["funding"] = {"": digest_of([[row.ts, str(row.rate), str(row.mark)] for row in data.funding])[:32]}
     return found

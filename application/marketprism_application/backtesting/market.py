@@ -24,12 +24,16 @@ class Market(PriceGrid):
     __slots__ = (
         "_day_sides",
         "_rough_margin",
+        "calendar_phase",
         "data",
         "day",
         "day_end",
         "day_text",
         "ended",
         "guarded",
+        "halted_at",
+        "halted_ns",
+        "halts",
         "held",
         "hole",
         "instrument",
@@ -46,6 +50,7 @@ class Market(PriceGrid):
         "rough_value",
         "schedule",
         "sides",
+        "suspended",
         "tick_units",
         "value",
         "view",
@@ -65,11 +70,14 @@ class Market(PriceGrid):
         self.tick_units, self.order_step = int(tick / data.unit), int(instrument.step / data.step)
         self.value = data.unit * data.step * instrument.terms.multiplier  # money of one unit of price and one step
         self.rough_value = float(self.value)
-        self.phase, self.day, self.sides, self.day_end = CLOSED, 0, 1, 0
+        self.phase = self.calendar_phase = CLOSED  # what it is in, and what it would be in without a halt
+        self.day, self.sides, self.day_end = 0, 1, 0
+        self.halts = self.halted_ns = self.halted_at = 0  # how many, how long those that are over, since when this
         self.day_text = "0"  # the trading day as YYYYMMDD
         self.last, self.ended = NO_PRICE, False
         self.limit_up = self.limit_down = NO_PRICE
         self.working: list[Order] = []
+        self.suspended: list[Order] = []  # which rest, and are not matched while it is halted
         self.held = 0  # steps, below 0 of a short
         self.wanted: int | None = None  # target that waits for the market to open
         self.hole: Hole | None = None  # the last one that was noticed
@@ -91,6 +99,11 @@ class Market(PriceGrid):
         tick = self.tick_units * self.unit
         number = int((price / tick).to_integral_value(ROUND_FLOOR if sign > 0 else ROUND_CEILING))
         return number * self.tick_units, number * tick != price
+
+    @property
+    def open_orders(self) -> tuple[Order, ...]:
+        """All orders that have not ended, those that a halt keeps from being matched too."""
+        return (*self.working, *self.suspended)
 
     @property
     def is_perpetual(self) -> bool:

@@ -93,6 +93,7 @@ class RunResult:
     series: list[tuple[int, str, str]] = field(default_factory=list)
     remarks: tuple[str, ...] = ()
     slippage: Decimal = Decimal(0)  # inside gross: what fills were worse than the rows that allowed them
+    halted: Mapping[str, float] = field(default_factory=dict)  # seconds, of each instrument that was halted
 
     @property
     def net(self) -> Decimal:
@@ -141,6 +142,7 @@ class RunResult:
             "gaps": gaps._asdict(),
             "statistics": {each.name: each.value for each in self.statistics},
             "refused_or_rounded": dict(sorted(self.counts.items())),
+            **({"halted_s": dict(self.halted)} if self.halted else {}),
             "rows": self.rows,
             "trading_days": len(self.days),
             "error": None if self.failed is None else self.failed._asdict(),

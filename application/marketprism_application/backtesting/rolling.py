@@ -47,7 +47,7 @@ class Roller:
         for rank, family in self._desk.families.items():
             if enters in family:
                 self._desk.fronts[rank] = enters
-        for order in tuple(leaves.working):
+        for order in leaves.open_orders:
             self._desk.end(order, OrderState.CANCELLED, "ROLLED")
         if not leaves.held:
             return
@@ -61,7 +61,7 @@ class Roller:
 
     def _move(self, leaves: Market, enters: Market, parts: int) -> None:
         """Move one of so many equal parts of what is still to move: two orders, each with its fee."""
-        moving = sum(order.left for order in leaves.working if order.forced)
+        moving = sum(order.left for order in leaves.open_orders if order.forced)
         left = abs(leaves.held) - moving
         step = leaves.order_step
         steps = left if parts == 1 else -(-left // parts // step) * step

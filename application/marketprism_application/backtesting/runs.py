@@ -30,6 +30,7 @@ from marketprism_application.backtesting.equity import (
 from marketprism_application.backtesting.errors import BacktestError, StrategyFailed
 from marketprism_application.backtesting.excursions import Excursions
 from marketprism_application.backtesting.gap_exposure import exposure, overlaps, tainted
+from marketprism_application.backtesting.halting import halted_time
 from marketprism_application.backtesting.identity import code_digest, data_digests, run_id, session_digests
 from marketprism_application.backtesting.orders import RoundTrip
 from marketprism_application.backtesting.result import DecisionRow, Failed, OrderRow, RunResult
@@ -219,6 +220,11 @@ class _Account:
             engine.context.series,
             (*remarks, *of_terms, *more),
             desk.slippage,
+            {
+                f"{each.venue}.{each.symbol}": halted_time(each, engine.clock.now) / 1e9
+                for each in engine.markets
+                if each.halts
+            },
         )
 
     def _orders(self) -> list[OrderRow]:

@@ -108,7 +108,7 @@ class Settler:
     def _expire(self, market: Market, settlement: Decimal | None) -> None:
         """A contract has ended: what is held is closed at its last price, or settled in cash at the delivery price."""
         market.ended = True
-        for order in tuple(market.working):
+        for order in market.open_orders:
             self._desk.expire(order, "CONTRACT_EXPIRED")
         if not market.held or market.last == NO_PRICE:
             return

@@ -142,6 +142,7 @@ def _check(market: Market, settings: RunSettings) -> None:
         (not instrument.terms.inverse, "a linear contract"),
         (settings.funding == "ignore" or not (data.funding or market.is_perpetual), "no funding"),
         (settings.expiry == "ignore" or not _ends(data), "rows that end before the contract does"),
+        (not data.halts, "no halts"),
         (not data.leads and not data.silent, "a contract that can be traded"),
         (not data.settlements and not data.settled_before, "days that are valued at their last price"),
         (one == int(one) and int(one) % market.order_step == 0, "whole quantities that can be ordered"),

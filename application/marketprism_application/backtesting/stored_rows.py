@@ -19,6 +19,7 @@ from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.market import PERPETUAL
 from marketprism_application.backtesting.paid_rates import PaidRates
 from marketprism_application.backtesting.settings import FillMode
+from marketprism_application.backtesting.stored_halts import stored_halts
 from marketprism_application.backtesting.stored_pages import BarPages, Head, TickPages
 from marketprism_application.backtesting.tables import Steps, holes_of
 from marketprism_application.contracts.failures import AnswerError, Code
@@ -40,6 +41,7 @@ from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.trade import Trade
 from marketprism_domain.sessions.calendar import AlwaysOpen
 from marketprism_domain.sessions.trading_days import china_date, day_of, day_text
+from marketprism_domain.trading.halts import Halted
 from marketprism_domain.values import BookLevel
 
 Ask: TypeAlias = Callable[[Question], Awaitable[pa.Table]]
@@ -164,7 +166,8 @@ async def stored_instrument(
         gaps += cast("list[Gap]", _records(GAP, page))
     beside = await _beside(ask, head, asked)
     last_day = await _last_day(ask, head.venue, head.symbol)
-    return await asyncio.to_thread(_columns, _Found(head, bars, ticks, gaps, beside, last_day), interval, terms)
+    halts = await stored_halts(ask, head.venue, head.symbol, asked.ts_from, asked.ts_to)
+    return await asyncio.to_thread(_columns, _Found(head, bars, ticks, gaps, beside, last_day, halts), interval, terms)
 
 
 class _Found(NamedTuple):
@@ -176,6 +179,7 @@ class _Found(NamedTuple):
     gaps: list[Gap]
     beside: _Beside
     last_day: str
+    halts: tuple[Halted, ...]
 
 
 class _Beside(NamedTuple):
@@ -246,6 +250,7 @@ def _columns(found: _Found, interval: str, terms: Terms) -> InstrumentData:
         funding=beside.funding,
         settlements=settled,
         settled_before=before,
+        halts=found.halts,
     )
 
 

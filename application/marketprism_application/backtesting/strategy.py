@@ -67,7 +67,7 @@ class Strategy:
         """Called when a gap is noticed, which is after it."""
 
     def on_session(self, ctx: Context, symbol: str, phase: str) -> None:
-        """Called at each change of the market: auction, continuous, break, closed, day_end."""
+        """Called at each change of the market: auction, continuous, break, halt, closed, day_end."""
 
     def on_universe(self, ctx: Context, days: list[DayOf]) -> Iterable[str] | None:
         """Called when a trading day is over, with that day of every instrument that had rows in it by then.

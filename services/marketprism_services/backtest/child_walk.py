@@ -103,6 +103,7 @@ def rows_of_days(rows: Selection, days: Iterable[str]) -> Selection:
             replace(
                 cut,
                 holes=tuple(hole for hole in data.holes if hole.ts_to > first and hole.ts_from < last),
+                halts=tuple(halt for halt in data.halts if halt.ts_to > first and halt.ts_from < last),
                 funding=tuple(row for row in data.funding if first <= row.ts <= last),
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +34,7 @@ from marketprism_application.backtesting.tables import (
     ticks_of_records,
     trades_of_rows,
 )
+from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import SourceError
 from marketprism_application.integrity.bar_rows import BarRows, joined
 from marketprism_application.integrity.catalogue import BARS, FUNDING, TRADES
@@ -46,6 +47,7 @@ from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.trading_days import day_of, utc_day_text
+from marketprism_domain.trading.halts import Halted
 from marketprism_services.cli.backtest_recordings import ReadRecordings, read_recordings
 from marketprism_services.cli.options import settings_of
 from marketprism_services.wiring.sources import source_of
@@ -69,6 +71,7 @@ class DataAsked:
     config: Path | None = None
     rolls: str = ""
     adjust: str = "difference"
+    halts: tuple[tuple[str, Halted], ...] = ()  # each of a symbol, of all where that is empty
 
     @property
     def wants_ticks(self) -> bool:
@@ -110,7 +113,7 @@ class FileRows:
             if data.instrument.key in found:
                 raise BacktestError(f"data: expected {data.instrument.symbol} once, was in a recording and in a file")
             found[data.instrument.key] = data
-        instruments = tuple(found[key] for key in sorted(found))
+        instruments = with_halts([found[key] for key in sorted(found)], self._asked.halts)
         if not self._asked.rolls:
             return Selection(instruments)
         product = product_of(instruments[0].instrument.symbol)
@@ -254,6 +257,21 @@ class FileRows:
 
     def _instrument(self, venue: str, symbol: str, day: str) -> Instrument:
         return instrument_of(venue, symbol, day_of(day), self._asked.terms)
+
+
+def with_halts(found: Sequence[InstrumentData], halts: Sequence[tuple[str, Halted]]) -> tuple[InstrumentData, ...]:
+    """The rows with the halts that are given for them, beside those that they have; a halt without a symbol is of all.
+
+    Raises:
+        BacktestError: a symbol that there is not.
+    """
+    symbols = [data.instrument.symbol for data in found]
+    for symbol, _ in halts:
+        if symbol and symbol not in symbols:
+            near = did_you_mean(symbol, symbols)
+            raise BacktestError(f"halts: expected one of {', '.join(symbols)}, was {symbol!r}{near}")
+    mine = [tuple(halt for of, halt in halts if of in ("", symbol)) for symbol in symbols]
+    return tuple(replace(data, halts=(*data.halts, *given)) for data, given in zip(found, mine, strict=True))
 
 
 def instrument_of(venue: str, symbol: str, on: date, given: TermsGiven) -> Instrument:

@@ -22,8 +22,9 @@ from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import SourceError
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.instruments.exchange_codes import CHINESE_VENUES, venue_of_code
+from marketprism_domain.trading.halts import CANCELLED, KEPT, NO_END, Halted
 from marketprism_services.cli.backtest_data import DataAsked
-from marketprism_services.cli.clocks import zone_of_symbol
+from marketprism_services.cli.clocks import Zone, zone_of_symbol
 from marketprism_services.cli.options import Config, From, To
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -69,6 +70,7 @@ class BacktestOptions:
     adjust: str = "difference"
     depth: int = 20
     impact: int = 0
+    halts: str = ""
 
     def plain(self) -> dict[str, object]:
         """The options as values of JSON."""
@@ -125,7 +127,24 @@ class BacktestOptions:
             Path(self.config) if self.config else None,
             self.rolls,
             self.adjust,
+            _halts(self.halts, zone),
         )
+
+
+def _halts(text: str, zone: Zone) -> tuple[tuple[str, Halted], ...]:
+    """Halts as `SYMBOL=BEGIN/END/cancelled, …`, with the symbol of each, empty for all; the last part is the notice's
+    own word on resting orders. Raises BacktestError: a text that is none."""
+    found = []
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        symbol, sign, times = part.rpartition("=")
+        begin, _, rest = times.partition("/")
+        end, _, resting = rest.partition("/")
+        ts_from, ts_to = zone.instant(begin, "halts"), zone.instant(end or None, "halts")
+        is_wrong = ts_from is None or (sign and not symbol) or resting not in ("", KEPT, CANCELLED)
+        if is_wrong or ts_from is None or (ts_to or NO_END) <= ts_from:
+            raise BacktestError(f"halts: expected SYMBOL=BEGIN/END or BEGIN/END/cancelled, was {part!r}")
+        found.append((symbol, Halted(ts_from, ts_to or NO_END, resting)))
+    return tuple(found)
 
 
 def params_of(texts: list[str]) -> dict[str, str]:
@@ -172,6 +191,9 @@ def _options(
     expiry: Annotated[str, typer.Option(help=OPTIONS["expiry"].text)] = "close",
     roll: Annotated[str, typer.Option(help=OPTIONS["roll"].text)] = "first_minutes",
     rolls: Annotated[str, typer.Option(help=OPTIONS["rolls"].text)] = "",
+    halts: Annotated[
+        str, typer.Option(help="Times without trading: SYMBOL=BEGIN/END, or BEGIN/END/cancelled, with commas between.")
+    ] = "",
     adjust: Annotated[str, typer.Option(help=OPTIONS["adjust"].text)] = "difference",
     depth: Annotated[int, typer.Option(help=OPTIONS["depth"].text)] = 20,
     impact: Annotated[int, typer.Option(help=OPTIONS["impact"].text)] = 0,

@@ -10,7 +10,7 @@ from marketprism_application.backtesting.columns import Selection
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.stored_rows import stored_rows
 from marketprism_client import MarketClient
-from marketprism_services.cli.backtest_data import DataAsked, instrument_of
+from marketprism_services.cli.backtest_data import DataAsked, instrument_of, with_halts
 from marketprism_services.cli.backtest_options import BacktestOptions
 from marketprism_services.cli.options import ask, nats_of
 
@@ -37,4 +37,5 @@ async def read_stored(market: MarketClient, symbols: Sequence[str], asked: DataA
     def terms(venue: str, symbol: str, on: date) -> Instrument:
         return instrument_of(venue, symbol, on, asked.terms)
 
-    return await stored_rows(market.ask, symbols, asked.rows, terms)
+    found = await stored_rows(market.ask, symbols, asked.rows, terms)
+    return Selection(with_halts(found.instruments, asked.halts), found.rolls)

@@ -49,6 +49,11 @@ def show_result(result: RunResult) -> None:
             if gaps.net_low != gaps.net_high
             else ()
         ),
+        *(
+            (("halted", ", ".join(f"{name} {value:g} s" for name, value in result.halted.items())),)
+            if result.halted
+            else ()
+        ),
         *((("refused or rounded", _named(result.counts)),) if result.counts else ()),
         ("run id", result.run_id),
     ]

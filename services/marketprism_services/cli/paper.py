@@ -233,7 +233,20 @@ async def _is_read(market: MarketClient) -> bool:
 
 
 # What a store, a past or a product's view gives does not reach a run on paper.
-_NOT_HERE = ("start", "end", "symbol", "detail", "funding", "expiry", "roll", "rolls", "adjust", "depth", "impact")
+_NOT_HERE = (
+    "start",
+    "end",
+    "symbol",
+    "detail",
+    "funding",
+    "expiry",
+    "roll",
+    "rolls",
+    "halts",
+    "adjust",
+    "depth",
+    "impact",
+)
 paper = with_run_options(_paper, without=_NOT_HERE, instead=_options, of_files=False)
 
 __all__ = ["PublishedRows", "paper"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 
@@ -12,13 +13,16 @@ from marketprism_application.backtesting.book_columns import REPLACES, UPDATES
 from marketprism_application.backtesting.errors import NoDataError
 from marketprism_application.backtesting.instruments import Instrument
 from marketprism_application.backtesting.settings import FillMode
+from marketprism_application.backtesting.stored_halts import stored_halts
 from marketprism_application.backtesting.stored_rows import RowsAsked, stored_rows
-from marketprism_application.contracts.kinds import BAR, FUNDING_RATE, GAP, ORDERBOOK, TICK, TRADE
+from marketprism_application.contracts.kinds import BAR, EVENT, FUNDING_RATE, GAP, INSTRUMENT, ORDERBOOK, TICK, TRADE
 from marketprism_application.contracts.questions import Dominant, Instruments, Question, Records
 from marketprism_application.queries.arrow_tables import schema_of
 from marketprism_application.queries.continuous import ROLLS
 from marketprism_client import MarketClient
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.sessions.trading_days import NANOS_PER_DAY
+from marketprism_domain.trading.halts import Halted
 from marketprism_domain.values import BookLevel
 from marketprism_services.cli.backtest_data import DataAsked
 from marketprism_services.cli.backtest_stored import read_stored
@@ -113,7 +117,9 @@ async def test_a_perpetual_has_its_rates_its_book_and_its_trades() -> None:
             terms = {"venue": "binance", "symbol": "BTC-USDT-PERP", "expire_day": "20240105"}
             return pa.Table.from_pylist([terms, {**terms, "symbol": "BTC-USDT-PERP-2"}])
         assert isinstance(question, Records)
-        of = next(each for each in (TICK, ORDERBOOK, TRADE, FUNDING_RATE, GAP) if each.name == question.kind)
+        of = next(
+            each for each in (TICK, ORDERBOOK, TRADE, FUNDING_RATE, GAP, INSTRUMENT) if each.name == question.kind
+        )
         return pa.Table.from_pylist([each._asdict() for each in rows.get(of.name, ())], schema_of(of.name))
 
     asked = RowsAsked("", FillMode.QUEUE)
@@ -125,6 +131,37 @@ async def test_a_perpetual_has_its_rates_its_book_and_its_trades() -> None:
     assert (found.books.prices * float(found.unit)).round(2).tolist() == [99.5, 100.0, 99.5]
     assert found.trades.taker.tolist() == [-1]  # the one beside the book is left out
     assert found.instrument.last_day == "20240105"
+    assert found.halts == (Halted(OPENED + 2 * MINUTE, OPENED + 4 * MINUTE),)
+
+
+async def test_halts_of_a_product_are_those_of_its_counter() -> None:
+    """A halt ends with the next word of trading, of the same product; words about others are none."""
+    words = [
+        (1, "MarketStatusReceived", {"product": "rb", "status": "continuous"}),
+        (2, "MarketHalted", {"product": "cu", "reason": "cu: break"}),
+        (3, "MarketHalted", {"product": "rb", "reason": "rb: break where the table says continuous"}),
+        (4, "MarketStatusReceived", {"product": "rb", "status": "auction_order"}),
+        (5, "TradingSessionOpened", {"product": "cu", "section": 2}),
+        (6, "MarketStatusReceived", {"product": "RB", "status": "continuous"}),
+        (7, "TradingSessionResumed", {"product": "rb", "section": 2}),
+        (8, "DataGapDetected", {"product": "rb"}),
+    ]
+    stored = [
+        SAMPLES["event"]._replace(venue="shfe", symbol="", ts_event=OPENED + n * MINUTE, name=name, data=data)
+        for n, name, data in words
+    ]
+    asked: list[Records] = []
+
+    async def ask(question: Question) -> pa.Table:
+        assert isinstance(question, Records)
+        asked.append(question)
+        rows = [{**each._asdict(), "data": json.dumps(each.data)} for each in stored]
+        return pa.Table.from_pylist(rows).select(list(question.fields))
+
+    found = await stored_halts(ask, "shfe", "rb2505", OPENED, OPENED + 60 * MINUTE)
+    assert found == (Halted(OPENED + 3 * MINUTE, OPENED + 6 * MINUTE),)
+    assert [(each.kind, each.symbol, each.venue) for each in asked] == [(EVENT.name, "", "shfe")]
+    assert asked[0].ts_from == OPENED - NANOS_PER_DAY
 
 
 def recorded(kind: str, seq: int, **fields: object) -> object:
@@ -149,6 +186,10 @@ RECORDED: dict[str, list[object]] = {
             asks=(BookLevel(Decimal(100), Decimal(1)),),
         ),
         recorded("orderbook", 2, form="update", bids=(BookLevel(Decimal("99.5"), Decimal(0)),), asks=()),
+    ],
+    "instrument": [
+        recorded("instrument", seq, status=status)
+        for seq, status in ((1, "trading"), (2, "halted"), (3, "halted"), (4, "trading"))
     ],
     "trade": [
         recorded("trade", seq, price=Decimal("99.5"), quantity=Decimal(1), side="sell", off_book=off)

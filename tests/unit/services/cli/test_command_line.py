@@ -68,6 +68,7 @@ def test_the_modules_of_commands_are_those_of_the_list() -> None:
         "backtest_options",
         "backtest_pool",
         "backtest_ranked",
+        "backtest_recordings",
         "backtest_rows",
         "backtest_service",
         "backtest_stored",
