@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 from marketprism_services.cli.backtest import backtest
 from marketprism_services.platform.exits import Exit, Stop
 from tests.support.backtests import RU
+from tests.support.recordings import part_of
 
 pytest.importorskip("numba", reason="the extra `fast` is not installed: make setup does")
 pytestmark = pytest.mark.xdist_group("backtest")  # one process reads the recordings
 
+Days = tuple[str, ...]
 AVERAGE = "examples.double_average:DoubleAverage"
 SPACE = ("--param", "fast=5:20:5", "--param", "slow=30,60")
 LIAR = """
@@ -34,8 +36,15 @@ class Silent(DoubleAverage):
 """
 
 
-def sweep(strategy: str, *more: str, data: Path) -> str:
-    call = ("sweep", strategy, str(RU[0]), "--interval", "1m", "--fee-rate", "0.000045", "--multiplier", "10")
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
+    """Three days of ru1901, of which each command reads every tenth row anew."""
+    folder = tmp_path_factory.mktemp("days")
+    return tuple(str(part_of(path, folder, slice(0, None, 10))) for path in RU)
+
+
+def sweep(strategy: str, *more: str, days: Days, data: Path) -> str:
+    call = ("sweep", strategy, *days, "--interval", "1m", "--fee-rate", "0.000045", "--multiplier", "10")
     result = CliRunner().invoke(backtest, [*call, "--gap-policy", "ignore", *SPACE, *more, "--data-dir", str(data)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -43,16 +52,16 @@ def sweep(strategy: str, *more: str, data: Path) -> str:
     return result.stdout
 
 
-def found_by(strategy: str, *more: str, data: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(sweep(strategy, *more, "--json", data=data).splitlines()[-1])
+def found_by(strategy: str, *more: str, days: Days, data: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(sweep(strategy, *more, "--json", days=days, data=data).splitlines()[-1])
     return found
 
 
 @pytest.mark.parametrize("objective", ["net", "sharpe"])
-def test_it_says_what_a_sweep_of_events_says(objective: str, tmp_path: Path) -> None:
+def test_it_says_what_a_sweep_of_events_says(objective: str, days: Days, tmp_path: Path) -> None:
     more = ("--objective", objective)
-    events = found_by(AVERAGE, *more, data=tmp_path)
-    ranked = found_by(AVERAGE, *more, "--kernel", data=tmp_path)  # the same trials: they count once
+    events = found_by(AVERAGE, *more, days=days, data=tmp_path)
+    ranked = found_by(AVERAGE, *more, "--kernel", days=days, data=tmp_path)  # the same trials: they count once
     assert (events["ranked_by_kernel"], ranked["ranked_by_kernel"], ranked["differ_from_kernel"]) == (0, 3, 0)
     same = ("trials", "deflated_sharpe", "pbo", "overfitting", "runs", "failed", "digest", "best")
     assert {name: ranked[name] for name in same} == {name: events[name] for name in same}
@@ -64,15 +73,15 @@ def test_it_says_what_a_sweep_of_events_says(objective: str, tmp_path: Path) -> 
 
 
 def test_signals_of_another_strategy_than_its_callbacks_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    days: Days, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "liar.py").write_text(LIAR)
     more = ("--objective", "net", "--kernel")
-    found = found_by("liar:Liar", *more, data=tmp_path)
+    found = found_by("liar:Liar", *more, days=days, data=tmp_path)
     assert found["differ_from_kernel"] == 5
     assert found["best"]["state"] == "done"
-    text = " ".join(sweep("liar:Liar", *more, data=tmp_path).split())
+    text = " ".join(sweep("liar:Liar", *more, days=days, data=tmp_path).split())
     assert "`signals` is another strategy 5" in text
 
 
@@ -86,10 +95,10 @@ def test_signals_of_another_strategy_than_its_callbacks_are_told(
     ],
 )
 def test_what_a_kernel_cannot_rank_is_refused(
-    strategy: str, more: tuple[str, ...], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    strategy: str, more: tuple[str, ...], text: str, days: Days, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "silent.py").write_text(SILENT)
     with pytest.raises(Stop, match=text) as stop:
-        sweep(strategy, *more, "--kernel", data=tmp_path)
+        sweep(strategy, *more, "--kernel", days=days, data=tmp_path)
     assert stop.value.code in (Exit.USAGE, Exit.INPUT)
