@@ -43,7 +43,7 @@ FIXTURES = Path(os.environ.get("MARKETPRISM_FIXTURES", ROOT.parent / "shared" / 
 
 
 # Groups that one worker runs one after the other, the longest first: what begins last must not be what takes longest.
-_FIRST = ("e2e", "console", "clickhouse", "venues", "cluster", "attacks", "gateway", "backtest")
+_FIRST = ("e2e", "clickhouse", "console", "desks", "sites", "venues", "cluster", "attacks", "gateway", "backtest")
 
 
 @pytest.hookimpl(trylast=True)

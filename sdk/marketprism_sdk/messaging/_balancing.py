@@ -121,12 +121,11 @@ class LeaderClient:
             asking.cancel()
 
     async def _anybody(self, timeout_s: float) -> str | None:
-        """An instance that answers: the leader, or one that names it. Raises NoResponders, NotConnected."""
+        """An instance that answers: the leader, or one that names it. None where that is not known so: the call itself
+        says why."""
         try:
             name = await self._calls.call(self._service, PING, timeout_s=min(timeout_s, self._look_s))
-        except (NoResponders, NotConnected):
-            raise
-        except SdkError:  # it hangs, or is of a kind that has no such method: the call itself will say so
+        except SdkError:
             return None
         return name if isinstance(name, str) else None
 

@@ -30,8 +30,11 @@ pytestmark = [
 ]
 
 SPACE = {"fast": [5, 10, 15, 20], "slow": [30, 60]}
-SIGNALS = """
+ROOT = Path(__file__).parents[3]
+SIGNALS = f"""
+import sys
 import time
+sys.path.append({str(ROOT)!r})
 from examples.double_average import DoubleAverage
 
 class Liar(DoubleAverage):

@@ -105,7 +105,8 @@ async def test_jobs_make_verify_drill_and_thin_out_backups(asking: Asking, tmp_p
     made = [first.output, second.output]
     assert (made[0]["product"], made[0]["schema"]) == ("1.2", MIGRATIONS[-1].number)
     assert 500 < made[0]["rows"] <= made[1]["rows"]
-    assert made[1]["written_bytes"] < made[0]["written_bytes"] / 3
+    # What streams have got since, and parts that were merged meanwhile, are written anew.
+    assert made[1]["written_bytes"] < 0.75 * made[0]["written_bytes"]
     assert made[0]["streams"] > 3
     status = await asking.status()
     assert [each["backup"] for each in status["backups"]] == [made[0]["backup"], made[1]["backup"]]

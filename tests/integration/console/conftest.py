@@ -20,15 +20,6 @@ HOLE = ("14:10:20", "14:16:40")  # of the last day: rows that a test leaves out
 EVERY = 3  # rows of these recordings: pages show as much, and two thirds of the work are left out
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules that look at `futures` come last: it does not run, idle, beside those that do not."""
-    here = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
-    late = {items[place].path for place in here if "futures" in getattr(items[place], "fixturenames", ())}
-    ordered = sorted((items[place] for place in here), key=lambda item: item.path in late)
-    for place, item in zip(here, ordered, strict=True):
-        items[place] = item
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Of one module: while it runs, no other loop can be begun in its thread."""

@@ -12,7 +12,7 @@ from marketprism_application.contracts.access_records import ApiKey, Grant, Role
 from tests.integration.console.signed_side import Doors, doors, enter, faults, signed_in
 from tests.support.console import Viewer, viewer
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(240)]
 VIEWS = ("users", "roles", "keys", "sessions", "limits")
 HOSTILE = "<img src=x onerror=alert(1)> ليفِ =HYPERLINK(0) " + "长" * 80
 

@@ -13,7 +13,7 @@ from tests.integration.console.operating_side import Desk, Job, at_desk, desk
 from tests.support.console import Viewer
 
 __all__ = ["desk"]
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 START = "/commands?c=jobs/Start"
 
 

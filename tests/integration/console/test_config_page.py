@@ -17,7 +17,7 @@ from tests.integration.console.signed_side import faults, signed_in
 from tests.support.console import Viewer
 
 __all__ = ["at"]
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(240)]
 REASON = "<img src=x onerror=alert(1)> =1+1 \u202etoo few"
 
 

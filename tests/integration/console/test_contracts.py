@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.console import Site, running_site, viewer
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("sites"), pytest.mark.timeout(300)]
 
 UNTIL = "09:30:00"  # of each day, so that it costs little
 # Recordings of two contracts of apples. That the later one leads, no recording has: its open interest is raised on the

@@ -19,7 +19,7 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from tests.e2e.simulated_venue import simulated
 from tests.support.console import Site, Viewer, running_site, viewer
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("sites"), pytest.mark.timeout(300)]
 
 SWAP = "BTC-USDT-PERP"
 PAGE = f"/market/okx.{SWAP}"

@@ -14,7 +14,7 @@ from tests.integration.console.operating_side import at_desk
 from tests.integration.console.signed_side import beside, faults
 from tests.support.console import Viewer
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 
 DAY = "20190305"  # its night session begins with the hole
 CHECK = {"venue": "shfe", "symbols": ["cu1905"], "interval": "1m"}

@@ -16,7 +16,7 @@ from tests.integration.console.signed_side import beside, faults
 from tests.integration.data.data_side import DataSide, data_side_of
 from tests.support.downloads import LISTED, MINUTE, symbol_of
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 
 DAY_MINUTES = 1_440
 HOLE = (600, 800)  # minutes of the first day that are not downloaded

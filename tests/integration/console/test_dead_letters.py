@@ -9,7 +9,7 @@ from tests.integration.console.operating_side import Desk, at_desk, desk
 from tests.support.console import Viewer
 
 __all__ = ["desk"]
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 PATH = "/dead-letters"
 
 

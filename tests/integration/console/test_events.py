@@ -20,7 +20,7 @@ from tests.integration.console.operating_side import Desk, at_desk, desk
 from tests.support.console import LANGUAGES
 
 __all__ = ["desk"]
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 ROWS = "mp-live-events tbody tr"
 FROM = 1_539_047_100_000_000_000  # 2018-10-09 09:05 China time
 

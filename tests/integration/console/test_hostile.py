@@ -25,7 +25,7 @@ from tests.contract.test_codec import SAMPLES
 from tests.support.console import Site, running_site, viewer
 from tests.support.console_feed import publish
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("sites"), pytest.mark.timeout(300)]
 
 HOUR = 3_600 * 10**9
 NAMES = (

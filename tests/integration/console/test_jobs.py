@@ -23,7 +23,7 @@ from tests.support.console import Viewer
 from tests.support.scheduled import Place, Worker, job_of
 from tests.support.services import running
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 
 BUILT_IN = {
     "note": job_of(trigger="manual", body={"text": "noted"}, note="What it is told is noted."),

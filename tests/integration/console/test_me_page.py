@@ -11,7 +11,7 @@ from tests.integration.api.access_side import PASSWORD
 from tests.integration.console.signed_side import Doors, doors, faults, signed_in
 from tests.support.console import viewer
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 NAME = "=cmd|' /C calc'!A0 <b onclick=alert(1)>"
 
 

@@ -29,7 +29,7 @@ from tests.integration.console.signed_side import beside, faults
 from tests.support.console import LANGUAGES, Viewer
 from tests.support.services import running
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 
 ORDER = "/orders?instrument=binance.BTC-USDT-PERP&side=buy&type=limit&by=quantity&margin_mode=isolated"
 FILLED = f"{ORDER}&price=60000.05&amount=0.5&leverage=10&stop_share=1.9&take_share=4&prices=61234.5&funding_rate=0.01"

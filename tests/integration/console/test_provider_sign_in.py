@@ -14,7 +14,7 @@ from tests.integration.api.oidc_side import Provider
 from tests.integration.console.signed_side import Doors, doors, faults
 from tests.support.console import viewer
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 LABEL = "The <b>desk</b>'s login"
 
 

@@ -18,7 +18,7 @@ from tests.integration.console.signed_side import Doors, beside, faults, signed_
 from tests.integration.rules.rules_side import recorded, rules_place
 from tests.support.console import Viewer
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(240)]
 RULES = "/api/v1/rules"
 REASON = "<img src=x onerror=alert(1)> =1+1 \u202etoo few"
 

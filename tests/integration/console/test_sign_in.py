@@ -14,7 +14,7 @@ from tests.integration.api.access_side import PASSWORD
 from tests.integration.console.signed_side import Doors, doors, enter, faults, signed_in
 from tests.support.console import viewer
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("desks"), pytest.mark.timeout(180)]
 LIVE = "document.querySelector('.connection').classList.contains('live')"
 
 

@@ -140,7 +140,7 @@ async def test_what_cannot_be_is_refused_by_its_field(side: DataSide, subtests: 
 
 async def test_a_job_is_cancelled_within_a_second_and_its_rows_stay(tmp_path: Path) -> None:
     async with data_side_of(tmp_path, share=0.2) as side:
-        span = {"ts_from": LISTED, "ts_to": LISTED + 100_000 * MINUTE}
+        span = {"ts_from": LISTED, "ts_to": LISTED + 400_000 * MINUTE}
         begun = await side.begun("downloads", venue="binance", symbols=[symbol_of(side.venue)], interval="1m", **span)
         await side.until(begun.id, lambda job: job.rows > 0)
         await side.ask("cancel", id=begun.id)
