@@ -34,12 +34,8 @@ ADAPTERS = ["memory", "chdb", "remote", SERVER, NATIVE]
 
 async def engine_of(request: pytest.FixtureRequest, name: str, path: Path) -> Engine:
     """An engine with nothing in it."""
-    engine: Engine
-    if name == "native":
-        engine = await NativeEngine.open(request.getfixturevalue("clickhouse_native_url"))
-    elif name == "clickhouse":
-        engine = await ClickHouseEngine.open(request.getfixturevalue("clickhouse_url"))
-    else:
+    engine = await _server_of(request, name)
+    if engine is None:
         return await ChdbEngine.open(path)
     await engine.execute("DROP DATABASE IF EXISTS market SYNC")
     return engine
@@ -47,14 +43,17 @@ async def engine_of(request: pytest.FixtureRequest, name: str, path: Path) -> En
 
 async def empty_pair(request: pytest.FixtureRequest, name: str) -> tuple[Engine, SqlStore]:
     """An engine and its store, with the newest schema and no rows."""
-    engine: Engine
-    if name == "native":
-        engine = await NativeEngine.open(request.getfixturevalue("clickhouse_native_url"))
-    elif name == "clickhouse":
-        engine = await ClickHouseEngine.open(request.getfixturevalue("clickhouse_url"))
-    else:
-        engine = await kept_engine(request)
+    engine = await _server_of(request, name) or await kept_engine(request)
     return engine, await empty_store(engine)
+
+
+async def _server_of(request: pytest.FixtureRequest, name: str) -> Engine | None:
+    """A connection to the server of that protocol; None for what runs in this process."""
+    if name == "native":
+        return await NativeEngine.open(request.getfixturevalue("clickhouse_native_url"))
+    if name == "clickhouse":
+        return await ClickHouseEngine.open(request.getfixturevalue("clickhouse_url"))
+    return None
 
 
 def covered(first: int, last: int) -> StreamRange:

@@ -66,7 +66,7 @@ class SqlStore:
     async def migrate(self, up_to: int | None = None) -> Sequence[str]:
         """Bring schema and retention up to date; names of what was applied. `up_to` leaves the schema at that
         migration, for rows that were made under it: later ones change what there is. A database that has nothing yet
-        gets the schema as it stands, and every migration is recorded: the same tables in half of the time.
+        gets the schema as it stands, and every migration is recorded: the same tables, sooner.
 
         Ended anywhere, or run by two at once, it is run again from its last whole migration: no statement fails where
         it was run before. Who is cancelled ends behind the statement that runs.

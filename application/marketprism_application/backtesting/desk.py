@@ -126,19 +126,31 @@ class Desk:
 
     def _refusal(self, order: Order) -> str:
         """Why an order is not taken, empty where it is."""
+        return self._refused_by_market(order) or self._refused_by_account(order)
+
+    def _refused_by_market(self, order: Order) -> str:
         market = order.market
-        if market.ended or (market.phase == HALT and order.ts_active <= self.now):
-            return "CONTRACT_EXPIRED" if market.ended else "HALTED"
-        if order.quantity_steps <= 0 or order.quantity_steps % market.order_step:
-            return "QUANTITY_NOT_POSITIVE" if order.quantity_steps <= 0 else "OFF_STEP"
+        if market.ended:
+            return "CONTRACT_EXPIRED"
+        if market.phase == HALT and order.ts_active <= self.now:
+            return "HALTED"
+        if order.quantity_steps <= 0:
+            return "QUANTITY_NOT_POSITIVE"
+        if order.quantity_steps % market.order_step:
+            return "OFF_STEP"
         price = order.limit_ticks
         if price is not None and market.limit_up != NO_PRICE and price > market.limit_up:
             return "ABOVE_LIMIT"
         if price is not None and market.limit_down != NO_PRICE and price < market.limit_down:
             return "BELOW_LIMIT"
+        return ""
+
+    def _refused_by_account(self, order: Order) -> str:
+        """Only what makes a position larger is: money and gaps are no reason to hold on to one."""
         opening = self._opening(order)
         if not opening:
             return ""
+        market, price = order.market, order.limit_ticks
         policy = self.settings.gap_policy
         hole = market.hole
         if policy.rule == "no_entry" and hole is not None:

@@ -36,13 +36,11 @@ from marketprism_application.backtesting.orders import RoundTrip
 from marketprism_application.backtesting.result import DecisionRow, Failed, OrderRow, RunResult
 from marketprism_application.backtesting.round_trips import Judges, round_trips
 from marketprism_application.backtesting.settings import FillMode, RunSettings
-from marketprism_application.backtesting.statistics import Statistic, statistics_of, trip_statistics
+from marketprism_application.backtesting.statistics import Statistic, days_a_year, statistics_of, trip_statistics
 from marketprism_application.backtesting.strategy import Parameters, Strategy
-from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.trading.arithmetic import ZERO, exact_arithmetic
 
-_DAYS_OF_CHINA, _DAYS_OF_ALWAYS = 242, 365
 _HOUR_NS = 3_600_000_000_000
 
 
@@ -273,8 +271,7 @@ class _Account:
 
     def _statistics(self, days: list[DayEquity], curve: Curve, trips: list[RoundTrip]) -> list[Statistic]:
         engine = self._engine
-        chinese = any(is_chinese(market.venue) for market in engine.markets)
-        year = _DAYS_OF_CHINA if chinese else _DAYS_OF_ALWAYS
+        year = days_a_year(*(market.venue for market in engine.markets))
         capital = float(self._spec.settings.capital)
         equity = [float(day.equity) for day in days]
         found = statistics_of(equity, capital, year=year, intraday=curve.equity)

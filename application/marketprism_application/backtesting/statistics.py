@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from marketprism_domain.instruments.exchange_codes import is_chinese
+
 Floats = NDArray[np.float64]
 YEAR = 252  # trading days, for comparison with others
 
@@ -24,6 +26,11 @@ class Statistic(NamedTuple):
     name: str
     value: float | None
     convention: str
+
+
+def days_a_year(*venues: str) -> int:
+    """Trading days by which returns are made those of a year: of China where one of the venues is there."""
+    return 242 if any(is_chinese(venue) for venue in venues) else 365
 
 
 def statistics_of(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 import numpy as np
 
 from marketprism_application.backtesting.identity import digest_of
-from marketprism_application.backtesting.statistics import statistics_of
-from marketprism_domain.instruments.exchange_codes import is_chinese
+from marketprism_application.backtesting.statistics import days_a_year, statistics_of
 
-_DAYS_OF_CHINA, _DAYS_OF_ALWAYS = 242, 365
 Result = dict[str, object]
+RANKED: Final = "ranked"  # the state of a set that only a kernel has run
 
 
 def returns_of(done: Sequence[Result], capital: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -38,8 +38,7 @@ def chained(windows: Sequence[Result], capital: float, venue: str) -> Result:
             equity += now - last
             last = now
             chain.append([day, equity])
-    year = _DAYS_OF_CHINA if is_chinese(venue) else _DAYS_OF_ALWAYS
-    found = statistics_of([float(str(each[1])) for each in chain], capital, year=year, intraday=None)
+    found = statistics_of([float(str(each[1])) for each in chain], capital, year=days_a_year(venue), intraday=None)
     return {
         "net": equity - capital,
         "equity": chain,
@@ -51,9 +50,11 @@ def chained(windows: Sequence[Result], capital: float, venue: str) -> Result:
     }
 
 
-def best_of(values: Sequence[float | None]) -> int:
-    """Which of the values is the highest; of equal ones the first, and one that is None only where all are."""
-    return max(range(len(values)), key=lambda at: (values[at] is not None, values[at] or 0.0, -at))
+def winner_of(results: Sequence[Result], values: Sequence[float | None]) -> int:
+    """Which result has the highest value of those that events have run, at least one of them: what a kernel alone has
+    run is no winner, whatever it says. Of equal ones the first, and one without a value only where all have none."""
+    by_events = [at for at, each in enumerate(results) if each.get("state") != RANKED]
+    return max(by_events, key=lambda at: (values[at] is not None, values[at] or 0.0, -at))
 
 
 def trials_digest(results: Sequence[Result]) -> str:
@@ -74,4 +75,4 @@ def _days(result: Mapping[str, object]) -> list[tuple[str, float]]:
     return [(str(day), float(str(equity))) for day, equity in rows] if isinstance(rows, list) else []
 
 
-__all__ = ["Result", "best_of", "chained", "returns_of", "trials_digest"]
+__all__ = ["RANKED", "Result", "chained", "returns_of", "trials_digest", "winner_of"]

@@ -27,15 +27,13 @@ from marketprism_application.backtesting.signals import (
     reach_of,
     targets_of,
 )
-from marketprism_application.backtesting.statistics import statistics_of
+from marketprism_application.backtesting.statistics import days_a_year, statistics_of
 from marketprism_application.backtesting.strategy import Strategy
-from marketprism_domain.instruments.exchange_codes import is_chinese
+from marketprism_application.sweeps.run_returns import RANKED
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.trading.arithmetic import exact_arithmetic
 
 CONFIRMED: Final = 5  # sets that are run by events behind a ranking
-RANKED: Final = "ranked"  # the state of a set that only the kernel has run
-_DAYS_OF_CHINA, _DAYS_OF_ALWAYS = 242, 365
 
 
 Foreign = Callable[[int], AbstractContextManager[object]]
@@ -97,8 +95,7 @@ class KernelRanking:
         check_rankable(strategy, objective)
         self._strategy, self._settings, self._objective, self._foreign = strategy, settings, objective, foreign
         self._rows: Prepared = prepared(selection, calendar, settings)
-        chinese = is_chinese(self._rows.market.venue)
-        self._year = _DAYS_OF_CHINA if chinese else _DAYS_OF_ALWAYS
+        self._year = days_a_year(self._rows.market.venue)
 
     def ranked(self, sets: Sequence[Mapping[str, object]]) -> list[Ranked]:
         """Every set with its value, the highest first, of equal ones the first."""
@@ -198,7 +195,6 @@ def to_confirm(ranking: Sequence[Ranked]) -> list[int]:
 
 __all__ = [
     "CONFIRMED",
-    "RANKED",
     "Foreign",
     "KernelRanking",
     "Outcome",

@@ -50,9 +50,8 @@ def halt_rule(venue: str, day: str) -> HaltRule:
 
 
 def halts_of(words: Iterable[tuple[int, bool]]) -> tuple[Halted, ...]:
-    """Halts by what was heard, in any order (of one instant
-    the later word holds): an instant in nanoseconds and whether the instrument is halted from it on.
-    A word that changes nothing is none."""
+    """Halts by what was heard, in any order (of one instant the later word holds): an instant in nanoseconds UTC and
+    whether the instrument is halted from it on. A word that changes nothing is none."""
     found: list[Halted] = []
     begun: int | None = None
     for ts, is_halted in sorted(words, key=lambda word: word[0]):

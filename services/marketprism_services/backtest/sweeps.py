@@ -15,8 +15,7 @@ from marketprism_application.backtesting.identity import digest_of
 from marketprism_application.contracts.backtests import BacktestRecord, Kind
 from marketprism_application.sweeps.overfitting import verdict_of
 from marketprism_application.sweeps.robustness import plateau_of
-from marketprism_application.sweeps.run_returns import Result, best_of, chained, returns_of, trials_digest
-from marketprism_application.sweeps.shortlist import RANKED
+from marketprism_application.sweeps.run_returns import RANKED, Result, chained, returns_of, trials_digest, winner_of
 from marketprism_services.backtest.child_spaces import space_of
 from marketprism_services.backtest.objectives import value_of
 from marketprism_services.backtest.stored_results import StoredResults, StoredRun
@@ -104,8 +103,7 @@ def _summed_up(record: BacktestRecord, results: Sequence[Result], done: Sequence
         chain = chained(done, capital, record.question.venue)
         return {"windows": len(results), "failed": len(results) - len(done), **chain}
     values = [value_of(each, objective) for each in done]
-    # What a kernel alone has run is no winner, whatever it says.
-    best = best_of([None if each.get("state") == RANKED else value for each, value in zip(done, values, strict=True)])
+    best = winner_of(done, values)
     returns = returns_of(done, float(str(record.question.options["capital"])))
     verdict = verdict_of(returns, best, before)
     return {

@@ -21,8 +21,8 @@ from marketprism_application.backtesting.strategy import Strategy
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.sweeps.overfitting import verdict_of
 from marketprism_application.sweeps.robustness import dearer_options, dearer_rows, plateau_of
-from marketprism_application.sweeps.run_returns import best_of, returns_of, trials_digest
-from marketprism_application.sweeps.shortlist import RANKED, to_confirm
+from marketprism_application.sweeps.run_returns import RANKED, returns_of, trials_digest, winner_of
+from marketprism_application.sweeps.shortlist import to_confirm
 from marketprism_application.sweeps.space import METHODS, Space
 from marketprism_application.sweeps.tpe import TpeSearch
 from marketprism_services.backtest.child_messages import Check
@@ -165,10 +165,7 @@ class Question:
         done = [each for each in results if _is_done(each)]
         values = [value_of(each, self.objective) for each in done]
         ranked = sum(each.get("state") == RANKED for each in results)
-        # What a kernel alone has run is no winner, whatever it says.
-        best = best_of(
-            [None if each.get("state") == RANKED else value for each, value in zip(done, values, strict=True)]
-        )
+        best = winner_of(done, values)
         name = f"{strategy.__module__}:{strategy.__qualname__}"
         digest = trials_digest(results)
         before = trials_before(folder, name, digest)

@@ -4,8 +4,8 @@ What is applied is recorded in the database; an applied migration that has chang
 not know, stops it: an older program must not write to a newer database. A file is never edited after a release: the
 next number changes what it made.
 
-`whole/schema.sql` is the schema as all of them leave it, for a database that has nothing yet: half of the statements
-make what a later one changes. `python -m tests.support.reference` writes it, by going through the migrations.
+`whole/schema.sql` is the schema as all of them leave it, for a database that has nothing yet: a third of the
+statements change what an earlier one made. `python -m tests.support.reference` writes it, by going through the migrations.
 """
 
 from __future__ import annotations
