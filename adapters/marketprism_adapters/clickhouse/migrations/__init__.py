@@ -5,7 +5,8 @@ not know, stops it: an older program must not write to a newer database. A file 
 next number changes what it made.
 
 `whole/schema.sql` is the schema as all of them leave it, for a database that has nothing yet: a third of the
-statements change what an earlier one made. `python -m tests.support.reference` writes it, by going through the migrations.
+statements change what an earlier one made. `python -m tests.support.reference` writes it, by going through the
+migrations.
 """
 
 from __future__ import annotations
