@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -85,7 +85,7 @@ _OF_BARS = frozenset(
 )
 
 
-def _as_bars_need(name: str) -> Any:
+def _as_bars_need(name: str) -> object:
     if name in ("bids", "asks"):
         return msgspec.Raw
     hint = TICK.types[name]
@@ -121,12 +121,12 @@ def decode_for_bars(payload: bytes) -> Packed:
         ContractError: not a packed message of this version.
     """
     try:
-        packed: Any = _for_bars_decoder.decode(payload)
+        packed = _for_bars_decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return decode_packed(payload)  # which says what is wrong, or takes numbers that are no texts
     if packed.v != PACKED_VERSION:
         raise ContractError(f"packed message: expected version {PACKED_VERSION}, was {packed.v}")
-    return Packed(*packed)
+    return Packed._make(packed)
 
 
 def split_packed(payload: bytes) -> list[msgspec.Raw]:
