@@ -86,6 +86,10 @@ class Election:
         """Whether the lease is held and has not run out on the own clock. Fence what you write all the same."""
         return self.role is Role.LEADER and self._clock.monotonic_s() < self._valid_until
 
+    def leads_for_s(self) -> float:
+        """Seconds until the lease runs out on the own clock if it is not renewed; 0 where it is not held."""
+        return max(0.0, self._valid_until - self._clock.monotonic_s()) if self.role is Role.LEADER else 0.0
+
     def is_active(self) -> bool:
         """Whether this leads and `on_acquired` has finished: what a `leader_only` handler needs."""
         return self.is_leader() and self._activation is not None and self._activation.done() and not self._surrender
