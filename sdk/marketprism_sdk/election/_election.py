@@ -35,6 +35,8 @@ from marketprism_sdk.ports import KeyValue
 
 log = get_logger(__name__)
 
+_SOON_S = 0.001  # timers of a loop are no finer: less is no time to wait, only turns of the loop
+
 
 async def _no_hook(_: Any) -> None:
     return None
@@ -217,7 +219,7 @@ class Election:
 
     async def _lead(self) -> None:
         due = self._clock.monotonic_s() + self._pause_s
-        while (left_s := due - self._clock.monotonic_s()) > 0:
+        while (left_s := due - self._clock.monotonic_s()) > _SOON_S:
             if self._releasing:
                 return
             if self._surrender is not None:
