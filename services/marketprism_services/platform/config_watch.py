@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 START_S = 2.0  # a start waits so long for the bucket
-_LOOK_S = 15.0  # changes are watched; it is also read so often, since a watch may miss one
+_LOOK_S = 5.0
 _READY_LOOK_S = 0.05
 
 
