@@ -114,7 +114,9 @@ class StreamWriter:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         turn: Callable[[], Awaitable[None]] | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._now_s = now_s
         self._stream = stream
         self._source = source
         self._progress = progress
@@ -236,7 +238,7 @@ class StreamWriter:
     async def _settled(self) -> StoreMark | None:
         """Where nothing comes: how far that is certain, so that what goes out of the stream is not taken for a loss."""
         bounds = await self._same_stream()
-        now = time.monotonic()
+        now = self._now_s()
         if now < self._settled_at or bounds.last <= self.watermark:
             return None
         self._settled_at = now + _SETTLE_S
@@ -266,7 +268,7 @@ class StreamWriter:
         rows = 0
         began = deadline = 0.0
         while rows < settings.max_batch_rows:
-            wait_s = deadline - time.monotonic() if found else self._idle_s
+            wait_s = deadline - self._now_s() if found else self._idle_s
             if wait_s <= 0 or rows >= settings.batch_rows:
                 if not self._writing:
                     break
@@ -279,7 +281,7 @@ class StreamWriter:
                 self._idle_s = min(2 * self._idle_s, _LONGEST_IDLE_S)
                 break
             if not found:
-                began, self._idle_s = time.monotonic(), _IDLE_S
+                began, self._idle_s = self._now_s(), _IDLE_S
                 deadline = began + self._batch_s
             found += arrived
             rows += sum(_rows_in(message) for message in arrived)
@@ -311,14 +313,14 @@ class StreamWriter:
         """Intent, insert, watermark."""
         mark = StoreMark(messages[-1].seq, messages[-1].ts)
         await self._save(first, mark.seq, self.watermark)
-        started = time.monotonic()
+        started = self._now_s()
         name = f"{self._created}#{self._fill}" if self._fill else self._created
         covered = StreamRange(self._stream, f"{name}@{mark.ts}", first, mark.seq)
         rows, dead = await self._inserter.insert(messages, covered, self._epoch)
         await self._done(first, mark)
         self.rows += rows
         self.dead += dead
-        self._hooks.batch(rows, time.monotonic() - started, dead)
+        self._hooks.batch(rows, self._now_s() - started, dead)
 
     async def _done(self, first: int, mark: StoreMark) -> None:
         """Everything up to `mark` is stored: first the store says so, then the watermark."""
