@@ -44,7 +44,7 @@ class Batches(WriterHooks):
     def __init__(self) -> None:
         self.rows: list[int] = []
 
-    def batch(self, rows: int, seconds: float, dead: int) -> None:  # noqa: ARG002 (how many is enough)
+    def batch(self, rows: int, seconds: float, dead: int) -> None:
         self.rows.append(rows)
 
 
