@@ -16,7 +16,7 @@ class FollowedRevisions:
         self._whole = False
         self._heard_at = float("-inf")
 
-    def heard(self, revision: int) -> None:
+    def note(self, revision: int) -> None:
         """A change that the watch told. One that is behind the last is of a bucket that was made anew."""
         if self._last and revision != self._last + 1:
             self._whole = False

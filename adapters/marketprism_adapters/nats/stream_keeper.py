@@ -81,7 +81,7 @@ class StreamKeeper:
             stack.push_async_callback(self._events.close)
             stack.callback(connection.on_reconnect(self._wake.set))
             for subject in STREAM_ADVISORIES:
-                stack.push_async_callback(await connection.subscribe(subject, self._heard))
+                stack.push_async_callback(await connection.subscribe(subject, self._on_advisory))
             while True:
                 self._wake.clear()
                 sure = False
@@ -94,7 +94,7 @@ class StreamKeeper:
                     async with asyncio.timeout(_TOLD_LOOK_S if sure else _LOOK_S):
                         await self._wake.wait()
 
-    def _heard(self, message: Msg) -> None:
+    def _on_advisory(self, message: Msg) -> None:
         if message.subject.rpartition(".")[2] in self._names:
             self._wake.set()
 

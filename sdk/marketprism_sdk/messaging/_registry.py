@@ -174,7 +174,7 @@ class Discovery:
         return recent and self._followed.whole and all(self.quiet_s(r) < _QUIET_S for r in self._known.values())
 
     def _changed(self, entry: KvEntry) -> None:
-        self._followed.heard(entry.revision)
+        self._followed.note(entry.revision)
         record = None if entry.deleted else _decode(entry)
         if record is None:
             self._known.pop(entry.key, None)

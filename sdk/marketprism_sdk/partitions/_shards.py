@@ -105,7 +105,7 @@ class Shards:
         self._wake.set()
 
     def _hint(self, entry: KvEntry) -> None:
-        self._followed.heard(entry.revision)
+        self._followed.note(entry.revision)
         if entry.key.startswith(SESSION_PREFIX):
             self._membership.hint(entry)
         else:

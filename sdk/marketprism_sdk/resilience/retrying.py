@@ -79,10 +79,13 @@ async def retry(
 
     async def attempt() -> T:  # tenacity awaits what it sees to be a coroutine function
         nonlocal failed
-        if (first := failed) is not None:
-            failed = None
-            raise first
-        return await call()
+        first, failed = failed, None
+        try:
+            if first is not None:
+                raise first
+            return await call()
+        finally:
+            first = None  # an error must not hold the frame that holds it
 
     return await tenacity.AsyncRetrying(
         sleep=clock.sleep,
