@@ -36,7 +36,7 @@ from marketprism_domain.values import Bounds, check_bounds
 
 _GROW_S = 0.02
 _PATIENCE = 5  # empty fetches after which the rest of an open range will not come any more
-_SETTLE_S = 10.0
+_SETTLE_S = 30.0
 _IDLE_S, _LONGEST_IDLE_S = 1.0, 5.0  # between looks at a stream in which nothing comes
 _LITTLE = 10  # a batch of less than this part of `batch_rows` is a small one
 
