@@ -25,7 +25,7 @@ WORKERS ?= 4
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: check-statistics help setup counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-peers chaos clean
+.PHONY: check-statistics help setup counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-check bench-peers chaos clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,9 @@ lock: $(RUN) ## Write requirements.lock: every package with the hashes of its fi
 
 bench: $(DEV) ## Measure throughput and costs; results in tests/benchmarks/results
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-check: $(DEV) ## Compare counts of the hot path with the accepted ones (ARGS=--seconds: its processor time too; ARGS="--accept 'why'")
+	@$(BIN)/python -m tests.benchmarks.check $(ARGS)
 
 bench-peers: ## An environment for cryptofeed and ccxt, measured beside us (PEER_PYTHON: 3.13 or later)
 	@$(PEER_PYTHON) -m venv $(PEERS)

@@ -27,6 +27,7 @@ from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.integrity import measure_integrity
 from tests.benchmarks.orders import measure_orders
 from tests.benchmarks.peers import vnpy_bars
+from tests.benchmarks.quiet import measure_quiet
 from tests.benchmarks.revisions import measure_revisions
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
@@ -80,7 +81,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, sustained: only that",
+        help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, quiet, sustained: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -88,6 +89,7 @@ def main() -> None:
     parser.add_argument(
         "--console-minutes", type=float, default=10.0, help="of the console at 2 000 updates a second; 0: none"
     )
+    parser.add_argument("--quiet-seconds", type=float, default=60.0, help="over which a quiet market is measured")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     if arguments.only == "venues":
@@ -122,6 +124,9 @@ def main() -> None:
         return
     if arguments.only == "orders":
         _write({"orders": measure_orders()}, "orders-")
+        return
+    if arguments.only == "quiet":
+        _write({"quiet": measure_quiet(arguments.quiet_seconds)}, "quiet-")
         return
     runs = [pipeline() for _ in range(arguments.runs)]
     rates = sorted(run["ticks_per_second"] for run in runs)

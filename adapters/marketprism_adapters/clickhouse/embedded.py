@@ -18,6 +18,10 @@ from marketprism_sdk.errors import reason_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_CONFIG = Path(__file__).with_name("embedded.xml")
+# The library takes what is behind the question mark apart; where this package lies in such a folder it goes without.
+_OPTIONS = "" if {"?", "&", "="} & set(str(_CONFIG)) else f"?config-file={_CONFIG}"
+
 
 class ChdbEngine:
     """Opens a database directory; only one process can at a time.
@@ -107,7 +111,7 @@ def _open(path: Path | None) -> Any:
     if not os.access(path, os.W_OK):
         raise StoreError(f"store {path}: expected a writable directory")
     try:
-        return session.Session(str(path))
+        return session.Session(f"{path}{_OPTIONS}")
     except Exception as error:
         raise StoreError(
             f"store {path}: expected a database that no other process has open: {reason_of(error)}", retryable=True

@@ -24,7 +24,7 @@ from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
-_LOOK_S = 2.0  # the watermark is watched; it is also read so often, since a watch may miss a change
+_LOOK_S = 5.0  # the watermark is watched; it is also read so often, since a watch may miss a change
 _QUIET_S = 7.0  # a consumer's heartbeat comes every 5 s
 _AGAIN_S = 0.5
 
@@ -108,7 +108,7 @@ class BarTail:
         look_at = loop.time() + _LOOK_S
         try:
             while True:
-                messages = await consumer.fetch(1_000, 0.5)
+                messages = await consumer.fetch(1_000, _LOOK_S if self._caught_up else 0.5)
                 for message in messages:
                     self._add(message.seq, message.data)
                 self._caught_up = not messages or messages[-1].pending == 0

@@ -78,8 +78,9 @@ class PipelineProbe:
         await self._read_source(progress, sources)
         for stage in STAGES:
             await self._read_stage(progress, stage, sources)
+        places = {entry.key: entry for entry in await _if_there(self._ranges.entries(), [])}
         for stream in streams.STORED:
-            await self._read_store(progress, stream)
+            await self._read_store(progress, stream, places.get(stream))
         return progress
 
     async def read_sources(self) -> Progress:
@@ -138,14 +139,18 @@ class PipelineProbe:
             return Waiting()
         return Waiting(held.more + 1, max(0.0, (now - held.ts) / 1e9), instruments_of(held))
 
-    async def _read_store(self, progress: Progress, stream: str) -> None:
+    async def _read_store(self, progress: Progress, stream: str, entry: KvEntry | None) -> None:
         subjects = streams.STORED[stream]
-        entry = await _if_there(self._ranges.get(stream), None)
         place = decode_or_none(entry, _Watermark) or _Watermark()
-        lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
         end, now, created = await _end_of(self.connection, stream)
         # A bucket that was restored beside streams that are new says how far the old ones were stored.
         stored = place.watermark if place.created in ("", created) else 0
+        if end <= stored:  # nothing of any subject can lie behind that
+            progress.behind[f"storage:{stream}"] = 0
+            progress.stores.append(StoreSeen(stream, stored, end, Waiting()))
+            return
+        lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
+        end, now, created = await _end_of(self.connection, stream)
         progress.behind[f"storage:{stream}"] = max(0, max(lasts) - stored)
         waits = [
             await self._waiting(stream, subject, stored, seq, now) for subject, seq in zip(subjects, lasts, strict=True)

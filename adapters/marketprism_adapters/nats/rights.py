@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 _API = "$JS.API"
+# What the server tells of streams that are made and deleted.
+STREAM_ADVISORIES = tuple(f"$JS.EVENT.ADVISORY.STREAM.{what}.*" for what in ("CREATED", "DELETED"))
 
 
 @dataclass
@@ -73,6 +75,10 @@ class Rights:
             self.publish.update(f"{_API}.STREAM.{name}.{stream}" for name in ("CREATE", "UPDATE"))
         return self.reads(*streams)
 
+    def hears_of_streams(self) -> Self:
+        """May hear that streams are made and deleted."""
+        return self.subscribes(*STREAM_ADVISORIES)
+
     def reads_buckets(self, *buckets: str) -> Self:
         """May read buckets and follow their changes."""
         self.subscribe.update(f"kv.{bucket}.>" for bucket in buckets)
@@ -91,4 +97,4 @@ class Rights:
         return self.reads_buckets(bucket).makes(f"KV_{bucket}")
 
 
-__all__ = ["Rights"]
+__all__ = ["STREAM_ADVISORIES", "Rights"]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.rights import STREAM_ADVISORIES
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_domain.events.pipeline import StreamMadeAnew
 from marketprism_sdk.errors import SdkError, StreamMissing
@@ -21,9 +23,13 @@ from marketprism_sdk.nats.jetstream import ensure_stream, stream_info
 from marketprism_sdk.nats.kv import bucket_config
 from marketprism_sdk.service import Service
 
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
 log = structlog.get_logger()
 
-_LOOK_S = 2.0
+_LOOK_S = 2.0  # where something is missing, or the last look failed
+_TOLD_LOOK_S = 10.0  # else: the server tells who listens that a stream was made or deleted
 _BLIND_S = 15.0
 
 Maker = Callable[[], Awaitable[object]]
@@ -46,6 +52,7 @@ class StreamKeeper:
         self._created: dict[str, str] = {}
         self._missing: set[str] = set()
         self._untold: dict[str, str] = {}
+        self._wake = asyncio.Event()
         self._seen: dict[str, float] = {}  # when each was looked at last, by the monotonic clock
         for name in self._names:
             service.http.check(f"stream {name}", partial(self.health, name))
@@ -67,16 +74,29 @@ class StreamKeeper:
         self._service.spawn(self.run(), "streams")
 
     async def run(self) -> None:
-        """Look every few seconds until cancelled; a look that fails is repeated."""
-        try:
+        """Look when the server says that something changed, and every few seconds, until cancelled; a look that fails
+        is repeated."""
+        connection = self._service.connection
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._events.close)
+            stack.callback(connection.on_reconnect(self._wake.set))
+            for subject in STREAM_ADVISORIES:
+                stack.push_async_callback(await connection.subscribe(subject, self._on_advisory))
             while True:
+                self._wake.clear()
+                sure = False
                 try:
                     await self.look()
+                    sure = connection.connected and not self._missing and not self._untold
                 except SdkError as error:
                     log.debug("streams.not_checked", error=str(error))
-                await asyncio.sleep(_LOOK_S)
-        finally:
-            await self._events.close()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_TOLD_LOOK_S if sure else _LOOK_S):
+                        await self._wake.wait()
+
+    def _on_advisory(self, message: Msg) -> None:
+        if message.subject.rpartition(".")[2] in self._names:
+            self._wake.set()
 
     async def look(self) -> None:
         """Make what is missing, tell what was made anew. Raises SdkError when that does not work now."""

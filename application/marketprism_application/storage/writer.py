@@ -36,7 +36,9 @@ from marketprism_domain.values import Bounds, check_bounds
 
 _GROW_S = 0.02
 _PATIENCE = 5  # empty fetches after which the rest of an open range will not come any more
-_SETTLE_S = 10.0
+_SETTLE_S = 30.0
+_IDLE_S, _LONGEST_IDLE_S = 1.0, 5.0  # between looks at a stream in which nothing comes
+_LITTLE = 10  # a batch of less than this part of `batch_rows` is a small one
 
 
 class StreamRemade(Exception):
@@ -46,7 +48,8 @@ class StreamRemade(Exception):
 @dataclass(frozen=True)
 class WriterSettings:
     """A batch closes at `batch_rows` or after `batch_ms`; while another is being written it grows, up to
-    `max_batch_rows`.
+    `max_batch_rows`. Where little comes, less than a tenth of `batch_rows` in one, the next may take twice as long, up
+    to `quiet_ms`; as soon as more comes it is `batch_ms` again.
 
     Raises:
         InvalidValue: names the field.
@@ -54,14 +57,24 @@ class WriterSettings:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    BOUNDS: ClassVar[Bounds] = {"batch_rows": (1, 1_000_000), "batch_ms": (0, 60_000), "max_batch_rows": (1, 1_048_449)}
+    BOUNDS: ClassVar[Bounds] = {
+        "batch_rows": (1, 1_000_000),
+        "batch_ms": (0, 60_000),
+        "quiet_ms": (0, 60_000),
+        "max_batch_rows": (1, 1_048_449),
+    }
 
     batch_rows: int = 1_000
     batch_ms: int = 500
+    quiet_ms: int = 2_000
     max_batch_rows: int = 400_000
 
     def __post_init__(self) -> None:
         check_bounds(self, WriterSettings.BOUNDS)
+
+    def always_soon(self) -> WriterSettings:
+        """The same where a batch takes `batch_ms` at most, however little comes."""
+        return WriterSettings(self.batch_rows, self.batch_ms, 0, self.max_batch_rows)
 
 
 class WriterHooks:
@@ -101,7 +114,9 @@ class StreamWriter:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         turn: Callable[[], Awaitable[None]] | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._now_s = now_s
         self._stream = stream
         self._source = source
         self._progress = progress
@@ -109,6 +124,8 @@ class StreamWriter:
         self._ledger = ledger
         self._inserter = Inserter(stream, store, self._hooks.retry, sleep, self._hooks.well, turn)
         self._settings = settings
+        self._batch_s = settings.batch_ms / 1_000  # how long the next batch may take
+        self._idle_s = _IDLE_S
         self._writing = False
         self.idle = asyncio.Event()  # no row is on its way into the store
         self.idle.set()
@@ -221,7 +238,7 @@ class StreamWriter:
     async def _settled(self) -> StoreMark | None:
         """Where nothing comes: how far that is certain, so that what goes out of the stream is not taken for a loss."""
         bounds = await self._same_stream()
-        now = time.monotonic()
+        now = self._now_s()
         if now < self._settled_at or bounds.last <= self.watermark:
             return None
         self._settled_at = now + _SETTLE_S
@@ -246,11 +263,12 @@ class StreamWriter:
     async def _batch(self) -> list[RangeMessage]:
         """What one range holds: it closes when it is full, or when it is due and nothing is being written."""
         settings = self._settings
+        soon_s = settings.batch_ms / 1_000
         found: list[RangeMessage] = []
         rows = 0
-        deadline = 0.0
+        began = deadline = 0.0
         while rows < settings.max_batch_rows:
-            wait_s = deadline - time.monotonic() if found else 1.0
+            wait_s = deadline - self._now_s() if found else self._idle_s
             if wait_s <= 0 or rows >= settings.batch_rows:
                 if not self._writing:
                     break
@@ -260,11 +278,18 @@ class StreamWriter:
             else:
                 arrived = list(await self._source.next(_messages_for(settings, rows, len(found)), wait_s))
             if not arrived and not found:
+                self._idle_s = min(2 * self._idle_s, _LONGEST_IDLE_S)
                 break
             if not found:
-                deadline = time.monotonic() + settings.batch_ms / 1_000
+                began, self._idle_s = self._now_s(), _IDLE_S
+                deadline = began + self._batch_s
             found += arrived
             rows += sum(_rows_in(message) for message in arrived)
+            if _LITTLE * rows >= settings.batch_rows:
+                self._batch_s = soon_s
+                deadline = began + soon_s
+        if found and _LITTLE * rows < settings.batch_rows:
+            self._batch_s = max(soon_s, min(2 * self._batch_s, settings.quiet_ms / 1_000))
         if found:
             await self._look_for_a_hole(found[0].seq)
             self._read_to = found[-1].seq
@@ -288,14 +313,14 @@ class StreamWriter:
         """Intent, insert, watermark."""
         mark = StoreMark(messages[-1].seq, messages[-1].ts)
         await self._save(first, mark.seq, self.watermark)
-        started = time.monotonic()
+        started = self._now_s()
         name = f"{self._created}#{self._fill}" if self._fill else self._created
         covered = StreamRange(self._stream, f"{name}@{mark.ts}", first, mark.seq)
         rows, dead = await self._inserter.insert(messages, covered, self._epoch)
         await self._done(first, mark)
         self.rows += rows
         self.dead += dead
-        self._hooks.batch(rows, time.monotonic() - started, dead)
+        self._hooks.batch(rows, self._now_s() - started, dead)
 
     async def _done(self, first: int, mark: StoreMark) -> None:
         """Everything up to `mark` is stored: first the store says so, then the watermark."""

@@ -35,6 +35,8 @@ from marketprism_sdk.ports import KeyValue
 
 log = get_logger(__name__)
 
+_SOON_S = 0.001  # timers of a loop are no finer: less is no time to wait, only turns of the loop
+
 
 async def _no_hook(_: Any) -> None:
     return None
@@ -85,6 +87,10 @@ class Election:
     def is_leader(self) -> bool:
         """Whether the lease is held and has not run out on the own clock. Fence what you write all the same."""
         return self.role is Role.LEADER and self._clock.monotonic_s() < self._valid_until
+
+    def leads_for_s(self) -> float:
+        """Seconds until the lease runs out on the own clock if it is not renewed; 0 where it is not held."""
+        return max(0.0, self._valid_until - self._clock.monotonic_s()) if self.role is Role.LEADER else 0.0
 
     def is_active(self) -> bool:
         """Whether this leads and `on_acquired` has finished: what a `leader_only` handler needs."""
@@ -213,7 +219,7 @@ class Election:
 
     async def _lead(self) -> None:
         due = self._clock.monotonic_s() + self._pause_s
-        while (left_s := due - self._clock.monotonic_s()) > 0:
+        while (left_s := due - self._clock.monotonic_s()) > _SOON_S:
             if self._releasing:
                 return
             if self._surrender is not None:

@@ -13,6 +13,7 @@ import msgspec
 
 from marketprism_sdk.clock import Clock, SystemClock
 from marketprism_sdk.errors import SdkError, reason_of
+from marketprism_sdk.following import FollowedRevisions
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.partitions import weight
 from marketprism_sdk.ports import KeyValue, KvEntry, Stop
@@ -23,6 +24,7 @@ log = get_logger(__name__)
 REGISTRY = "service_instances"  # the bucket
 HEARTBEAT_S = 1.0
 TTL_S = 5.0
+_WHOLE_REFRESH_S = 30.0  # where the watch has told everything, and nobody is quiet
 _QUIET_S = 2.5 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
 
 
@@ -119,6 +121,8 @@ class Discovery:
         self._kv = kv
         self._refresh_s = refresh_s
         self._clock = clock or SystemClock()
+        self._followed = FollowedRevisions(self._clock, max(refresh_s, 2 * HEARTBEAT_S))
+        self._refreshed_at = float("-inf")
         self._known: dict[str, InstanceRecord] = {}
         self._heard: dict[str, tuple[int, float]] = {}  # heartbeat in its record, when it was seen first
         self._turn = itertools.count()
@@ -140,11 +144,14 @@ class Discovery:
 
     async def refresh(self) -> None:
         """Read everything again (a watch is a hint, and expired entries make no change)."""
+        self._followed.reading()
         try:
             entries = await self._kv.entries()
         except SdkError as error:
+            self._followed.missed()
             log.debug("registry.not_readable", error=reason_of(error), detail="the last known state is used")
             return
+        self._refreshed_at = self._clock.monotonic_s()
         self._known = {entry.key: record for entry in entries if (record := _decode(entry)) is not None}
         self._heard = {key: heard for key, heard in self._heard.items() if key in self._known}
         for record in self._known.values():
@@ -158,9 +165,16 @@ class Discovery:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._refresh_s)
-            await self.refresh()
+            if not self._is_current():
+                await self.refresh()
+
+    def _is_current(self) -> bool:
+        """Whether reading everything would say nothing new: an entry that expires is quiet before that."""
+        recent = self._clock.monotonic_s() - self._refreshed_at < _WHOLE_REFRESH_S
+        return recent and self._followed.whole and all(self.quiet_s(r) < _QUIET_S for r in self._known.values())
 
     def _changed(self, entry: KvEntry) -> None:
+        self._followed.note(entry.revision)
         record = None if entry.deleted else _decode(entry)
         if record is None:
             self._known.pop(entry.key, None)

@@ -174,7 +174,7 @@ class PullConsumer:
         loop = asyncio.get_running_loop()
         failed = 0
         while not self._closed:
-            await asyncio.sleep(0.2 if not failed else 1.0)
+            await asyncio.sleep(0.2 if self._buffer and not failed else 1.0)
             room = len(self._buffer) < 4 * self._batch
             if room and self._asked < self._batch // 2 and self._last_sign > 0 and self._connection.connected:
                 self._spawn(self._ask)

@@ -1,12 +1,14 @@
 """Watches the event loop: a call that blocks it stops heartbeats, probes and everything else.
 
-A thread looks whether the loop turns. When it does not, the stack that blocks it is logged while it blocks, a line
+A thread looks whether the loop turns. One that waits for something to happen is left to it; one that is in a call is
+asked for a turn. When it does not come, the stack that blocks it is logged while it blocks, a line
 `file:line function` for each of its frames, the innermost first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import selectors
 import sys
 import threading
 import time
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _FRAMES = 8  # of the stack, the innermost first
+# A loop that waits stands in one of these: asyncio's in its selector, uvloop's, which is no Python, in who runs it.
+_RESTING = frozenset({selectors.DefaultSelector.select.__code__, asyncio.Runner.run.__code__})
+_ASKED_ANYHOW = 8  # of so many looks one asks also where the loop seems to wait: a call of C has no frame
 
 
 class LoopWatch:
@@ -40,19 +45,16 @@ class LoopWatch:
         self._every_s = every_s
         self._stalled_s = stalled_s
         self._on_stall = on_stall
-        self._turned = time.monotonic()
+        self._asked = 0.0  # since when a turn is waited for; 0 while none is
         self._told = False
         self._ended = threading.Event()
-        self._ticking: asyncio.TimerHandle | None = None
         self.worst_s: float = 0.0
 
     def start(self) -> None:
         """Begin to watch the running loop."""
         self._loop = asyncio.get_running_loop()
         self._thread_id = threading.get_ident()
-        self._turned = time.monotonic()
         self._metrics.watch("event_loop_worst_stall_seconds", self._take_worst)
-        self._tick()
         threading.Thread(target=self._watch, name="loop-watch", daemon=True).start()
 
     def _take_worst(self) -> float:
@@ -60,22 +62,30 @@ class LoopWatch:
         worst, self.worst_s = self.worst_s, 0.0
         return worst
 
-    def _tick(self) -> None:
-        now = time.monotonic()
-        late_s = max(0.0, now - self._turned - self._every_s)
+    def _turn(self) -> None:
+        late_s = time.monotonic() - self._asked
         self.worst_s = max(self.worst_s, late_s)
         if late_s >= self._stalled_s:
             self._metrics.count("event_loop_stalls_total")
-        self._turned, self._told = now, False
-        self._ticking = self._loop.call_later(self._every_s, self._tick)
+        self._asked, self._told = 0.0, False
 
     def _watch(self) -> None:
+        looks = 0
         while not self._ended.wait(self._every_s):
-            stalled_s = time.monotonic() - self._turned - self._every_s
+            looks += 1
+            frame = sys._current_frames().get(self._thread_id)
+            if not self._asked:
+                if frame is None or frame.f_code not in _RESTING or looks % _ASKED_ANYHOW == 0:
+                    self._asked = time.monotonic()
+                    try:
+                        self._loop.call_soon_threadsafe(self._turn)
+                    except RuntimeError:  # the loop is closed
+                        return
+                continue
+            stalled_s = time.monotonic() - self._asked
             if stalled_s < self._stalled_s or self._told:
                 continue
             self._told = True
-            frame = sys._current_frames().get(self._thread_id)
             stack = traceback.extract_stack(frame)[-_FRAMES:] if frame is not None else []
             where = [f"{each.filename}:{each.lineno} {each.name}" for each in reversed(stack)]
             log.warning("event_loop.blocked", seconds=round(stalled_s, 3), frames=where)
@@ -84,5 +94,3 @@ class LoopWatch:
     def stop(self) -> None:
         """Stop watching the loop."""
         self._ended.set()
-        if self._ticking is not None:
-            self._ticking.cancel()

@@ -151,6 +151,11 @@ class Membership:
         seen = self._seen.get(name)
         return seen is not None and seen.state != "dead"
 
+    @property
+    def has_others(self) -> bool:
+        """Whether there is anybody whose death is to be noticed."""
+        return any(self._suspect(name, seen) for name, seen in self._seen.items())
+
     def expires_in_s(self) -> float:
         """Until the first silence becomes a death; at least a millisecond."""
         oldest = min((s.changed_at for n, s in self._seen.items() if self._suspect(n, s)), default=float("inf"))

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Collection
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
 from marketprism_sdk.election import LeaseSettings, Prober
 from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.following import FollowedRevisions
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.partitions._hashing import partition_of, rendezvous, weight
 from marketprism_sdk.partitions._membership import SESSION_PREFIX, Membership
@@ -29,6 +30,7 @@ from marketprism_sdk.ports import KeyValue, KvEntry
 log = get_logger(__name__)
 
 _REFRESH_S = 1.0
+_WHOLE_REFRESH_S = 15.0  # where the watch has told everything
 _IDLE_S = 1.5  # owned and not worked on for so long: a stage that reads its checkpoints again is quicker
 
 
@@ -71,7 +73,8 @@ class Shards:
         self._highest: dict[int, int] = {}  # epochs that were owned here or seen by a fence: the next one is above
         self._retries = Retries(self._clock)
         self._idle_since: dict[int, float] = {}
-        self._refreshed_at = float("-inf")
+        self._refreshed_at = self._tried_again_at = float("-inf")
+        self._followed = FollowedRevisions(self._clock, self._settings.lease_s)  # its own heartbeats are among them
         self._lock = asyncio.Lock()
         self._dead = False
         self._leaving = False
@@ -102,6 +105,7 @@ class Shards:
         self._wake.set()
 
     def _hint(self, entry: KvEntry) -> None:
+        self._followed.note(entry.revision)
         if entry.key.startswith(SESSION_PREFIX):
             self._membership.hint(entry)
         else:
@@ -121,12 +125,18 @@ class Shards:
                     await self._start_again(beating)
                     beating = None
                     continue
-                pause_s = self._settings.probe_s if self._prober is not None else self._settings.heartbeat_s / 2
-                await sleep_or(self._clock, min(pause_s, self._membership.expires_in_s()), self._wake)
+                await sleep_or(self._clock, min(self._pause_s(), self._membership.expires_in_s()), self._wake)
         finally:
             if beating is not None:
                 beating.cancel()
             await stop()
+
+    def _pause_s(self) -> float:
+        """Until the next turn: soon where somebody is to be probed or something is not settled."""
+        waits = self._unsettled or self._retries.waiting() or self.disagreements()
+        if self._prober is not None and (waits or self._membership.has_others):
+            return self._settings.probe_s
+        return self._settings.heartbeat_s / 2 if waits or self._prober is None else self._settings.heartbeat_s
 
     async def _begin(self) -> asyncio.Task[None] | None:
         try:
@@ -154,9 +164,11 @@ class Shards:
     async def _turn(self) -> None:
         try:
             now = self._clock.monotonic_s()
-            if now - self._refreshed_at >= _REFRESH_S:
+            if now - self._refreshed_at >= (_WHOLE_REFRESH_S if self._followed.whole else _REFRESH_S):
                 await self._refresh()
                 self._refreshed_at = now
+            if now - self._tried_again_at >= _REFRESH_S:
+                self._tried_again_at = now
                 self._unsettled = True  # what failed before is tried again
             await self._membership.look()
             if self._unsettled or self._retries.due() or self.disagreements():
@@ -166,6 +178,7 @@ class Shards:
         except SdkError as error:
             # Silence that one could not hear is no silence: every session's clock starts anew.
             self._membership.blind()
+            self._followed.missed()
             self._idle_since.clear()
             self._refreshed_at = float("-inf")
             log.warning("shards.not_settled", member=self.member, error=str(error))
@@ -173,6 +186,7 @@ class Shards:
 
     async def _refresh(self) -> None:
         """Read everything: a watch is a hint and may have missed something."""
+        self._followed.reading()
         entries = await self._kv.entries()
         self._membership.reset([entry for entry in entries if entry.key.startswith(SESSION_PREFIX)])
         self._owners.reset(entries)

@@ -51,11 +51,18 @@ async def retry(
     No retry begins after `deadline_s` from now; with `attempts` None that is the only end. An error with a
     `retry_after_s` is not repeated before that.
     """
-    import tenacity  # noqa: PLC0415 (only who tries again)
-
     clock = clock or SystemClock()
     pauses = backoff or Backoff()
     until = None if deadline_s is None else clock.monotonic_s() + deadline_s
+    failed: Exception | None = None
+    try:
+        return await call()
+    except Exception as error:
+        if not retryable(error):
+            raise
+        failed = error
+
+    import tenacity  # noqa: PLC0415 (only who tries again)
 
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
@@ -71,7 +78,14 @@ async def retry(
             on_retry(state.attempt_number, state.upcoming_sleep, error)
 
     async def attempt() -> T:  # tenacity awaits what it sees to be a coroutine function
-        return await call()
+        nonlocal failed
+        first, failed = failed, None
+        try:
+            if first is not None:
+                raise first
+            return await call()
+        finally:
+            first = None  # an error must not hold the frame that holds it
 
     return await tenacity.AsyncRetrying(
         sleep=clock.sleep,

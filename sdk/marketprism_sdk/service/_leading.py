@@ -11,6 +11,7 @@ from marketprism_sdk.errors import SdkError
 T = TypeVar("T")
 
 _LOOK_S = 0.02
+_LONGEST_LOOK_S = 0.25  # of a machine that was suspended the lease has run out, and no time has passed for who waits
 
 
 class Lapsed(SdkError):
@@ -20,9 +21,13 @@ class Lapsed(SdkError):
 
 
 async def while_leading(
-    work: Coroutine[Any, Any, T], is_leader: Callable[[], bool], log_out: Callable[[], Awaitable[None]]
+    work: Coroutine[Any, Any, T],
+    is_leader: Callable[[], bool],
+    log_out: Callable[[], Awaitable[None]],
+    leads_for_s: Callable[[], float] = lambda: _LOOK_S,
 ) -> T:
-    """The result of `work`. When the lease runs out first, log out at once, then end the work.
+    """The result of `work`. When the lease runs out first, log out at once, then end the work. `leads_for_s` says how
+    long the lease lasts: before that nothing has to be looked at.
 
     A leader that is cut off does not hear that it no longer leads. Its own clock tells it before anybody else may lead.
 
@@ -32,7 +37,7 @@ async def while_leading(
     task = asyncio.ensure_future(work)
     try:
         while True:
-            await asyncio.wait([task], timeout=_LOOK_S)
+            await asyncio.wait([task], timeout=min(_LONGEST_LOOK_S, max(0.001, leads_for_s())))
             if task.done():
                 return task.result()
             if not is_leader():

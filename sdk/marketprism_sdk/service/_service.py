@@ -177,7 +177,12 @@ class Service:
         Raises:
             ConfigurationError: the HTTP port is taken.
         """
-        if await unless(stop, self._start()) is None:
+        try:
+            started = await unless(stop, self._start())
+        except Exception:
+            await self._abandon()
+            raise
+        if started is None:
             # A start may wait long, for a service that it needs or a machine that is busy: the end must not. One that
             # was ready already has begun its work, and ends in order.
             await (self._stop() if self.http.ready else self._abandon())
@@ -290,14 +295,9 @@ class Service:
             await ensure_command_streams(self.connection, replicas)
             done = await NatsKeyValue.open(self.connection, DONE, ttl_s=DONE_S, replicas=replicas)
             parallel = self.settings.commands_parallel
+            group, meant_for = self.group, self.meant_for
             receiver = CommandReceiver(
-                self.connection,
-                self.name,
-                self.metrics,
-                done=done,
-                parallel=parallel,
-                group=self.group,
-                meant_for=self.meant_for,
+                self.connection, self.name, self.metrics, done=done, parallel=parallel, group=group, meant_for=meant_for
             )
             for name, (method, policy) in commands.items():
                 receiver.add(name, command_handler(name, method), policy)

@@ -18,7 +18,7 @@ from marketprism_sdk.streams import InputCut, Processor, Stage, StageSettings
 
 log = get_logger(__name__)
 
-_LATEST_S = 0.25
+_LATEST_S = 0.5
 _COMPARE_S = 0.5
 _DISAGREE_S = 5.0  # of record, ownership and work: far longer than any hand-over
 

@@ -12,6 +12,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.options import err
 
 _LOOK_S = 5.0
+_WELL_LOOK_S = 15.0  # where the last look has found nothing
 _LOOKS = 3  # in a row, before something is told: a start, a take-over or a busy moment is shorter
 _MONITOR_S = 3.0
 _NUMBERS = re.compile(r"\d+(\.\d+)?")
@@ -37,9 +38,9 @@ class ProblemLines:
 
 async def show_problems(connection: NatsConnection) -> None:
     """Look every few seconds until cancelled."""
-    lines = ProblemLines()
+    lines, problems = ProblemLines(), ["not looked at yet"]
     while True:
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_LOOK_S if problems else _WELL_LOOK_S)
         try:
             problems = await _problems(connection)
         except SdkError:

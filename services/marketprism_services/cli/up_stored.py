@@ -24,6 +24,7 @@ from marketprism_services.settings.settings import load
 
 _BARS, _DAYS, _INSTRUMENTS = 15, 5, 3
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 3_600.0
+_TERMINAL_PAUSE_S = 5.0  # of the line that changes in place
 
 
 class Counts(NamedTuple):
@@ -67,6 +68,10 @@ class StoredLine:
         if self._status is not None:
             self._status.stop()
 
+    def is_due(self, now: float) -> bool:
+        """Whether new counts would be shown now: the store counts all its rows for them."""
+        return not self._over and now >= self._due
+
     def show(self, counts: Counts, now: float) -> None:
         """Show counts that are not the last ones yet; `now` is a monotonic clock in seconds."""
         if self._over or not counts.instruments:
@@ -74,6 +79,7 @@ class StoredLine:
         if self._status is not None:
             self._status.update(spoken().translate(counts.sentence(whole=False)))
             self._status.start()
+            self._due = now + _TERMINAL_PAUSE_S
         elif counts != self._shown and now >= self._due:
             self._line(counts.sentence(whole=False))
             self._due, self._pause_s = now + self._pause_s, min(self._pause_s * 2, _LONGEST_PAUSE_S)

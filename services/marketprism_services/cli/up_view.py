@@ -45,6 +45,8 @@ _FIRST_LOOK_S = 0.1
 _PATIENCE_S = 20.0
 _LINE_EVERY_S = 15.0
 _LOOK_S = 2.0
+_EMPTY_LOOK_S = 15.0  # at a store that has nothing, and no source
+_PACED_LOOK_S = 5.0  # at a source that takes its time
 _LOOKS = 3  # before it is said that there is nothing
 
 
@@ -239,7 +241,7 @@ async def _show_first_bars(running: local_stack.Running) -> None:
 
     bars: list[Bar] = []
     while len(bars) < _FEW_BARS:
-        await asyncio.sleep(_FIRST_LOOK_S)
+        await asyncio.sleep(1.0 if local_stack.is_paced(running) else _FIRST_LOOK_S)
         with contextlib.suppress(SdkError):  # NATS is away: whoever follows the progress says so
             bars = await local_stack.first_bars(running, _FEW_BARS)
     for venue, symbol in dict.fromkeys((bar.venue, bar.symbol) for bar in bars):
@@ -258,7 +260,7 @@ async def _serve(running: local_stack.Running, stop: asyncio.Event) -> int:
             looks += 1
             if looks == _LOOKS:
                 err.print("nothing is stored here yet", highlight=False)
-            await _pause(stop, _LOOK_S)
+            await _pause(stop, _LOOK_S if looks < _LOOKS else _EMPTY_LOOK_S)
     running.supervisor.failed.add_done_callback(lambda _: stop.set())
     await stop.wait()
     local_stack.raise_if_failed(running)
@@ -277,14 +279,14 @@ async def _stay(running: local_stack.Running, stop: asyncio.Event, notices: _Sou
                     ended = shown and whole
                 with contextlib.suppress(SdkError):  # NATS is away: its services say so
                     whole = await _look(running, notices) or whole
-                if shown and not ended:
+                if shown and not ended and (whole or line.is_due(time.monotonic())):
                     counts = Counts.of(await symbols_of(market))
                     if whole and counts.instruments:
                         ended = True
                         line.end(counts)
                     else:
                         line.show(counts, time.monotonic())
-                await _pause(stop, _LOOK_S)
+                await _pause(stop, _PACED_LOOK_S if shown and local_stack.is_paced(running) else _LOOK_S)
     local_stack.raise_if_failed(running)
 
 

@@ -240,7 +240,10 @@ class GatewayService(SingleActiveService):
         if not self._source.traits.exclusive:
             return await self.session.read(epoch)
         await until_leading(self.election.is_leader)
-        return await while_leading(self.session.read(epoch), self.election.is_leader, self._source.close)
+        election = self.election
+        return await while_leading(
+            self.session.read(epoch), election.is_leader, self._source.close, election.leads_for_s
+        )
 
     async def _after(self, error: Exception, epoch: int) -> None:
         """Say what went wrong, and wait for as long as it makes sense."""

@@ -46,7 +46,8 @@ from marketprism_services.monitor.targets import ScrapeTargets
 
 log = structlog.get_logger()
 
-_LOOK_S = 2.0
+_LOOK_S = 3.0
+_SELDOM_S = 9.0  # between looks at what changes slowly
 _SERVERS_S = 5.0
 _BLIND_S = 10.0  # for so long nothing may be readable before that is a fault of its own
 
@@ -156,14 +157,18 @@ class MonitorService(Service):
 
     async def work(self) -> None:
         """Look at the pipeline every few seconds, measure it and publish what changed, until cancelled."""
+        seldom_at = float("-inf")
         while True:
             try:
-                await self._desk.finish()
+                if seldom := time.monotonic() - seldom_at >= _SELDOM_S:
+                    await self._desk.finish()
                 problems = await self._audit.look(wait=False) + await self._absent()
                 self._seen_at = time.monotonic()
                 await self._tell(problems)
                 await self._judge(self._audit.progress)
-                await self._look_at_streams()
+                if seldom:
+                    await self._look_at_streams()
+                    seldom_at = time.monotonic()
             except SdkError as error:
                 log.warning("pipeline.not_readable", error=reason_of(error))
             await asyncio.sleep(_LOOK_S)

@@ -53,6 +53,7 @@ log = structlog.get_logger()
 
 _SHOWN = "api"  # whose address people are shown
 _LOOK_S = 0.2
+_PACED_LOOK_S = 1.0  # at a source that takes its time
 _STUCK_S = 300.0
 _FIRST_LOOK_S = 0.5
 _LIBRARY_MB = 165
@@ -298,6 +299,11 @@ def _checked(settings: Settings) -> Settings:
     return settings.model_copy(update={"source": settings.source.model_copy(update={"checked": True})})
 
 
+def is_paced(running: Running) -> bool:
+    """Whether the source takes its time, so that who looks on may too."""
+    return running.settings.source.speed != "max" or group_of(running.settings) in LIVE
+
+
 def raise_if_failed(running: Running) -> None:
     """Raises Stop: a service cannot run, and would not at its next start either."""
     if running.supervisor.failed.done():
@@ -338,7 +344,7 @@ async def until_done(
                 Exit.FAILED,
                 f"nothing has moved for {_STUCK_S:g} s; behind: {behind}; see {running.settings.data_dir}/logs",
             )
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_PACED_LOOK_S if is_paced(running) else _LOOK_S)
     return last
 
 

@@ -87,7 +87,7 @@ def _service(name: str) -> Rights:
     rights.works_off(COMMANDS, f"commands-{name}", f"cmd.{name}.*")
     rights.works_off(JOBS, f"jobs-{name}", f"job.{name}.*").makes(JOBS).writes_bucket(JOB_CLAIMS)
     rights.writes_bucket(REGISTRY, f"{name}.>").writes_bucket(DONE)
-    return rights.reads(*streams.MARKET_STREAMS).reads_buckets(*_BUCKETS)
+    return rights.hears_of_streams().reads(*streams.MARKET_STREAMS).reads_buckets(*_BUCKETS)
 
 
 def _of(row: ServiceRow) -> Rights:

@@ -55,6 +55,8 @@ from marketprism_services.wiring.store import EngineSource
 
 log = structlog.get_logger()
 
+# Of these a client has the newest before they are stored (ADR 13); somebody waits for events and for rows of files.
+_GROWS_QUIET = (streams.TICKS, streams.BARS, streams.DATA)
 _OPEN_ATTEMPTS = 100
 _OPEN_PAUSE_S = 0.2
 _AGAIN_S = 0.2
@@ -207,7 +209,8 @@ class StorageService(SingleActiveService):
             hooks = StorageHooks(stream, self._state, self.metrics, self._tell, opened.holes, epoch, self._away(stream))
             progress = KvProgress(self._ranges, stream, partial(self._traced, source))
             turn = self._live_first if stream == streams.HISTORY else None
-            writer = StreamWriter(stream, source, progress, opened.store, opened.ledger, self._writer, hooks, turn=turn)
+            settings = self._writer if stream in _GROWS_QUIET else self._writer.always_soon()
+            writer = StreamWriter(stream, source, progress, opened.store, opened.ledger, settings, hooks, turn=turn)
             self._state.writers[stream] = writer
             try:
                 await writer.run(epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from marketprism_application.storage.writer import WriterSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.settings.settings import Settings
 from marketprism_services.storage.service import StorageService
@@ -9,7 +10,15 @@ from marketprism_services.wiring.archive import archive_of
 from marketprism_services.wiring.backup import backup_of
 from marketprism_services.wiring.services import service_settings_of
 from marketprism_services.wiring.shared import Shared
+from marketprism_services.wiring.source_names import LIVE
 from marketprism_services.wiring.store import engines_of
+
+
+def _writer_of(settings: Settings) -> WriterSettings:
+    """What is read as fast as it goes has an end, and somebody waits for it."""
+    name = settings.source.spec.partition(":")[0]
+    at_once = name not in ("none", *LIVE) and settings.source.speed == "max"
+    return settings.store.always_soon() if at_once else settings.store
 
 
 def build(settings: Settings, connection: NatsConnection, shared: Shared) -> StorageService:
@@ -21,7 +30,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Sto
     return StorageService(
         connection,
         engines_of(settings),
-        settings.store,
+        _writer_of(settings),
         settings.store,
         archive=archive_of(settings),
         backup=backup_of(settings),

@@ -1,0 +1,90 @@
+"""How long a batch may take: longer where little comes, and no longer than ever as soon as more does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from marketprism_adapters.memory.ledger import MemoryLedger
+from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
+from marketprism_adapters.memory.store import MemoryStore
+from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, MemoryStream
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
+from marketprism_application.storage.writer import StreamWriter, WriterHooks, WriterSettings
+from tests.fakes.ticks import at, tick
+
+
+class Arriving(MemoryRanges):
+    """A tick a message, each at its second; time passes only here."""
+
+    def __init__(self, seconds: Sequence[float]) -> None:
+        made = MemoryStream()
+        for n in range(len(seconds)):
+            row = tick(at("2025-03-03 09:00:00") + n * 10**6, 100, n + 1)._replace(seq=n + 1)
+            made.append("market.packed.3", encode_packed(Packed(PACKED_VERSION, "x", 0, 0, (row,))))
+        super().__init__(made)
+        self._seconds = list(seconds)
+        self.now_s = 0.0
+        self.asked: list[float] = []
+
+    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[MemoryMessage]:
+        await asyncio.sleep(0)
+        self.asked.append(max_wait_s)
+        if not self._seconds:
+            if self.asked[-8:] == [5.0] * 8:
+                raise asyncio.CancelledError
+        elif self._seconds[0] <= self.now_s + max_wait_s:
+            self.now_s = max(self.now_s, self._seconds.pop(0))
+            return await super().next(1, 0.0)
+        self.now_s += max_wait_s
+        return []
+
+
+class Batches(WriterHooks):
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def batch(self, rows: int, seconds: float, dead: int) -> None:
+        self.rows.append(rows)
+
+
+async def batches_of(source: Arriving, settings: WriterSettings) -> list[int]:
+    """Rows of each batch until nothing comes any more."""
+    hooks = Batches()
+    store, progress = MemoryStore(), MemoryProgress(ProgressCell())
+    writer = StreamWriter(
+        "MARKET_TICKS", source, progress, store, MemoryLedger(), settings, hooks, now_s=lambda: source.now_s
+    )
+    try:
+        await writer.run(1)
+    except asyncio.CancelledError:
+        return hooks.rows
+    raise AssertionError("it goes on for ever")
+
+
+async def test_where_little_comes_a_batch_takes_longer_and_longer_up_to_a_limit() -> None:
+    ten_a_second = [n / 10 + 0.001 for n in range(200)]
+    found = await batches_of(Arriving(ten_a_second), WriterSettings())
+    assert sum(found) == 200
+    assert found[:2] == [6, 11]
+    assert set(found[2:-1]) <= {20, 21}
+
+
+async def test_as_soon_as_more_comes_it_takes_no_longer_than_ever() -> None:
+    little, much = [n / 10 + 0.001 for n in range(100)], [10 + n / 1_000 for n in range(1_000)]
+    found = await batches_of(Arriving(little + much), WriterSettings(batch_rows=1_000, batch_ms=100))
+    assert sum(found) == 1_100
+    begun = next(n for n, rows in enumerate(found) if rows > 30)
+    assert set(found[begun + 1 : begun + 6]) <= {100, 101}
+
+
+async def test_without_a_longer_time_it_is_always_the_same() -> None:
+    ten_a_second = [n / 10 + 0.001 for n in range(50)]
+    for settings in (WriterSettings(quiet_ms=0), WriterSettings().always_soon()):
+        assert max(await batches_of(Arriving(ten_a_second), settings)) == 6
+
+
+async def test_a_stream_in_which_nothing_comes_is_looked_at_less_and_less() -> None:
+    source = Arriving([])
+    await batches_of(source, WriterSettings())
+    assert source.asked[:4] == [1.0, 2.0, 4.0, 5.0]
