@@ -1,8 +1,8 @@
 """From the receipt of a venue's frame to a subscriber of `market.tick.<symbol>`, beside a bare publish → subscribe.
 
-A simulated venue, a gateway, a validator and a nats-server run as processes of their own. Every `_BARE_EVERY`th tick that
-comes is published again, the same bytes on the same server, and timed in the same way: what the machine does to the one
-it does to the other. CPU seconds of each process over the measured time say how busy the machine was with it.
+A simulated venue, a gateway, a validator and a nats-server run as processes of their own; beside them a program that
+publishes the bytes of one of their ticks on the same server, as many at once and as many a second, to the same
+subscriber: what the machine does to the one it does to the other. CPU seconds of each process over the measured time say how busy the machine was with it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import uvloop
 
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_application.contracts.codec import decode
@@ -39,68 +40,58 @@ _READY_S = 60.0
 
 @dataclass(frozen=True)
 class Load:
-    """`rate` steps a second of each of `instruments`, with so many trades (ticks) each; one of `bare_every` ticks is
-    published again."""
+    """`rate` steps a second of each of `instruments`, all at once or one after another, with so many trades (ticks) each."""
 
     name: str
     instruments: int
     rate: float
     trades: int
     together: bool
-    bare_every: int = 1
-
-    @property
-    def ticks_per_s(self) -> float:
-        return self.instruments * self.rate * self.trades
 
 
 LOADS = (
     Load("200/s, spaced", 20, 10, 1, together=False),
     Load("200/s, 20 instruments at once", 20, 10, 1, together=True),
-    Load("5 000/s, spaced", 20, 62.5, 4, together=False, bare_every=10),
-    Load("5 000/s, 20 instruments at once", 20, 10, 25, together=True, bare_every=10),
+    Load("5 000/s, spaced", 20, 62.5, 4, together=False),
+    Load("5 000/s, 20 instruments at once", 20, 62.5, 4, together=True),
 )
 
 
 class _Reader:
-    """Takes the ticks, and publishes some of them again."""
+    """Takes the ticks, and what the bare publisher sends."""
 
-    def __init__(self, ticks: NatsConnection, bare: NatsConnection, every: int) -> None:
-        self._ticks, self._bare, self._every = ticks, bare, every
+    def __init__(self, connection: NatsConnection) -> None:
+        self._connection = connection
         self.came: list[tuple[int, bytes]] = []
-        self._sent: dict[str, int] = {}
         self.bare_ns: list[int] = []
-        self._again: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def run(self, seconds: float) -> None:
-        await self._ticks.subscribe(f"{_BARE}.*", self._came_again)
-        stop = await self._ticks.subscribe(_SUBJECT, self._came)
-        publishing = asyncio.ensure_future(self._publish())
+        """Count for so long."""
+        for subject, on_message in ((_SUBJECT, self._came), (f"{_BARE}.*", self._came_bare)):
+            await self._connection.subscribe(subject, on_message)
         await asyncio.sleep(seconds)
-        await stop()
-        await asyncio.sleep(0.2)
-        publishing.cancel()
 
     def _came(self, message: Msg) -> None:
         self.came.append((time.time_ns(), message.data))
-        if len(self.came) % self._every == 0:
-            self._again.put_nowait(message.data)
 
-    def _came_again(self, message: Msg) -> None:
-        self.bare_ns.append(time.time_ns() - self._sent.pop(message.subject))
-
-    async def _publish(self) -> None:
-        number = 0
-        while True:
-            data = await self._again.get()
-            number += 1
-            subject = f"{_BARE}.{number}"
-            self._sent[subject] = time.time_ns()
-            await self._bare.publish(subject, data)
+    def _came_bare(self, message: Msg) -> None:
+        self.bare_ns.append(time.time_ns() - int(message.subject.rpartition(".")[2]))
 
     def ages_ns(self) -> list[int]:
         """Of each tick, from its receipt until it was here."""
         return [at - decode(TICK, data).ts_recv for at, data in self.came]
+
+
+async def _write_bare(url: str, data: bytes, together: int, rate: float) -> None:
+    """A publisher with nothing before it: `together` messages `rate` times a second, each with the time of its publishing
+    in its subject."""
+    connection = await NatsConnection.open(url, name="bench-bare")
+    due = time.monotonic()
+    while True:
+        due += 1 / rate
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        for _ in range(together):
+            await connection.publish(f"{_BARE}.{time.time_ns()}", data)
 
 
 def shares(values_ns: list[int]) -> dict[str, float]:
@@ -149,41 +140,50 @@ async def measure_load(load: Load, seconds: float) -> dict[str, Any]:
             await server.stop()
 
 
-async def _measured(
-    load: Load, seconds: float, url: str, processes: Mapping[str, psutil.Process]
-) -> dict[str, Any]:
-    ticks, bare = [await NatsConnection.open(url, name=name) for name in ("bench-reader", "bench-writer")]
+async def _measured(load: Load, seconds: float, url: str, processes: Mapping[str, psutil.Process]) -> dict[str, Any]:
+    connection = await NatsConnection.open(url, name="bench-reader")
     try:
-        arrived = asyncio.Event()
-        stop = await ticks.subscribe(_SUBJECT, lambda _: arrived.set())
+        first: asyncio.Queue[bytes] = asyncio.Queue()
+        stop = await connection.subscribe(_SUBJECT, lambda message: first.put_nowait(message.data))
         async with asyncio.timeout(_READY_S):
-            await arrived.wait()
+            data = await first.get()
         await stop()
-        await asyncio.sleep(_WARM_S)
-        reader, before, started = _Reader(ticks, bare, load.bare_every), _cpu(processes), time.monotonic()
-        await reader.run(seconds)
-        took, after = time.monotonic() - started, _cpu(processes)
+        with ExitStack() as stack:
+            at_once, rate = (load.instruments, load.rate) if load.together else (1, load.instruments * load.rate)
+            _bare_writer(stack, url, data, at_once, rate)
+            await asyncio.sleep(_WARM_S)
+            reader, before, started = _Reader(connection), _cpu(processes), time.monotonic()
+            await reader.run(seconds)
+            took, after = time.monotonic() - started, _cpu(processes)
     finally:
-        await ticks.close()
-        await bare.close()
+        await connection.close()
     ours, theirs = shares(reader.ages_ns()), shares(reader.bare_ns)
+    spent = {name: after[name] - before[name] for name in processes}
     return {
         "ticks_per_s": round(len(reader.came) / took),
         "ms": ours,
         "bare_ms": theirs,
         "times_bare": {name: round(ours[name] / theirs[name], 1) for name in ours},
-        "cpu_share": {name: round((after[name] - before[name]) / took, 3) for name in processes},
-        "cpu_us_a_tick": {
-            name: round((after[name] - before[name]) / max(1, len(reader.came)) * 1e6) for name in processes
-        },
+        "cpu_share": {name: round(cpu / took, 3) for name, cpu in spent.items()},
+        "cpu_us_a_tick": {name: round(cpu / max(1, len(reader.came)) * 1e6) for name, cpu in spent.items()},
         "busy_machine": round(os.getloadavg()[0], 1),
     }
 
 
+def _bare_writer(stack: ExitStack, url: str, data: bytes, together: int, rate: float) -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.latency", "bare", url, data.hex(), f"{together}", f"{rate}"]
+    process = subprocess.Popen(command)
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+
+
 def measure_latency(seconds: float = 20.0, only: str = "") -> dict[str, Any]:
     """Each load by its name."""
-    return {load.name: asyncio.run(measure_load(load, seconds)) for load in LOADS if only in load.name}
+    return {load.name: uvloop.run(measure_load(load, seconds)) for load in LOADS if only in load.name}
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "bare":
+        at, text, count, per_s = sys.argv[2:]
+        uvloop.run(_write_bare(at, bytes.fromhex(text), int(count), float(per_s)))
     print(json.dumps(measure_latency(float(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""), indent=1))

@@ -40,6 +40,7 @@ from marketprism_sdk.streams._stage_types import (
 log = get_logger(__name__)
 
 _AT_A_TIME = 16  # messages of one partition before the next one has its turn
+_OUT_AFTER = 4  # messages whose outputs are written before the turn is at its end
 _SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000
 
 
@@ -154,7 +155,7 @@ class Stage:
             await self._settle()
         await self._take_arrived()
         now = time.monotonic()
-        if self._batch.count and now - self._opened >= self._settings.commit_interval_s:
+        if self._batch.count and self._committing is None and now - self._opened >= self._settings.commit_interval_s:
             await self._commit()
         elif now - self._last_idle >= self._settings.idle_commit_s:
             self._last_idle = now
@@ -169,7 +170,7 @@ class Stage:
 
         A turn holds the lock: whoever takes a partition over or gives one back waits for its end.
         """
-        end = time.monotonic() + self._settings.commit_interval_s
+        end, taken = time.monotonic() + self._settings.commit_interval_s, 0
         waiting = deque(self._parts.values())
         if (cut_at := self._cut_at) >= 0:  # those behind it come first
             waiting = deque(sorted(waiting, key=lambda part: (part.number <= cut_at, part.number)))
@@ -185,12 +186,16 @@ class Stage:
                 if (message := consumer.take()) is None:
                     break
                 await self._take(part, message)
+                taken += 1
+                if taken % _OUT_AFTER == 0:
+                    self._connection.push()
             else:
                 waiting.append(part)
             if waiting and time.monotonic() >= end:
                 self._cut_at = part.number
                 self._wake.set()
-                return
+                break
+        self._connection.push()
 
     async def _take(self, part: OwnedPartition, message: StoredMessage) -> None:
         trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
@@ -245,6 +250,7 @@ class Stage:
         commit = batch.commit(self._settings.subject(last.number, "ck"), last.checkpoint(self._holder), last.ck_seq)
         placed.append((last, batch.count + 1))
         self._committing = asyncio.get_running_loop().create_task(self._finish(commit, placed, time.monotonic()))
+        self._committing.add_done_callback(lambda _: self._wake.set())  # what has gathered meanwhile is due
 
     async def _finish(self, commit: Any, placed: list[tuple[OwnedPartition, int]], started: float) -> None:
         ack = await commit
