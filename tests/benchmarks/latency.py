@@ -149,7 +149,8 @@ async def _measured(load: Load, seconds: float, url: str, processes: Mapping[str
             data = await first.get()
         await stop()
         with ExitStack() as stack:
-            at_once, rate = (load.instruments, load.rate) if load.together else (1, load.instruments * load.rate)
+            groups = 1 if load.together else load.instruments
+            at_once, rate = load.instruments // groups * load.trades, load.rate * groups
             _bare_writer(stack, url, data, at_once, rate)
             await asyncio.sleep(_WARM_S)
             reader, before, started = _Reader(connection), _cpu(processes), time.monotonic()
