@@ -122,9 +122,9 @@ class Stage:
         forget = self._connection.on_disconnect(self._interrupted)
         try:
             while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._rest_s()):
-                        await self._wake.wait()
+                rest = asyncio.get_running_loop().call_later(self._rest_s(), self._wake.set)
+                await self._wake.wait()
+                rest.cancel()
                 self._wake.clear()
                 async with self._lock:
                     try:
