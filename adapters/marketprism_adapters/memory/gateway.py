@@ -190,6 +190,10 @@ class MemoryObserver:
         self.counts["messages"] += messages
         self.counts["ticks"] += ticks
 
+    def took(self, seconds: float) -> None:
+        self.counts["took"] += 1
+        self.seen.append(("took", seconds))
+
     def refused(self, reason: str, frames: int) -> None:
         self.counts[f"refused {reason}"] += frames
 

@@ -113,6 +113,8 @@ class GatewaySession:
                 packed = packer.feed(batch)
                 if fresh or batch.finished:
                     await outlet.send(packed, batch.messages, since)
+                    if since and batch.ticks:
+                        self._observer.took((time.time_ns() - batch.ticks[0].ts_recv) / 1e9)
                     self.ticks += len(batch.ticks)
                     self._observer.received(len(batch.messages), len(batch.ticks))
                 if fresh or batch.events:

@@ -58,12 +58,14 @@ class Stage:
         on_commit: Callable[[int, int, float], None] = lambda _p, _m, _s: None,
         on_traced: OnTraced = lambda _p, _s: None,
         on_cut: Callable[[int, InputCut], None] = lambda _p, _c: None,
+        on_written: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._holder = holder
         self._on_lost = on_lost
         self._on_commit = on_commit
+        self._on_written = on_written
         self._step = partial(traced_step, settings.name, holder, on_traced)
         self._parts: dict[int, OwnedPartition] = {}
         self._cut_at = -1  # the partition at which the last turn was cut short
@@ -170,7 +172,7 @@ class Stage:
 
         A turn holds the lock: whoever takes a partition over or gives one back waits for its end.
         """
-        end, taken = time.monotonic() + self._settings.commit_interval_s, 0
+        end, taken, since = time.monotonic() + self._settings.commit_interval_s, 0, 0.0
         waiting = deque(self._parts.values())
         if (cut_at := self._cut_at) >= 0:  # those behind it come first
             waiting = deque(sorted(waiting, key=lambda part: (part.number <= cut_at, part.number)))
@@ -187,15 +189,24 @@ class Stage:
                     break
                 await self._take(part, message)
                 taken += 1
+                since = since or time.monotonic()
                 if taken % _OUT_AFTER == 0:
-                    self._connection.push()
+                    since = self._write(since)
             else:
                 waiting.append(part)
             if waiting and time.monotonic() >= end:
                 self._cut_at = part.number
                 self._wake.set()
                 break
+        self._write(since)
+
+    def _write(self, since: float) -> float:
+        """Let out what was put, the first of it at an instant (0: nothing was); whoever waits for it need not wait for
+        the end of the turn."""
         self._connection.push()
+        if since:
+            self._on_written(time.monotonic() - since)
+        return 0.0
 
     async def _take(self, part: OwnedPartition, message: StoredMessage) -> None:
         trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
