@@ -10,7 +10,6 @@ from the last snapshot plus the messages since, whose output is suppressed up to
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping

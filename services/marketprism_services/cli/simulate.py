@@ -43,7 +43,8 @@ def simulate_command(
     levels: Annotated[int, typer.Option(help="Levels on each side of a book.", min=5)] = 200,
     trades: Annotated[float, typer.Option(help="Trades a step, on average.", min=0)] = 0.5,
     together: Annotated[
-        bool, typer.Option("--together/--spaced", help="All instruments step at the same instant, or one after another.")
+        bool,
+        typer.Option("--together/--spaced", help="All instruments step at the same instant, or one after another."),
     ] = True,
     faults: Annotated[str, typer.Option(help=_FAULTS_HELP)] = "",
     chaos: Annotated[float, typer.Option(help="Random faults a minute, for as long as it runs.", min=0)] = 0.0,

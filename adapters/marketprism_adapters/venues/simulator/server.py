@@ -45,9 +45,10 @@ class SimulatedVenueServer:
     """`async with SimulatedVenueServer(dialect) as venue`: `venue.ws_url`, `venue.rest_url`.
 
     Every `1 / rate` seconds each instrument takes a step, all of them `together` or spaced evenly over that time;
-    `turns` counts those of all instruments, the time of whoever must not judge by the clock of a busy machine. `books` are the truth, with every trade that was made; `skew_s`: how far the venue's
-    clock is ahead. `past` answers what is asked about times before. `faults`, in the order of their times and without
-    an end if need be, are timed from the first connection on.
+    `turns` counts those of all instruments, the time of whoever must not judge by the clock of a busy machine. `books`
+    are the truth, with every trade that was made; `skew_s`: how far the venue's clock is ahead. `past` answers what is
+    asked about times before. `faults`, in the order of their times and without an end if need be, are timed from the
+    first connection on.
 
     Raises (on entering):
         SourceError: the port is not free.
