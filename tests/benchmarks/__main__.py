@@ -31,6 +31,7 @@ from tests.benchmarks.revisions import measure_revisions
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
 from tests.benchmarks.stream_fanout import measure_fanout
+from tests.benchmarks.sustained import measure_sustained
 from tests.benchmarks.venue_load import measure_load
 from tests.benchmarks.venue_sockets import measure_sockets
 from tests.benchmarks.venues import measure_peers, measure_venues
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders: only that",
+        help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, sustained: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -115,6 +116,9 @@ def main() -> None:
         return
     if arguments.only == "console":
         _write({"console": measure_console(_source(), minutes=arguments.console_minutes)}, "console-")
+        return
+    if arguments.only == "sustained":
+        _write({"sustained": measure_sustained(copies=(1, 2, 4))}, "sustained-")
         return
     if arguments.only == "orders":
         _write({"orders": measure_orders()}, "orders-")

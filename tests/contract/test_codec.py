@@ -37,7 +37,14 @@ from marketprism_application.contracts.kinds import (
     VENUE_KINDS,
     DataKind,
 )
-from marketprism_application.contracts.packed import PACKED_VERSION, Mark, Packed, decode_packed, encode_packed
+from marketprism_application.contracts.packed import (
+    PACKED_VERSION,
+    Mark,
+    Packed,
+    decode_for_bars,
+    decode_packed,
+    encode_packed,
+)
 from marketprism_application.contracts.subjects import escape, subject_of, tick_subject, unescape
 from marketprism_application.contracts.venue_messages import KIND_OF, Levels
 from marketprism_domain.marketdata.bar import Bar
@@ -198,10 +205,34 @@ def test_packed_ticks_marks_and_gaps_come_back() -> None:
     assert decode_packed(encode_packed(packed)) == packed
 
 
+def test_bars_are_made_of_the_same_values_and_nothing_else_is_made_into_numbers() -> None:
+    gap = (1, SAMPLES["gap"])
+    packed = Packed(PACKED_VERSION, "x", 2, 5, (SAMPLES["tick"],) * 2, (Mark(1, 7, "shfe"),), (gap,), "s", 3)
+    found = decode_for_bars(encode_packed(packed))
+    assert found._replace(ticks=()) == packed._replace(ticks=())
+    texts = {"close", "settlement", "pre_close", "pre_settlement", "pre_open_interest", "limit_up", "limit_down"}
+    for tick in found.ticks:
+        assert tick._fields == Tick._fields
+        for name, value in SAMPLES["tick"]._asdict().items():
+            if name in texts | {"average_price"}:
+                assert getattr(tick, name) == (None if value is None else str(value)), name
+            elif name not in ("bids", "asks"):
+                assert getattr(tick, name) == value, name
+
+
+def test_what_no_text_is_a_number_of_is_read_as_it_always_was() -> None:
+    tick = [*SAMPLES["tick"]]
+    tick[Tick._fields.index("limit_up")] = 9500
+    payload = msgpack.packb([PACKED_VERSION, "x", 0, 0, [msgspec.to_builtins(tick, builtin_types=())]], default=str)
+    assert decode_for_bars(payload) == decode_packed(payload)
+    assert decode_for_bars(payload).ticks[0].limit_up == 9500
+
+
 @pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x93\x01", b"[1,2]", b"\x80", b"\x00" * 40, b"\x91" * 4000])
 def test_bytes_that_are_no_message_are_refused_with_a_reason(payload: bytes) -> None:
-    with pytest.raises(ContractError, match="packed message"):
-        decode_packed(payload)
+    for read in (decode_packed, decode_for_bars):
+        with pytest.raises(ContractError, match="packed message"):
+            read(payload)
     with pytest.raises(ContractError, match="tick message"):
         decode(TICK, payload)
 
@@ -214,7 +245,7 @@ def test_another_version_is_refused_by_number() -> None:
 
 @given(st.binary(max_size=300))
 def test_no_bytes_whatever_raise_anything_else(payload: bytes) -> None:
-    for read in (decode_packed, lambda data: decode(TICK, data), lambda data: decode(BAR, data)):
+    for read in (decode_packed, decode_for_bars, lambda data: decode(TICK, data), lambda data: decode(BAR, data)):
         try:
             read(payload)
         except ContractError:

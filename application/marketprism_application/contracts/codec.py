@@ -48,7 +48,8 @@ def _decoder(kind_name: str) -> msgspec.msgpack.Decoder[Any]:
 def encode(kind: DataKind, record: Any) -> bytes:
     """Public message of a record. Numbers are plain: no reader has to know what 8.5E-7 is."""
     payload = _encoder.encode(_struct(kind.name)(kind.version, *record))
-    if b"E-" in payload or b"E+" in payload:
+    # A single byte is looked for ten times as fast as two, and hardly a message has an E.
+    if b"E" in payload and (b"E-" in payload or b"E+" in payload):
         return _encoder.encode(_struct(kind.name)(kind.version, *map(_plainly, record)))
     return payload
 

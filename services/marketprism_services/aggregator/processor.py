@@ -10,7 +10,7 @@ import structlog
 from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.codec import ContractError, encode
 from marketprism_application.contracts.kinds import BAR, GAP
-from marketprism_application.contracts.packed import decode_packed
+from marketprism_application.contracts.packed import decode_for_bars
 from marketprism_application.contracts.subjects import instrument_key, subject_of
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
@@ -46,7 +46,7 @@ class AggregatorProcessor:
     def process(self, seq: int, payload: bytes) -> Sequence[Output]:
         """Bars that one packed message closes."""
         try:
-            packed = decode_packed(payload)
+            packed = decode_for_bars(payload)
         except ContractError as error:
             log.warning("packed_message.malformed", seq=seq, error=str(error))
             self._measures.malformed()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from marketprism_adapters.synthetic.plan import parse_plan
 from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_application.aggregation.aggregator import ShardAggregator
-from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
+from marketprism_application.contracts.packed import (
+    PACKED_VERSION,
+    Packed,
+    decode_for_bars,
+    decode_packed,
+    encode_packed,
+)
 from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.replay.rebuild import rebuild
@@ -51,7 +57,10 @@ def raw_of(
 
 
 def bars_of(
-    calendar: MarketCalendar, raw: Sequence[tuple[int, Packed]], restarts: frozenset[int] = frozenset()
+    calendar: MarketCalendar,
+    raw: Sequence[tuple[int, Packed]],
+    restarts: frozenset[int] = frozenset(),
+    decode: Callable[[bytes], Packed] = decode_packed,
 ) -> list[Bar]:
     """Bars of raw messages, each partition on its own, with restarts from snapshots between messages."""
     validators: dict[int, ShardValidator] = {}
@@ -68,7 +77,7 @@ def bars_of(
             aggregator.restore(sums)
         out = validator.process(packed, number, 0)
         validated = Packed(PACKED_VERSION, "", 0, 0, tuple(out.ticks), tuple(out.marks), tuple(out.gaps))
-        bars += aggregator.process(decode_packed(encode_packed(validated)))
+        bars += aggregator.process(decode(encode_packed(validated)))
     return sorted(bars, key=lambda b: (b.venue, b.symbol, b.interval, b.ts_open, b.revision))
 
 
@@ -87,7 +96,7 @@ def test_batches_partitions_and_restarts_change_no_bar(
     partitions = data.draw(st.integers(1, 4))
     raw = raw_of(calendar, simulated, cuts, partitions)
     restarts = data.draw(st.frozensets(st.integers(0, len(raw) - 1), max_size=5))
-    assert bars_of(calendar, raw, restarts) == undivided
+    assert bars_of(calendar, raw, restarts, decode_for_bars) == undivided
 
 
 def test_every_fault_of_the_simulated_venue_is_caught(calendar: MarketCalendar) -> None:
