@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from marketprism_sdk.errors import (
@@ -293,9 +293,21 @@ class NatsConnection:
             sizes = f"{len(raw)} {len(raw) + len(payload)}\r\n"
             head = f"HPUB {subject} {reply} {sizes}" if reply else f"HPUB {subject} {sizes}"
             command = b"".join((head.encode(), raw, payload, b"\r\n"))
-        self.traffic.sent(len(payload))
-        nc._pending.append(command)
-        nc._pending_data_size += len(command)
+        await self.send((command,), len(payload))
+
+    async def send(self, commands: Sequence[bytes], payload_bytes: int) -> None:
+        """Send whole commands of the protocol, one a message, as `publish` does; who makes them has checked subjects
+        and sizes. `payload_bytes` is what they carry together.
+
+        Raises:
+            NotConnected: the connection is away.
+        """
+        nc = self.nc
+        if not nc.is_connected:
+            raise NotConnected(f"NATS at {self.url} is away")
+        self.traffic.sent(payload_bytes, len(commands))
+        nc._pending += commands
+        nc._pending_data_size += sum(map(len, commands))
         if nc._pending_data_size > nc._max_pending_size:
             await nc._flush_pending(force_flush=True)
         else:

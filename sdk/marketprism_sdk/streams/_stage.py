@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from marketprism_sdk.errors import Fenced, NotConnected, SdkError, StreamError, reason_of
@@ -214,26 +215,33 @@ class Stage:
         if message.seq <= part.done_seq:
             part.in_seq = message.seq
             return
-        skip = part.partial = part.skip
+        part.partial = part.skip
         part.skip, part.done_seq, part.dirty = 0, 0, True
         headers = self._step(part.number, trace, started_ns) if trace is not None else None
-        for output in outputs[skip:]:
-            await self._put(output, headers)
-            part.partial += 1
+        while part.partial < len(outputs):
+            room = max(1, self._settings.max_batch - self._batch.count)
+            part.partial += await self._put(outputs[part.partial : part.partial + room], headers)
             if self._batch.count >= self._settings.max_batch:
                 await self._commit()
         part.in_seq, part.partial, part.dirty = message.seq, 0, True  # a commit on the way has cleared the mark
         part.taken += 1
 
-    async def _put(self, output: Output, headers: dict[str, str] | None) -> None:
-        if output.msg_id is not None:
+    async def _put(self, outputs: Sequence[Output], headers: dict[str, str] | None) -> int:
+        """Put the first of the outputs, and those behind it that go the same way; how many they were."""
+        first = outputs[0]
+        if first.msg_id is not None:
             assert self._side is not None  # noqa: S101 (run opened it)
             self._side_pending = True
-            await self._side.publish(output.subject, output.payload, {"Nats-Msg-Id": output.msg_id, **(headers or {})})
-            return
+            await self._side.publish(first.subject, first.payload, {"Nats-Msg-Id": first.msg_id, **(headers or {})})
+            return 1
         if not self._batch.count:
             self._opened = time.monotonic()
-        await self._batch.add(output.subject, output.payload, None, headers)
+        if headers is not None:
+            await self._batch.add(first.subject, first.payload, None, headers)
+            return 1
+        together = list(takewhile(lambda output: output.msg_id is None, outputs))
+        await self._batch.add_all([output[:2] for output in together])
+        return len(together)
 
     async def _commit(self) -> None:
         """Send the checkpoints of every touched partition; the receipt is awaited while work goes on."""
