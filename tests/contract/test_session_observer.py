@@ -46,10 +46,20 @@ def test_what_is_received_and_refused_is_summed(observed: tuple[SessionObserver,
     assert (count("refused checksum"), count("refused header")) == (5, 7)
 
 
+def test_how_long_ticks_took_to_the_log_is_counted_and_shown() -> None:
+    metrics = Metrics("gateway")
+    watch = SessionWatch(metrics, "shfe")
+    for milliseconds in (2, 1, 900, -5):
+        watch.took(milliseconds / 1e3)
+    assert watch.stages.status() == {"receive": {"p50": 1.0, "p99": 2.0}}
+    assert 'tick_stage_seconds_count{stage="receive"} 4.0' in metrics.text().decode()
+
+
 def test_no_word_of_a_session_raises(observed: tuple[SessionObserver, Count]) -> None:
     observer, _ = observed
     observer.resumed(ResumePoint())
     observer.subscribed(3, 0)
+    observer.took(0.001)
     observer.events_lost(["MarketHalted"], RuntimeError("away"))
     observer.retrying(SourceError("expected a front, none answers", retryable=True), None)
     observer.retrying(SourceError("expected a front, none answers", retryable=True), 0.5)

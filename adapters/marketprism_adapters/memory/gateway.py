@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,10 +108,14 @@ class MemoryMarketDataLog:
 
 
 class MemoryPositions:
-    """Fulfils `SourcePositions`."""
+    """Fulfils `SourcePositions`; a save waits while `answers` is not set, and raises `broken` where that is."""
 
     def __init__(self) -> None:
         self.positions: dict[str, int] = {}
+        self.saved: list[dict[str, int]] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.broken: Exception | None = None
         self.ended: dict[str, tuple[int, dict[str, int]]] = {}  # rows and skipped, by source
         self.refused: dict[str, str] = {}
         self.group = self.error = ""
@@ -127,6 +132,10 @@ class MemoryPositions:
 
     async def save(self, positions: Mapping[str, int]) -> None:
         """Where the sources are."""
+        await self.answers.wait()
+        if self.broken is not None:
+            raise self.broken
+        self.saved.append(dict(positions))
         self.positions.update(positions)
 
     async def finish(self, source: MarketSource, positions: Mapping[str, int], known: Mapping[str, int]) -> None:
@@ -185,10 +194,14 @@ class MemoryObserver:
     def __init__(self) -> None:
         self.counts: dict[str, int] = defaultdict(int)
         self.seen: list[tuple[Any, ...]] = []
+        self.took_s: list[float] = []
 
     def received(self, messages: int, ticks: int) -> None:
         self.counts["messages"] += messages
         self.counts["ticks"] += ticks
+
+    def took(self, seconds: float) -> None:
+        self.took_s.append(seconds)
 
     def refused(self, reason: str, frames: int) -> None:
         self.counts[f"refused {reason}"] += frames

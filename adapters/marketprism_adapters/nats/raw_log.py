@@ -63,6 +63,8 @@ class RawLog:
             await self._publisher.publish(raw_subject(partition), encode_packed(chained), headers)
             if trace is not None and packed.ticks:
                 self._on_sampled(packed.ticks[-1])
+        if messages:
+            self._publisher.push()  # what else the source said is not to hold up its ticks
 
     async def flush(self) -> None:
         """Everything sent is in the stream."""

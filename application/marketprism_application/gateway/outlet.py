@@ -34,9 +34,9 @@ class Outlet:
         return resume_point
 
     async def send(self, packed: Sequence[tuple[int, Packed]], messages: Sequence[Message], resumed: int) -> None:
-        """One batch of the source; see `RawLog.send`."""
-        await self._data.send(messages)
+        """One batch of the source; see `RawLog.send`. Its ticks first: somebody waits for them."""
         await self._raw.send(packed, 0 if self._names_holes else resumed)
+        await self._data.send(messages)
 
     async def flush(self) -> None:
         """Everything sent is in the streams."""

@@ -97,6 +97,7 @@ class GatewaySession:
         and what the logs raise.
         """
         outlet = await self._open_outlet(epoch)
+        saving: asyncio.Task[None] | None = None
         try:
             await self._open_source(epoch)
             known = await self._positions.known()
@@ -112,28 +113,40 @@ class GatewaySession:
                 packed = packer.feed(batch)
                 if fresh or batch.finished:
                     await outlet.send(packed, batch.messages, since)
+                    if since and batch.ticks:
+                        self._observer.took((time.time_ns() - batch.ticks[0].ts_recv) / 1e9)
                     self.ticks += len(batch.ticks)
                     self._observer.received(len(batch.messages), len(batch.ticks))
                 if fresh or batch.events:
                     await self._publish(batch, epoch)
                 self._count_refused()
+                if saving is not None and (saving.done() or batch.finished):
+                    await saving
+                    saving = None
                 if batch.finished:
                     await outlet.flush()
                     await self._positions.finish(self._source, batch.positions, known)
                     await self._status.finished(self.ticks)
                     return True
-                if fresh and self._now_s() - saved_at > _SAVE_S:
+                if fresh and saving is None and self._now_s() - saved_at > _SAVE_S:
                     saved_at = self._now_s()
-                    await outlet.flush()
-                    await self._positions.save(batch.positions)
-                    self._failures, self.trouble = 0, ""
+                    saving = asyncio.create_task(self._save(outlet, batch.positions))
                 if not self._schedule.wanted():
                     await outlet.flush()
                     return False
                 await asyncio.sleep(0)
             return True
         finally:
+            if saving is not None:
+                saving.cancel()
+                await asyncio.gather(saving, return_exceptions=True)
             await outlet.close()
+
+    async def _save(self, outlet: Outlet, positions: Mapping[str, int]) -> None:
+        """Positions of what was sent, once it is in the logs: ticks do not wait for that."""
+        await outlet.flush()
+        await self._positions.save(positions)
+        self._failures, self.trouble = 0, ""
 
     async def _open_source(self, epoch: int) -> None:
         gateway = self.gateway

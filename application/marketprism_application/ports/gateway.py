@@ -99,6 +99,10 @@ class SessionObserver(Protocol):
         """A batch is on its way to the logs."""
         ...
 
+    def took(self, seconds: float) -> None:
+        """Ticks of a live source are on their way to the raw log, the first of them so long after its receipt."""
+        ...
+
     def refused(self, reason: str, frames: int) -> None:
         """Frames of the source that nothing could be made of."""
         ...

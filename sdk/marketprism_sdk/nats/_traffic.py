@@ -20,9 +20,9 @@ class Traffic:
         self._away_s = 0.0
         self._away_since: float | None = None
 
-    def sent(self, size: int) -> None:
-        """One more message was published."""
-        self._stats["out_msgs"] += 1
+    def sent(self, size: int, messages: int = 1) -> None:
+        """One more message was published, or several, of `size` bytes together."""
+        self._stats["out_msgs"] += messages
         self._stats["out_bytes"] += size
 
     def lost(self) -> None:

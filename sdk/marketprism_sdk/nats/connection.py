@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from marketprism_sdk.errors import (
@@ -24,6 +24,7 @@ from marketprism_sdk.errors import (
     PayloadTooLarge,
     reason_of,
 )
+from marketprism_sdk.nats._outgoing import Outgoing
 from marketprism_sdk.nats._traffic import Traffic
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.nats.subjects import check_subject
@@ -120,6 +121,7 @@ class NatsConnection:
         self.url: Url = Url(url)
         self.access = access or NatsAccess()
         self.traffic: Traffic = Traffic(client)
+        self._outgoing = Outgoing(client)
         self._met: Exception | None = None
         self._closing = True  # until the first connection is made there is nothing to lose
         self._on_reconnect: list[Callable[[], None]] = []
@@ -291,13 +293,30 @@ class NatsConnection:
             sizes = f"{len(raw)} {len(raw) + len(payload)}\r\n"
             head = f"HPUB {subject} {reply} {sizes}" if reply else f"HPUB {subject} {sizes}"
             command = b"".join((head.encode(), raw, payload, b"\r\n"))
-        self.traffic.sent(len(payload))
-        nc._pending.append(command)
-        nc._pending_data_size += len(command)
+        await self.send((command,), len(payload))
+
+    async def send(self, commands: Sequence[bytes], payload_bytes: int) -> None:
+        """Send whole commands of the protocol, one a message, as `publish` does; who makes them has checked subjects
+        and sizes. `payload_bytes` is what they carry together.
+
+        Raises:
+            NotConnected: the connection is away.
+        """
+        nc = self.nc
+        if not nc.is_connected:
+            raise NotConnected(f"NATS at {self.url} is away")
+        self.traffic.sent(payload_bytes, len(commands))
+        nc._pending += commands
+        nc._pending_data_size += sum(map(len, commands))
         if nc._pending_data_size > nc._max_pending_size:
             await nc._flush_pending(force_flush=True)
-        elif nc._flush_queue is not None and nc._flush_queue.empty():
-            await nc._flush_pending()
+        else:
+            self._outgoing.soon()
+
+    def push(self) -> None:
+        """Write what was published so far at once, not when the loop next runs: whoever goes on working without giving
+        way calls it where somebody waits for what is out."""
+        self._outgoing.now()
 
     async def flush(self, timeout_s: float = 5.0) -> None:
         """Wait until the server has seen everything sent so far."""

@@ -156,10 +156,10 @@ class WindowPublisher:
         await self._connection.publish(subject, payload, raw, f"{self._inbox}.{token}")
 
     async def flush(self, timeout_s: float = 10.0) -> None:
-        """Wait until everything is acknowledged."""
+        """Wait until everything that was sent before is acknowledged; others may go on sending."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        while (self._waiting or self._repair is not None) and self._error is None:
+        deadline, last = loop.time() + timeout_s, self._next
+        while (self._is_out(last) or self._repair is not None) and self._error is None:
             self._changed.clear()
             try:
                 async with asyncio.timeout(max(0.001, deadline - loop.time())):
@@ -168,6 +168,11 @@ class WindowPublisher:
                 raise DeadlineExceeded(f"{len(self._waiting)} messages not acknowledged in {timeout_s:g} s") from None
         if self._error is not None:
             raise self._error
+
+    def _is_out(self, last: int) -> bool:
+        """Whether a message up to this one is not acknowledged. They wait in the order of their numbers: what is sent
+        again goes when nothing else is on its way."""
+        return bool(self._waiting) and int(next(iter(self._waiting))) <= last
 
     async def close(self) -> None:
         """Stop listening; nothing is waited for."""

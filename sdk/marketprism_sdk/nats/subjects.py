@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from marketprism_sdk.errors import InvalidSubject
 
 
+@lru_cache(maxsize=65_536)  # subjects of instruments come again and again; one that is refused is not kept
 def check_subject(subject: str) -> None:
     """Refuse what the server would read as more than a subject.
 

@@ -77,6 +77,9 @@ class ShardedService(Service):
         """
         self.metrics.observe("traced_age_seconds", age_s)
 
+    def on_written(self, seconds: float) -> None:
+        """Outputs were written to NATS, so long after the first of them was made."""
+
     async def input_health(self) -> str:
         """healthy, degraded or unhealthy: of an input that can be read and is there."""
         return "healthy"
@@ -113,6 +116,7 @@ class ShardedService(Service):
             on_commit=self._committed,
             on_traced=self.on_traced,
             on_cut=self.on_cut,
+            on_written=self.on_written,
         )
         # Heartbeats and probes have a connection of their own: a busy stage must not delay them.
         self._own_connection = await self.connection.another(f"{self.name}-sessions")

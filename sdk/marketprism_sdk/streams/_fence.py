@@ -153,6 +153,10 @@ class FencedPublisher:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().create_task(self._linger())
 
+    def push(self) -> None:
+        """Write what was published so far at once; a replicated stream's messages go when their batch does."""
+        self._connection.push()
+
     async def flush(self, timeout_s: float = 10.0) -> None:
         """Wait until everything is acknowledged. Raises as `publish` does."""
         if self._window is not None:

@@ -10,11 +10,11 @@ from the last snapshot plus the messages since, whose output is suppressed up to
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from marketprism_sdk.errors import Fenced, NotConnected, SdkError, StreamError, reason_of
@@ -40,6 +40,7 @@ from marketprism_sdk.streams._stage_types import (
 log = get_logger(__name__)
 
 _AT_A_TIME = 16  # messages of one partition before the next one has its turn
+_OUT_AFTER = 4  # messages whose outputs are written before the turn is at its end
 _SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000
 
 
@@ -57,12 +58,14 @@ class Stage:
         on_commit: Callable[[int, int, float], None] = lambda _p, _m, _s: None,
         on_traced: OnTraced = lambda _p, _s: None,
         on_cut: Callable[[int, InputCut], None] = lambda _p, _c: None,
+        on_written: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._holder = holder
         self._on_lost = on_lost
         self._on_commit = on_commit
+        self._on_written = on_written
         self._step = partial(traced_step, settings.name, holder, on_traced)
         self._parts: dict[int, OwnedPartition] = {}
         self._cut_at = -1  # the partition at which the last turn was cut short
@@ -121,9 +124,9 @@ class Stage:
         forget = self._connection.on_disconnect(self._interrupted)
         try:
             while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._rest_s()):
-                        await self._wake.wait()
+                rest = asyncio.get_running_loop().call_later(self._rest_s(), self._wake.set)
+                await self._wake.wait()
+                rest.cancel()
                 self._wake.clear()
                 async with self._lock:
                     try:
@@ -154,7 +157,7 @@ class Stage:
             await self._settle()
         await self._take_arrived()
         now = time.monotonic()
-        if self._batch.count and now - self._opened >= self._settings.commit_interval_s:
+        if self._batch.count and self._committing is None and now - self._opened >= self._settings.commit_interval_s:
             await self._commit()
         elif now - self._last_idle >= self._settings.idle_commit_s:
             self._last_idle = now
@@ -169,7 +172,7 @@ class Stage:
 
         A turn holds the lock: whoever takes a partition over or gives one back waits for its end.
         """
-        end = time.monotonic() + self._settings.commit_interval_s
+        end, taken, since = time.monotonic() + self._settings.commit_interval_s, 0, 0.0
         waiting = deque(self._parts.values())
         if (cut_at := self._cut_at) >= 0:  # those behind it come first
             waiting = deque(sorted(waiting, key=lambda part: (part.number <= cut_at, part.number)))
@@ -185,12 +188,25 @@ class Stage:
                 if (message := consumer.take()) is None:
                     break
                 await self._take(part, message)
+                taken += 1
+                since = since or time.monotonic()
+                if taken % _OUT_AFTER == 0:
+                    since = self._write(since)
             else:
                 waiting.append(part)
             if waiting and time.monotonic() >= end:
                 self._cut_at = part.number
                 self._wake.set()
-                return
+                break
+        self._write(since)
+
+    def _write(self, since: float) -> float:
+        """Let out what was put, the first of it at an instant (0: nothing was); whoever waits for it need not wait for
+        the end of the turn."""
+        self._connection.push()
+        if since:
+            self._on_written(time.monotonic() - since)
+        return 0.0
 
     async def _take(self, part: OwnedPartition, message: StoredMessage) -> None:
         trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
@@ -199,26 +215,33 @@ class Stage:
         if message.seq <= part.done_seq:
             part.in_seq = message.seq
             return
-        skip = part.partial = part.skip
+        part.partial = part.skip
         part.skip, part.done_seq, part.dirty = 0, 0, True
         headers = self._step(part.number, trace, started_ns) if trace is not None else None
-        for output in outputs[skip:]:
-            await self._put(output, headers)
-            part.partial += 1
+        while part.partial < len(outputs):
+            room = max(1, self._settings.max_batch - self._batch.count)
+            part.partial += await self._put(outputs[part.partial : part.partial + room], headers)
             if self._batch.count >= self._settings.max_batch:
                 await self._commit()
         part.in_seq, part.partial, part.dirty = message.seq, 0, True  # a commit on the way has cleared the mark
         part.taken += 1
 
-    async def _put(self, output: Output, headers: dict[str, str] | None) -> None:
-        if output.msg_id is not None:
+    async def _put(self, outputs: Sequence[Output], headers: dict[str, str] | None) -> int:
+        """Put the first of the outputs, and those behind it that go the same way; how many they were."""
+        first = outputs[0]
+        if first.msg_id is not None:
             assert self._side is not None  # noqa: S101 (run opened it)
             self._side_pending = True
-            await self._side.publish(output.subject, output.payload, {"Nats-Msg-Id": output.msg_id, **(headers or {})})
-            return
+            await self._side.publish(first.subject, first.payload, {"Nats-Msg-Id": first.msg_id, **(headers or {})})
+            return 1
         if not self._batch.count:
             self._opened = time.monotonic()
-        await self._batch.add(output.subject, output.payload, None, headers)
+        if headers is not None:
+            await self._batch.add(first.subject, first.payload, None, headers)
+            return 1
+        together = list(takewhile(lambda output: output.msg_id is None, outputs))
+        await self._batch.add_all([output[:2] for output in together])
+        return len(together)
 
     async def _commit(self) -> None:
         """Send the checkpoints of every touched partition; the receipt is awaited while work goes on."""
@@ -245,6 +268,7 @@ class Stage:
         commit = batch.commit(self._settings.subject(last.number, "ck"), last.checkpoint(self._holder), last.ck_seq)
         placed.append((last, batch.count + 1))
         self._committing = asyncio.get_running_loop().create_task(self._finish(commit, placed, time.monotonic()))
+        self._committing.add_done_callback(lambda _: self._wake.set())  # what has gathered meanwhile is due
 
     async def _finish(self, commit: Any, placed: list[tuple[OwnedPartition, int]], started: float) -> None:
         ack = await commit

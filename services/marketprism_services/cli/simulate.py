@@ -42,6 +42,10 @@ def simulate_command(
     changes: Annotated[int, typer.Option(help="Levels on each side that a step changes.", min=1)] = 3,
     levels: Annotated[int, typer.Option(help="Levels on each side of a book.", min=5)] = 200,
     trades: Annotated[float, typer.Option(help="Trades a step, on average.", min=0)] = 0.5,
+    together: Annotated[
+        bool,
+        typer.Option("--together/--spaced", help="All instruments step at the same instant, or one after another."),
+    ] = True,
     faults: Annotated[str, typer.Option(help=_FAULTS_HELP)] = "",
     chaos: Annotated[float, typer.Option(help="Random faults a minute, for as long as it runs.", min=0)] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the market and of random faults.")] = 7,
@@ -68,6 +72,7 @@ def simulate_command(
             changes=changes,
             levels=levels,
             trades_per_step=trades,
+            together=together,
             port=port,
             past=PASTS[market](_names(bases)),
         )

@@ -112,7 +112,7 @@ class GatewayService(SingleActiveService):
         replicas = self.settings.replicas
         await streams.ensure_streams(self.connection, layout_of(self.settings))
         positions = await Positions.open(self.connection, replicas)
-        observer = SessionWatch(self.metrics, self._venue)
+        observer = self._observer = SessionWatch(self.metrics, self._venue)
         self.session = GatewaySession(
             self._gateway,
             self._source,
@@ -161,6 +161,7 @@ class GatewayService(SingleActiveService):
             "instruments": self._gateway.instruments,
             "streams": streams_of(self._source),
             "calendar": self._calendar_watch.status(),
+            "tick_stages_ms": self._observer.stages.status(),
         }
 
     async def _watch_calendar(self) -> None:

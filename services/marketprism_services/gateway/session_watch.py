@@ -11,6 +11,7 @@ import structlog
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import ResumePoint
 from marketprism_sdk.observability import Metrics
+from marketprism_services.stages.tick_stages import RECEIVE, TickStages
 
 log = structlog.get_logger()
 
@@ -44,6 +45,7 @@ class SessionWatch:
 
     def __init__(self, metrics: Metrics, venue: str) -> None:
         self._metrics = metrics
+        self.stages: TickStages = TickStages(metrics, RECEIVE)
         self._venue = venue
         metrics.begin("messages_received_total", "ticks_received_total")
         metrics.begin("events_not_published_total", "source_retries_total")
@@ -51,6 +53,9 @@ class SessionWatch:
     def received(self, messages: int, ticks: int) -> None:
         self._metrics.count("messages_received_total", messages)
         self._metrics.count("ticks_received_total", ticks)
+
+    def took(self, seconds: float) -> None:
+        self.stages.took(RECEIVE, seconds)
 
     def refused(self, reason: str, frames: int) -> None:
         """Count them by reason."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from marketprism_sdk.observability import JOB_SECONDS, ROWS, Family, MetricKind, MetricsSettings
 
 _STREAM = ("stream",)
+_TICK_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _SCORES = (10.0, 30.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0)  # 100 is above them all
 
 _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -279,6 +280,14 @@ def _families() -> Iterator[Family]:
         "validation_delay_seconds",
         MetricKind.HISTOGRAM,
         "From a gateway's publishing of a message to its ticks being validated, in seconds.",
+    )
+    yield Family(
+        "tick_stage_seconds",
+        MetricKind.HISTOGRAM,
+        "How long ticks took, in seconds, by stage: receive (until on their way to the raw log), raw_log (until taken "
+        "by the validator), validate, publish (until written to NATS).",
+        ("stage",),
+        _TICK_SECONDS,
     )
     yield Family(
         "bar_delay_seconds",

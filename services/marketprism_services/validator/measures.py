@@ -8,6 +8,7 @@ from marketprism_application.contracts.packed import Packed
 from marketprism_application.validation.message_pass import ValidationOutput
 from marketprism_domain.marketdata.gap import LOSSES
 from marketprism_sdk.observability import Metrics
+from marketprism_services.stages.tick_stages import PUBLISH, RAW_LOG, VALIDATE, TickStages
 
 _NANOS = 1_000_000_000
 
@@ -17,6 +18,7 @@ class ValidatorMeasures:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self.stages: TickStages = TickStages(metrics, RAW_LOG, VALIDATE, PUBLISH)
         metrics.begin("malformed_messages_total", "rules_refused_total")
         for cause in LOSSES:  # forty may be lost at once, and never again: a rise from nothing is none to Prometheus
             metrics.count("gaps_total", 0, cause=cause)
@@ -36,6 +38,9 @@ class ValidatorMeasures:
             metrics.count("ticks_validated_total", left, result="not_accepted")
         metrics.observe("validation_seconds", max(0, ended - started) / _NANOS)
         metrics.observe("validation_delay_seconds", max(0, ended - packed.ts_pub) / _NANOS)
+        if packed.ticks:
+            self.stages.took(RAW_LOG, (started - packed.ts_pub) / _NANOS)
+            self.stages.took(VALIDATE, (ended - started) / _NANOS)
         for _, gap in out.gaps:
             metrics.count("gaps_total", cause=gap.cause)
             metrics.count("gap_seconds_total", max(0, gap.ts_to - gap.ts_from) / _NANOS, cause=gap.cause)

@@ -31,6 +31,7 @@ from marketprism_sdk.streams import Processor, StageSettings
 from marketprism_sdk.values import read_or_none
 from marketprism_services.stages.calendar_watch import LOOK_S, CalendarWatch
 from marketprism_services.stages.market_stage import MarketStageService
+from marketprism_services.stages.tick_stages import PUBLISH
 from marketprism_services.validator.clock_watch import ClockWatch
 from marketprism_services.validator.measures import ValidatorMeasures
 from marketprism_services.validator.processor import ValidatorProcessor
@@ -196,6 +197,10 @@ class ValidatorService(MarketStageService):
                 TickPublishedToPubSub(tick.venue, tick.symbol, tick.seq),
             ]
 
+    def on_written(self, seconds: float) -> None:
+        """Ticks are out, so long after the first of them was validated."""
+        self._measures.stages.took(PUBLISH, seconds)
+
     def take_events(self) -> list[object]:
         """With those of sampled ticks."""
         sampled, self._sampled = self._sampled, []
@@ -210,7 +215,11 @@ class ValidatorService(MarketStageService):
 
     def status(self) -> dict[str, Any]:
         """What `/status` shows: clocks too, in seconds ahead of the venue's, by source."""
-        shown = {"clock_offset_s": self._clocks.status(), "calendar": self._calendar_watch.status()}
+        shown = {
+            "clock_offset_s": self._clocks.status(),
+            "calendar": self._calendar_watch.status(),
+            "tick_stages_ms": self._measures.stages.status(),
+        }
         return {**super().status(), **shown}
 
     async def _watch_calendar(self) -> None:

@@ -52,6 +52,18 @@ async def test_steps_that_are_late_are_made_up_for_one_by_one() -> None:
     assert all(after - earlier <= 1 for earlier, after in itertools.pairwise([0, *made]))
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_instruments_step_at_one_instant_or_one_after_another(together: bool) -> None:
+    async with simulated(rate=100.0, together=together) as (server, _):
+        begun = {symbol: book.last_id for symbol, book in server.books.items()}
+        seen: set[int] = set()
+        while server.turns < 5:
+            first, second = (book.last_id - begun[symbol] for symbol, book in server.books.items())
+            seen.add(first - second)
+            await asyncio.sleep(0)
+    assert seen == {0} if together else len(seen) > 1
+
+
 async def test_what_it_refuses_it_refuses_in_the_venues_words() -> None:
     async with simulated() as (_, at), at("/ws") as client:
         for message in ("{", "{}", '{"method":"JOIN","id":1}', '{"method":"SUBSCRIBE","params":"x","id":1}'):

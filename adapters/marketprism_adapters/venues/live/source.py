@@ -157,11 +157,11 @@ class VenueSource:
         self._tasks.append(asyncio.ensure_future(self.desk.watch()))
         self._tasks.append(asyncio.ensure_future(self.refill.run()))
         self._scheduler.every("instruments", self._settings.refresh_s, self._reload)
-        clock = time.monotonic()
+        clock, loop = time.monotonic(), asyncio.get_running_loop()
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_IDLE_S):
-                    await self.desk.arrived.wait()
+            rest = loop.call_later(_IDLE_S, self.desk.arrived.set)
+            await self.desk.arrived.wait()
+            rest.cancel()
             self.desk.arrived.clear()
             now_ns = time.time_ns()
             if time.monotonic() - clock >= _IDLE_S:

@@ -44,10 +44,11 @@ _LIVE = (*BOOKS, "exchangeInfo", "instruments", "instruments-info", "aggTrades",
 class SimulatedVenueServer:
     """`async with SimulatedVenueServer(dialect) as venue`: `venue.ws_url`, `venue.rest_url`.
 
-    Every `1 / rate` seconds each instrument takes a step; `turns` counts them, the time of whoever must not judge by
-    the clock of a busy machine. `books` are the truth, with every trade that was made; `skew_s`: how far the venue's
-    clock is ahead. `past` answers what is asked about times before. `faults`, in the order of their times and without
-    an end if need be, are timed from the first connection on.
+    Every `1 / rate` seconds each instrument takes a step, all of them `together` or spaced evenly over that time;
+    `turns` counts those of all instruments, the time of whoever must not judge by the clock of a busy machine. `books`
+    are the truth, with every trade that was made; `skew_s`: how far the venue's clock is ahead. `past` answers what is
+    asked about times before. `faults`, in the order of their times and without an end if need be, are timed from the
+    first connection on.
 
     Raises (on entering):
         SourceError: the port is not free.
@@ -67,6 +68,7 @@ class SimulatedVenueServer:
         port: int = 0,
         skew_s: float = 0.0,
         past: PastDialect | None = None,
+        together: bool = True,
     ) -> None:
         self.dialect = dialect
         self._past = past
@@ -80,6 +82,7 @@ class SimulatedVenueServer:
         self._pairs = {pair.symbol: pair for pair in dialect.pairs}
         self._variants = dialect if isinstance(dialect, Variants) else None
         self._rate = rate
+        self._together = together
         self._trades_per_step = trades_per_step
         self._quotes = quotes
         self._port = port
@@ -235,23 +238,26 @@ class SimulatedVenueServer:
     # -- the market --------------------------------------------------------------------------------------------------
 
     async def _market(self) -> None:
-        every = 1.0 / self._rate
+        symbols = list(self.books)
+        groups = [symbols] if self._together else [[symbol] for symbol in symbols]
+        every = 1.0 / self._rate / len(groups)
         due = time.monotonic()
         while True:
-            due += every
-            wait = due - time.monotonic()
-            if wait < -1.0:
-                due = time.monotonic()  # too much is asked of this machine: no burst afterwards
-            # Steps that are late are made up for one by one: a client has its turn between any two.
-            await asyncio.sleep(max(wait, 0.0))
-            if not self.paused:
-                self.turns += 1
-                self._turn()
+            for group in groups:
+                due += every
+                wait = due - time.monotonic()
+                if wait < -1.0:
+                    due = time.monotonic()  # too much is asked of this machine: no burst afterwards
+                # Steps that are late are made up for one by one: a client has its turn between any two.
+                await asyncio.sleep(max(wait, 0.0))
+                if not self.paused:
+                    self._turn(group)
+            self.turns += not self.paused
 
-    def _turn(self) -> None:
+    def _turn(self, symbols: Sequence[str]) -> None:
         now = self.now_ms()
-        for symbol, book in self.books.items():
-            pair = self._pairs[symbol]
+        for symbol in symbols:
+            book, pair = self.books[symbol], self._pairs[symbol]
             self._step(pair, book, now)
             count = self._trades_per_step
             trades = int(count) + (self._chance.random() < count % 1)

@@ -150,6 +150,12 @@ PIPELINE = Dashboard(
             worse_above=0.1,
         ),
         Panel(
+            "Delay of ticks by stage",
+            "From receipt to the raw log, in the raw log, in the validator, and until written to NATS: 99 % took at most.",
+            "s",
+            ((quantile(0.99, "marketprism_tick_stage_seconds", "stage"), "{{stage}}"),),
+        ),
+        Panel(
             "Delay of ticks, all",
             "How many messages took how long: a second band shows what the quantiles hide.",
             "s",

@@ -153,6 +153,37 @@ async def test_positions_are_saved_only_behind_what_is_in_the_log(calendar: Mark
     assert place.logs.closed == 1
 
 
+async def test_ticks_do_not_wait_for_the_positions(calendar: MarketCalendar) -> None:
+    """A position that nobody takes now holds up its own save, the end of the recording, and nothing else."""
+    place = StreamPlace(Recording(*(batch(seq) for seq in range(1, 6)), batch(6, finished=True)), calendar)
+    place.positions.answers.clear()
+    reading = asyncio.create_task(place.session.read(1))
+    while place.session.ticks < 6:
+        await asyncio.sleep(0)
+    assert not reading.done()
+    assert place.positions.positions == {}
+    place.positions.answers.set()
+    assert await reading
+    assert place.positions.saved == [{"test": 2}], "one save at a time"
+    assert place.seqs() == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_position_that_cannot_be_saved_ends_the_reading(calendar: MarketCalendar) -> None:
+    place = StreamPlace(Recording(*(batch(seq) for seq in range(1, 6))), calendar)
+    place.positions.broken = StaleEpoch("positions")
+    with pytest.raises(StaleEpoch, match="positions"):
+        await place.session.read(1)
+    assert place.logs.closed == 1
+
+
+async def test_only_a_live_source_says_how_long_its_ticks_took(calendar: MarketCalendar) -> None:
+    batches = (batch(1), batch(2, finished=True))
+    for source, times in ((Recording(*batches), 0), (Live(*batches), 2)):
+        place = StreamPlace(source, calendar)
+        assert await place.session.read(1)
+        assert len(place.observer.took_s) == times
+
+
 async def test_a_connection_that_is_not_wanted_any_more_is_left_with_everything_flushed(
     calendar: MarketCalendar,
 ) -> None:
