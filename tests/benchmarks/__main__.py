@@ -25,6 +25,7 @@ from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.downloads import measure_downloads
 from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.integrity import measure_integrity
+from tests.benchmarks.latency import measure_latency
 from tests.benchmarks.orders import measure_orders
 from tests.benchmarks.peers import vnpy_bars
 from tests.benchmarks.quiet import measure_quiet
@@ -81,7 +82,8 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, quiet, sustained: only that",
+        help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, quiet, "
+        "sustained, latency: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -121,6 +123,9 @@ def main() -> None:
         return
     if arguments.only == "sustained":
         _write({"sustained": measure_sustained(copies=(1, 2, 4))}, "sustained-")
+        return
+    if arguments.only == "latency":
+        _write({"latency": measure_latency()}, "latency-")
         return
     if arguments.only == "orders":
         _write({"orders": measure_orders()}, "orders-")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -17,7 +17,7 @@ class Outgoing:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._asked = False
-        self._socket: Any = None  # the transport that was made ready
+        self._socket: asyncio.WriteTransport | None = None  # the transport that was made ready
 
     def soon(self) -> None:
         """Write when the loop next runs, with what comes until then."""
@@ -43,7 +43,7 @@ class Outgoing:
         client._pending_data_size = 0
         socket.writelines(pending)
 
-    def _ready(self) -> Any:
+    def _ready(self) -> asyncio.WriteTransport | None:
         """The transport of the connection as it is now, one that sends what it is given and does not wait for the loop
         to be done with its round; None where it is closed, or another kind."""
         writer = getattr(self._client._transport, "_io_writer", None)
@@ -51,7 +51,7 @@ class Outgoing:
             return None
         if writer.transport is not self._socket:
             self._socket = writer.transport
-            self._socket.set_write_buffer_limits(high=0)
+            writer.transport.set_write_buffer_limits(high=0)
         return self._socket
 
 
