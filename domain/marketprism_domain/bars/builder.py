@@ -81,6 +81,8 @@ class BarBuilder:
             elif current is not None or (state.recent and start < state.recent[-1].window.ts_close):
                 self._late_tick(tick, start, out)
                 return out
+            # A longer bar closes behind its last minute, also where that had no trade.
+            self._fill_until(start, out)
             self._emit(self._cascade.close_until(start), out)
         self._add(tick, session, start)
         return out

@@ -66,6 +66,11 @@ class Schedule:
         self._placement: Placement | None = None
         self._from = self._to = 0
 
+    @property
+    def edge_ns(self) -> int:
+        """So long after its end a section still takes ticks."""
+        return self._edge
+
     def place(self, ts: int) -> Placement:
         """Trading day, section and phase of an instant."""
         if self._from <= ts < self._to and self._placement is not None:

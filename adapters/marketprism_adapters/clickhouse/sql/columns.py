@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
@@ -187,8 +187,9 @@ def placed_columns(kind: DataKind, rows: pa.Table, seq: int, epoch: int) -> pa.T
     return pa.table(list(arrays.values()), names=list(arrays))
 
 
-def from_engine(kind: DataKind, table: pa.Table) -> pa.Table:
-    """The engine's columns as the kind's fields, the two arrays of a book side joined to levels."""
+def from_engine(kind: DataKind, table: pa.Table, fields: Collection[str] = ()) -> pa.Table:
+    """The engine's columns as the kind's fields (of those that are named, where any is), the two arrays of a book side
+    joined to levels."""
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
     import pyarrow.compute as pc  # noqa: PLC0415 (heavy: only who has a table)
 
@@ -196,6 +197,8 @@ def from_engine(kind: DataKind, table: pa.Table) -> pa.Table:
 
     arrays: dict[str, Any] = {}
     for name, columns in columns_of(kind.name):
+        if fields and name not in fields:
+            continue
         if len(columns) == 1:
             arrays[name] = table.column(name)
             continue
@@ -205,7 +208,8 @@ def from_engine(kind: DataKind, table: pa.Table) -> pa.Table:
         lengths = pc.list_value_length(prices)
         offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths.cast(pa.int64()))])
         arrays[name] = pa.ListArray.from_arrays(offsets.cast(pa.int32()), struct)
-    return pa.table(arrays).cast(schema_of(kind.name))
+    schema = schema_of(kind.name)
+    return pa.table(arrays).cast(pa.schema([schema.field(name) for name in arrays]))
 
 
 def _one_chunk(column: Any) -> Any:

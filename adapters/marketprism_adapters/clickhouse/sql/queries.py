@@ -83,14 +83,14 @@ def records(query: Records) -> Statement:
     chosen = {"symbol"} | ({"venue"} if query.venue is not None else set())
     order = ", ".join(f"t.{name} {direction}" for name in kind.read_order if name not in chosen)
     text = (
-        f"SELECT {select(kind)} FROM {source} WHERE {' AND '.join(where)} "
+        f"SELECT {select(kind, query.fields)} FROM {source} WHERE {' AND '.join(where)} "
         f"ORDER BY {order} LIMIT {{limit:UInt32}}{_ONE_THREAD}"
     )
 
     def shape(table: pa.Table) -> pa.Table:
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
-        found = from_engine(kind, table)
+        found = from_engine(kind, table, query.fields)
         return found.take(pa.array(range(found.num_rows - 1, -1, -1), pa.int64())) if query.last else found
 
     return Statement(text, params, shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from marketprism_adapters.clickhouse.sql.columns import columns_of
@@ -159,9 +159,10 @@ def _unsure(numbers: Sequence[str], books: Sequence[str]) -> str:
     return f"throwIf({' OR '.join(signs) or '0'}, 'a number that has to be looked into')"
 
 
-def select(kind: DataKind) -> str:
-    """The columns of a kind as they are read."""
-    return ", ".join(column.read for _, columns in columns_of(kind.name) for column in columns)
+def select(kind: DataKind, fields: Collection[str] = ()) -> str:
+    """The columns of a kind as they are read, of some fields only where they are named."""
+    chosen = (columns for name, columns in columns_of(kind.name) if not fields or name in fields)
+    return ", ".join(column.read for columns in chosen for column in columns)
 
 
 COLUMNS = f"SELECT table, name, type FROM system.columns WHERE database = '{DATABASE}'"

@@ -194,3 +194,15 @@ def test_a_closed_bar_is_corrected_by_its_next_revision_only(calendar: MarketCal
         MarketBar(bar._replace(high=Decimal(1)))
     with pytest.raises(InvariantBroken, match="expected a close after"):
         MarketBar(bar._replace(ts_close=bar.ts_open))
+
+
+def test_an_empty_minute_is_there_before_the_longer_bar_it_ends_closes(calendar: MarketCalendar) -> None:
+    settings = BarSettings(("1m", "5m"), fill_empty=True)
+    builder = BarBuilder("shfe", "rb2505", calendar.schedule("shfe", "rb2505"), settings)
+    bars = [
+        bar
+        for when, lots in (("09:00:01", 1), ("09:06:01", 2))
+        for bar in builder.on_tick(tick(f"2025-03-03 {when}", 100, lots))
+    ]
+    # Five minutes of the first bar, one of the next; the longer bar once, with the last of its minutes.
+    assert [(bar.interval, bar.revision) for bar in bars] == [*[("1m", 0)] * 5, ("5m", 0), ("1m", 0)]

@@ -1,0 +1,1 @@
+"""Bars of history by columns: what the builder of bars makes of ticks one by one, made of many at once."""

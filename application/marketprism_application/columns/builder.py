@@ -1,0 +1,344 @@
+"""Bars of ticks in columns: the builder of bars goes on where columns leave off, and columns where it does.
+
+A stretch of ticks of one trading day that come in order is made bars at once; whatever else there is (the first tick of
+a day, a late one, a gap, a change of the sections, numbers that no machine word holds) goes through the builder of the
+live pipeline, tick by tick. Both have one memory, `BuilderState`, so that nobody can tell who made a bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from marketprism_application.columns.bar_rows import BarRows, BarTable
+from marketprism_application.columns.decimals import DecimalColumn, Flags, InexactColumn, Ints, places_of
+from marketprism_application.columns.longer import Closing, LongerBars, longer_bars
+from marketprism_application.columns.minutes import minutes_of
+from marketprism_application.columns.sections import DayGrid, Groups, Sections
+from marketprism_application.columns.tick_columns import TickColumns
+from marketprism_application.columns.windows import Units, Windows, meets
+from marketprism_domain.bars.builder import BarBuilder, BarSettings
+from marketprism_domain.bars.cascade import Cascade, Minute
+from marketprism_domain.bars.state import BuilderState, Running
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.sessions import SessionChange
+from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, Interval
+
+Notice = tuple[int, Gap | SessionChange]
+_LEAST = 48  # ticks: fewer are made bars one by one in the time that columns take to begin
+_MOST_LATE = 20  # of so many ticks one may be late, or all go one by one
+
+
+class ColumnBuilder:
+    """Bars of one instrument; `one_by_one` counts the ticks that went through the live pipeline's builder."""
+
+    def __init__(
+        self, venue: str, symbol: str, calendar: MarketCalendar, settings: BarSettings, schema: pa.Schema
+    ) -> None:
+        """`calendar` is the builder's own: changes of sessions go into it. `schema` is that of stored bars."""
+        self._venue, self._symbol = venue, symbol
+        self._calendar = calendar
+        self._schedule = calendar.schedule(venue, symbol)
+        self._settings = settings
+        self._live = BarBuilder(venue, symbol, self._schedule, settings)
+        longer = sorted((Interval.parse(text) for text in settings.intervals if text != "1m"), key=lambda i: i.seconds)
+        self._longer = [(str(interval), interval) for interval in longer]
+        self._names = ["1m", *(name for name, _ in self._longer)]
+        self._by_clock = settings.alignment == "clock"
+        self._cascade = Cascade((), self._schedule, by_clock=self._by_clock)
+        self._revisable = int(settings.revision_window_s * NANOS_PER_SECOND)
+        self._bars = BarTable(venue, symbol, self._names, schema)
+        self._sources: list[str] = []
+        self.one_by_one = 0
+
+    def table(self) -> pa.Table:
+        """Bars since the last call, in the order in which they closed or were revised."""
+        return self._bars.table()
+
+    def state(self) -> BuilderState:
+        """The memory of the builder, as it is behind what was fed."""
+        return self._live.state()
+
+    @property
+    def late(self) -> int:
+        """Ticks too late even for a revision."""
+        return self._live.late
+
+    def close_until(self, ts: int) -> None:
+        """The venue's event time has reached `ts`."""
+        self._bars.add_bars(self._live.on_clock(ts))
+
+    def feed(self, ticks: TickColumns, notices: Iterable[Notice] = ()) -> None:
+        """Ticks in order, and what was told in between: each before the first tick whose time is not before its own."""
+        reached = np.maximum.accumulate(ticks.ts_event)
+        at = 0
+        for ts, each in sorted(notices, key=lambda pair: pair[0]):
+            place = int(np.searchsorted(reached, ts, "left"))
+            self._feed(ticks, at, place)
+            at = place
+            self.tell(each)
+        self._feed(ticks, at, len(ticks))
+
+    def tell(self, each: Gap | SessionChange) -> None:
+        """A gap, or a change of the sections, behind all ticks so far."""
+        if isinstance(each, Gap):
+            self._bars.add_bars(self._live.on_gap(each))
+        else:
+            self._calendar.overrule(each)
+            self._live.sessions_changed()
+
+    def _feed(self, ticks: TickColumns, first: int, last: int) -> None:
+        if first == last:
+            return
+        part = ticks.taken(slice(first, last))
+        has_trades = part.traded.there is None or bool(part.traded.there.any())
+        if has_trades and part.traded.there is not None and not bool(part.traded.there.all()):
+            self._one_by_one(part, range(len(part)))  # some have their own amount, some a running total
+            return
+        counts = _counts(part, trades=has_trades)
+        if counts is not None:
+            part = part.taken(np.flatnonzero(counts))
+            if not len(part):
+                return
+        ts = part.ts_event
+        ordered = bool((ts[1:] >= ts[:-1]).all())
+        low, high = (int(ts[0]), int(ts[-1])) if ordered else (int(ts.min()), int(ts.max()))
+        sections = Sections(self._schedule, low, high)
+        if not sections.are_plain or len(part) < _LEAST:
+            self._one_by_one(part, range(len(part)))
+        elif ordered:
+            groups = sections.cuts(ts)
+            if int((groups.end - groups.begin).sum()) != len(part):
+                sizes = groups.end - groups.begin
+                part = part.taken(np.flatnonzero(_covered(groups, len(part))))
+                ends = np.cumsum(sizes)
+                groups = groups._replace(begin=ends - sizes, end=ends)
+            self._in_order(part, groups, sections, trades=has_trades)
+        else:
+            self._jumbled(part, sections, trades=has_trades)
+
+    def _jumbled(self, part: TickColumns, sections: Sections, *, trades: bool) -> None:
+        """Ticks whose times go back: within their minute, or late."""
+        start, day = sections.minutes_of(part.ts_event)
+        inside = start >= 0
+        if not bool(inside.all()):
+            part, start, day = part.taken(np.flatnonzero(inside)), start[inside], day[inside]
+            if not len(part):
+                return
+        late = np.flatnonzero(start < np.maximum.accumulate(start))
+        if len(late) * _MOST_LATE > len(part):
+            self._one_by_one(part, range(len(part)))
+            return
+        at = 0
+        for row in [*late.tolist(), len(part)]:
+            if row > at:
+                piece = part.taken(slice(at, row))
+                self._in_order(piece, Groups.of_starts(start[at:row], day[at:row]), sections, trades=trades)
+            if row < len(part):
+                self._one_by_one(part, [row])
+            at = row + 1
+
+    def _in_order(self, ticks: TickColumns, groups: Groups, sections: Sections, *, trades: bool) -> None:
+        """Ticks that all count, by their minutes, none of which goes back."""
+        first = 0
+        while first < groups.size:
+            last = int(np.searchsorted(groups.day, groups.day[first], "right"))
+            grid = sections.days[int(groups.day[first])]
+            row, end = int(groups.begin[first]), int(groups.end[last - 1])
+            while row < end and (end - row < _LEAST or not self._goes_on(grid, _start_of(groups, row))):
+                self._one_by_one(ticks, [row])
+                row += 1
+            if row < end:
+                at = int(np.searchsorted(groups.end, row, "right"))
+                part = groups.part(at, last)
+                part.begin[0] = row
+                self._try_day(ticks, part, grid, trades=trades)
+            first = last
+
+    def _one_by_one(self, ticks: TickColumns, rows: Sequence[int]) -> None:
+        self.one_by_one += len(rows)
+        for tick in ticks.ticks(rows):
+            self._bars.add_bars(self._live.on_tick(tick))
+
+    def _goes_on(self, grid: DayGrid, start: int) -> bool:
+        """Whether the memory is as it is in the midst of a day: one minute open, and with it the longer bars."""
+        state = self._live.state()
+        current, running = state.current, state.running
+        if current is None or running.last is None or running.trading_day != grid.trading_day:
+            return False
+        window = current.window
+        place = int(np.searchsorted(grid.starts, window.ts_open))
+        if (
+            window.trading_day != grid.trading_day
+            or window.ts_open > start
+            or place == len(grid.starts)
+            or int(grid.starts[place]) != window.ts_open
+            or window.ts_close != window.ts_open + NANOS_PER_MINUTE
+        ):
+            return False
+        for name, interval in self._longer:
+            making, closed = state.cascade.making.get(name), state.cascade.closed.get(name)
+            own = self._cascade.window(interval, window)
+            if making is not None and (making.window != own or making.revision):
+                return False
+            if making is None and closed is not None and closed.window.ts_open == own.ts_open:
+                return False
+        if self._settings.fill_empty and state.recent:
+            between = self._cascade.minutes_between(state.recent[-1].window, window.ts_open)
+            return next(iter(between), None) is None
+        return True
+
+    def _try_day(self, ticks: TickColumns, groups: Groups, grid: DayGrid, *, trades: bool) -> None:
+        try:
+            self._day(ticks, groups, grid, trades=trades)
+            return
+        except InexactColumn:
+            pass
+        rows = range(int(groups.begin[0]), int(groups.end[-1]))
+        try:  # a sample of the numbers said too little
+            part = ticks.taken(slice(rows.start, rows.stop)).refined()
+            moved = groups._replace(begin=groups.begin - rows.start, end=groups.end - rows.start)
+            self._day(part, moved, grid, trades=trades)
+        except InexactColumn:
+            self._one_by_one(ticks, rows)
+
+    def _day(self, ticks: TickColumns, groups: Groups, grid: DayGrid, *, trades: bool) -> None:
+        """Bars of ticks of one day, behind a memory that goes on. Raises InexactColumn, and has changed nothing."""
+        state = self._live.state()
+        assert state.current is not None  # noqa: S101 (it goes on)
+        units = self._units(ticks, state, trades=trades)
+        current = units.windows([state.current])
+        minutes, running = minutes_of(ticks, groups, current, state.running, units, state.gaps, trades=trades)
+        starts = groups.start if int(groups.start[0]) > int(current.ts_open[0]) else groups.start[1:]
+        if not len(starts):
+            self._remember(state, state.recent, units.minute(minutes, 0, grid.trading_day), running, None)
+            return
+        if self._settings.fill_empty:
+            minutes = _filled(minutes, grid, int(starts[-1]), state.gaps)
+        event = np.searchsorted(starts, minutes.ts_open, "right")
+        count = int((event < len(starts)).sum())
+        done, closing = minutes.taken(slice(0, count)), Closing(starts, event[:count])
+        made = None
+        if self._longer:
+            intervals = [(interval, state.cascade.making.get(name)) for name, interval in self._longer]
+            made = longer_bars(
+                done, closing, intervals, grid, self._cascade, state.gaps, units, by_clock=self._by_clock
+            )
+        horizon = int(done.ts_close[-1]) - self._revisable - NANOS_PER_MINUTE
+        keeps = [row for row in range(count) if int(done.ts_close[row]) > horizon or row == count - 1]
+        recent = (
+            *(minute for minute in state.recent if minute.window.ts_close > horizon),
+            *(units.minute(done, row, grid.trading_day) for row in keeps),
+        )
+        opened = units.minute(minutes, count, grid.trading_day) if count < minutes.size else None
+        self._bars.add_rows(self._rows(done, closing, made, grid), units)
+        self._remember(state, recent, opened, running, made)
+
+    def _units(self, ticks: TickColumns, state: BuilderState, *, trades: bool) -> Units:
+        """Units in which the columns and the memory have a place."""
+        volume, turnover = ("traded", "traded_turnover") if trades else ("volume", "turnover")
+        held = [each for each in (state.current, *state.cascade.making.values()) if each is not None]
+        running = state.running
+        prices = [getattr(each, name) for each in held for name in ("open", "high", "low", "close")]
+        prices += [price for price in (running.last, running.high, running.low) if price is not None]
+        volumes = [each.volume for each in held] + ([] if trades else [running.volume])
+        money = [each.turnover for each in held] + ([] if trades else [running.turnover])
+        interests = [each.open_interest for each in held if each.open_interest is not None]
+        columns: dict[str, DecimalColumn] = {name: getattr(ticks, name) for name in ("last", "high", "low")}
+        return Units(
+            max(*(column.scale for column in columns.values()), *map(places_of, prices)),
+            max(getattr(ticks, volume).scale, *map(places_of, volumes)),
+            max(getattr(ticks, turnover).scale, *map(places_of, money)),
+            max((ticks.open_interest.scale, *map(places_of, interests))),
+            self._sources,
+        )
+
+    def _rows(self, minutes: Windows, closing: Closing, longer: LongerBars | None, grid: DayGrid) -> BarRows:
+        """Closed minutes and longer bars in the order in which they closed."""
+        places, ranks = minutes.size + 1, len(self._names)
+        rows: list[tuple[Windows, Ints, Ints, Ints]] = []
+        if "1m" in self._settings.intervals:
+            order = (closing.event * places + np.arange(minutes.size)) * ranks
+            day = np.full(minutes.size, int(grid.trading_day))
+            rows.append((minutes, np.zeros(minutes.size, np.int64), day, order))
+        if longer is not None:
+            rank = longer.interval + 1
+            rows.append((longer.bars, rank, longer.trading_day, (longer.event * places + longer.place) * ranks + rank))
+        windows, interval, day, order = rows[0]
+        if len(rows) > 1:
+            windows = windows.then(rows[1][0])
+            interval, day, order = (np.concatenate(pair) for pair in zip(rows[0][1:], rows[1][1:], strict=True))
+        chosen = np.argsort(order, kind="stable")
+        return BarRows(interval[chosen], day[chosen], np.zeros(len(chosen), np.int64), windows.taken(chosen))
+
+    def _remember(
+        self,
+        state: BuilderState,
+        recent: tuple[Minute, ...],
+        current: Minute | None,
+        running: Running,
+        longer: LongerBars | None,
+    ) -> None:
+        """The memory behind what was longer."""
+        state.recent, state.current, state.running = recent, current, running
+        if longer is None:
+            return
+        for (name, _), left in zip(self._longer, longer.left, strict=True):
+            if left.closed is not None:
+                state.cascade.closed[name] = left.closed
+            if left.making is not None:
+                state.cascade.making[name] = left.making
+            else:
+                state.cascade.making.pop(name, None)
+
+
+def _counts(ticks: TickColumns, *, trades: bool) -> Flags | None:
+    """Which ticks bars are made of; None where all are."""
+    counts = (ticks.traded if trades else ticks.volume).nonzero()
+    if ticks.last.there is not None:
+        counts &= ticks.last.there
+    if ticks.stale is not None:
+        counts &= ~ticks.stale
+    return None if bool(counts.all()) else counts
+
+
+def _covered(groups: Groups, count: int) -> Flags:
+    """Which rows are in a group."""
+    steps = np.zeros(count + 1, np.int64)
+    np.add.at(steps, groups.begin, 1)
+    np.add.at(steps, groups.end, -1)
+    covered: Flags = np.cumsum(steps[:-1]) > 0
+    return covered
+
+
+def _start_of(groups: Groups, row: int) -> int:
+    return int(groups.start[np.searchsorted(groups.end, row, "right")])
+
+
+def _filled(minutes: Windows, grid: DayGrid, until: int, gaps: tuple[tuple[int, int], ...]) -> Windows:
+    """The minutes with those between them that had no trade, flat at the close before them."""
+    begin = int(minutes.ts_open[0])
+    starts: Ints = grid.starts[np.searchsorted(grid.starts, begin) : np.searchsorted(grid.starts, until)]
+    if int(minutes.ts_open[-1]) >= until:
+        starts = np.append(starts, minutes.ts_open[-1])
+    before = np.searchsorted(minutes.ts_open, starts, "right") - 1
+    made = minutes.ts_open[before] == starts
+    rows = minutes.taken(before)
+    ends = starts + NANOS_PER_MINUTE
+    return rows._replace(
+        ts_open=starts,
+        ts_close=ends,
+        open=np.where(made, rows.open, rows.close),
+        high=np.where(made, rows.high, rows.close),
+        low=np.where(made, rows.low, rows.close),
+        volume=np.where(made, rows.volume, 0),
+        turnover=np.where(made, rows.turnover, 0),
+        ticks=np.where(made, rows.ticks, 0),
+        gap=np.where(made, rows.gap, meets(starts, ends, gaps)),
+    )
+
+
+__all__ = ["ColumnBuilder", "Notice"]

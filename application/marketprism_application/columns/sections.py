@@ -1,0 +1,127 @@
+"""Where ticks fall among the sections of a calendar, for many ticks at once: minutes, and which ticks are theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from marketprism_application.columns.decimals import Flags, Ints
+from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.sessions import Session
+from marketprism_domain.sessions.trading_days import day_of, day_text
+from marketprism_domain.values import NANOS_PER_MINUTE
+
+_MOST_DAYS = 400
+
+
+class DayGrid(NamedTuple):
+    """Session minutes of a trading day, in order."""
+
+    trading_day: str
+    sessions: tuple[Session, ...]
+    starts: Ints  # of each minute
+    is_plain: bool  # minutes are counted without a hole, sections follow one another
+
+    @classmethod
+    def of(cls, trading_day: str, sessions: Sequence[Session]) -> DayGrid:
+        """The minutes of a day's sections."""
+        minutes = [np.arange(s.ts_open, s.ts_close, NANOS_PER_MINUTE, dtype=np.int64) for s in sessions]
+        counted, plain, end = 0, True, 0
+        for session, each in zip(sessions, minutes, strict=True):
+            plain &= session.minute_offset == counted and session.ts_auction >= end and len(each) > 0
+            plain &= (session.ts_close - session.ts_open) % NANOS_PER_MINUTE == 0
+            plain &= session.ts_auction <= session.ts_open
+            counted, end = counted + len(each), session.ts_close
+        return cls(trading_day, tuple(sessions), np.concatenate(minutes), plain)
+
+
+class Sections:
+    """Sections of some trading days that follow one another, as columns."""
+
+    def __init__(self, schedule: Schedule, ts_from: int, ts_to: int) -> None:
+        """Sections from that of `ts_from` on, to the first that begins behind `ts_to`."""
+        day = day_of(schedule.trading_day_of(ts_from))
+        found: list[Session] = []
+        self.days: list[DayGrid] = []
+        of_day: list[int] = []
+        for _ in range(_MOST_DAYS):
+            if schedule.trades(day):
+                sessions = schedule.sessions(day_text(day))
+                of_day += [len(self.days)] * len(sessions)
+                self.days.append(DayGrid.of(day_text(day), sessions))
+                found += sessions
+                if sessions[0].ts_auction > ts_to:
+                    break
+            day += timedelta(days=1)
+        self.auction = np.array([s.ts_auction for s in found], np.int64)
+        self.open = np.array([s.ts_open for s in found], np.int64)
+        self.close = np.array([s.ts_close for s in found], np.int64)
+        self.day = np.array(of_day, np.int64)
+        # A tick shortly behind an end belongs to the section's last minute; never one of the next section.
+        self.edge = np.minimum(self.close + schedule.edge_ns, np.append(self.auction[1:], np.iinfo(np.int64).max))
+        self.edge = np.maximum(self.edge, self.close)
+        ordered = bool((self.auction[1:] >= self.close[:-1]).all())
+        self.are_plain = ordered and all(grid.is_plain for grid in self.days)
+
+    def minutes_of(self, ts: Ints) -> tuple[Ints, Ints]:
+        """Of each tick the start of its minute and its day's number in `days`; both -1 where it is in no section."""
+        at = np.searchsorted(self.close, ts, "right")
+        clipped = np.minimum(at, len(self.close) - 1)
+        opened = self.open[clipped]
+        start = ts - np.maximum(ts - opened, 0) % NANOS_PER_MINUTE
+        start = np.maximum(start, opened)
+        before = np.maximum(at - 1, 0)
+        inside: Flags = (at < len(self.close)) & (ts >= self.auction[clipped])
+        ended: Flags = ~inside & (at > 0) & (ts < self.edge[before])
+        start = np.where(inside, start, np.where(ended, self.close[before] - NANOS_PER_MINUTE, -1))
+        day = np.where(inside, self.day[clipped], np.where(ended, self.day[before], -1))
+        return start, day
+
+    def cuts(self, ts: Ints) -> Groups:
+        """The minutes that have ticks, of ticks in order of time."""
+        keys, ends, starts, days = [], [], [], []
+        first = int(np.searchsorted(self.close, ts[0], "right")) - 1
+        last = int(np.searchsorted(self.auction, ts[-1], "right"))
+        for at in range(max(0, first), last):
+            minutes = np.arange(self.open[at], self.close[at], NANOS_PER_MINUTE, dtype=np.int64)
+            begin = minutes.copy()
+            begin[0] = self.auction[at]
+            keys.append(begin)
+            ends.append(np.append(minutes[1:], self.edge[at]))
+            starts.append(minutes)
+            days.append(np.full(len(minutes), self.day[at]))
+        if not keys:
+            nothing = np.zeros(0, np.int64)
+            return Groups(nothing, nothing, nothing, nothing)
+        begins = np.searchsorted(ts, np.concatenate(keys), "left")
+        closes = np.searchsorted(ts, np.concatenate(ends), "left")
+        held = closes > begins
+        return Groups(begins[held], closes[held], np.concatenate(starts)[held], np.concatenate(days)[held])
+
+
+class Groups(NamedTuple):
+    """Ticks by minute: rows [begin, end) are those of the minute at `start`, of the day with this number."""
+
+    begin: Ints
+    end: Ints
+    start: Ints
+    day: Ints
+
+    @property
+    def size(self) -> int:
+        """How many minutes there are."""
+        return len(self.begin)
+
+    def part(self, first: int, last: int) -> Groups:
+        """The groups [first, last) of them."""
+        return Groups(*(each[first:last] for each in self))
+
+    @classmethod
+    def of_starts(cls, start: Ints, day: Ints) -> Groups:
+        """Groups of ticks whose minutes never go back; each tick is in a section."""
+        begin = np.flatnonzero(np.append(True, start[1:] != start[:-1]))
+        end = np.append(begin[1:], len(start))
+        return cls(begin, end, start[begin], day[begin])
