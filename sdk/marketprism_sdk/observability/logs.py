@@ -165,7 +165,11 @@ class _Remembering:
 def _drop_lower(_: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """What another service of this process wants to see is not this one's. Lines of libraries have had their level."""
     here = hosted()
-    if here is not None and "_record" not in event and _LEVELS.get(_METHODS.get(method, method), here.level) < here.level:
+    if (
+        here is not None
+        and "_record" not in event
+        and _LEVELS.get(_METHODS.get(method, method), here.level) < here.level
+    ):
         raise structlog.DropEvent
     return event
 

@@ -27,6 +27,7 @@ SCHEDULER = "scheduler"
 ORDER = "order"
 DATA = "data"
 BACKTEST = "backtest"
+NOTIFIER = "notifier"
 
 
 def names() -> tuple[str, ...]:
@@ -64,6 +65,7 @@ def wiring_of(row: ServiceRow) -> Wiring:
 __all__ = [
     "BACKTEST",
     "DATA",
+    "NOTIFIER",
     "ORDER",
     "SCHEDULER",
     "SERVICES",
