@@ -18,7 +18,7 @@ import pytest
 
 from marketprism_client import MarketClient
 from marketprism_services.platform.catalogue import in_up
-from tests.e2e.program import look, run, server_of, start
+from tests.e2e.program import look, process_of, run, start
 from tests.support.recordings import part_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
@@ -73,7 +73,7 @@ def test_a_recording_killed_in_the_middle_is_stored_once_and_its_bars_are_those_
     recording = str(part_of(fixtures / "ctp/ticks/ru1901_20181008.csv.gz", tmp_path, slice(0, None, 6)))
     source = ["--source", f"replay:{recording}", "--data-dir", str(tmp_path), "--nats-port", "0"]
     doomed = start("up", *source, "--speed", "2000")
-    server_of(doomed.pid, "run gateway")
+    process_of(doomed.pid, "gateway")
     time.sleep(2)
     os.killpg(doomed.pid, signal.SIGKILL)
     doomed.communicate()
