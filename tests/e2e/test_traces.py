@@ -109,8 +109,8 @@ async def test_the_spans_of_a_tick_join_from_the_gateway_to_the_store_and_lines_
     texts = [path.read_text(encoding="utf-8") for path in (tmp_path / "logs").glob("*.log")]
     logged = [json.loads(line) for text in texts for line in text.splitlines() if line.startswith("{")]
     for service in ("aggregator", "gateway", "query", "storage", "validator"):
-        written = [str(line["event"]) for line in logged if line["service"] == service]
-        shared = [str(line["event"]) for line in logged if service in line["service"].split("+")]
+        written = [str(line["event"]) for line in logged if line.get("service") == service]
+        shared = [str(line["event"]) for line in logged if service in line.get("service", "").split("+")]
         sent = lines[f"marketprism-{service}"]
         assert "service.started" in sent, service
         # What is written once the exporter has ended, and the connection to NATS with it, is in the file alone.
