@@ -162,7 +162,7 @@ class _Remembering:
         return line if self._renderer is None else hide(str(self._renderer(logger, method, event)))
 
 
-def _drop_lower(_: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _drop_lower(_: object, method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
     """What another service of this process wants to see is not this one's. Lines of libraries have had their level."""
     here = hosted()
     if (

@@ -95,7 +95,7 @@ def _number_of(processes: str | None) -> int | None:
     if processes == _EACH:
         return EACH
     if not re.fullmatch("[0-9]{1,4}", processes):
-        raise Stop(Exit.USAGE, f"--processes: expected a number of processes, or {_EACH}, was {processes!r}")
+        raise Stop(Exit.USAGE, f"--processes: expected a number of processes, or each, was {processes!r}")
     return int(processes)
 
 
