@@ -113,7 +113,9 @@ async def _serve_all(services: Sequence[str], layers: Layers, given: Settings, s
         logs.log_as(name, level=given.log.level)
         try:
             codes.append(await _serve(name, layers, given, stop))
-        except Exception as error:  # noqa: BLE001 (raised below, once the others have ended)
+        except Exception as error:
+            if errors:
+                log.error("service.failed", error=reason_of(error), exc_info=error)  # noqa: TRY400 (as its tasks do)
             errors.append(error)
         finally:
             stop.set()
