@@ -249,7 +249,9 @@ async def bench_in(folder: Path) -> AsyncIterator[Bench]:
     venue = Venue(folder / "venue.log")
     venue.start()
     bench = Bench(data_dir, place, venue, disk, authority)
-    command = [*PROGRAM, "up", "--monitoring", "--source", venue.spec, "--nats-port", "0", "--data-dir", str(data_dir)]
+    apart = ("--processes", "each")  # one service is killed, or stands still, at a time
+    command = [*PROGRAM, "up", "--monitoring", "--source", venue.spec, *apart, "--nats-port", "0"]
+    command += ["--data-dir", str(data_dir)]
     log_file = folder / "up.log"
     with log_file.open("wb") as log:
         program = _child(command, log, bench.environment)

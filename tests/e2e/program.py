@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.e2e.warm import ask
@@ -58,10 +59,24 @@ def children_of(pid: int) -> Iterator[tuple[int, str]]:
 
 def server_of(pid: int, word: str, other_than: int = 0) -> int:
     """Process of a server of `up`, once there is one."""
+    return _child(pid, lambda command: word in command, word, other_than)
+
+
+def process_of(pid: int, service: str, other_than: int = 0) -> int:
+    """Process of `up` in which a service is, alone or with others, once there is one."""
+    return _child(pid, lambda command: runs(command, service), service, other_than)
+
+
+def runs(command: str, service: str) -> bool:
+    """Whether a command line is that of a process of the service."""
+    return (found := re.search(r" run ([a-z+]+) ", command)) is not None and service in found[1].split("+")
+
+
+def _child(pid: int, is_it: Callable[[str], bool], name: str, other_than: int) -> int:
     end = time.monotonic() + 90
     while time.monotonic() < end:
         for child, command in children_of(pid):
-            if word in command and child != other_than:
+            if is_it(command) and child != other_than:
                 return child
         time.sleep(0.05)
-    raise AssertionError(f"no {word} was started")
+    raise AssertionError(f"no {name} was started")

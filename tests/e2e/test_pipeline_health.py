@@ -58,6 +58,8 @@ def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it
         str(tmp_path),
         "--nats-port",
         str(port),
+        "--processes",  # one of them is frozen alone
+        "each",
     )
     try:
 

@@ -36,6 +36,13 @@ def test_a_service_ends_when_the_port_it_was_given_is_taken(tmp_path: Path, take
         done = run("run", "storage", "--nats-url", server.url, "--data-dir", str(tmp_path / "one"), **given)
         assert done.returncode == 2, done.stderr
         assert f"http of storage: expected a free port, 127.0.0.1:{taken}" in done.stderr
+        # With others in its process it is the end of all of them, in order.
+        unit = ("query+storage+monitor", "--nats-url", server.url, "--data-dir", str(tmp_path / "one"))
+        done = run("run", *unit, **given, MARKETPRISM_LOG__FORMAT="json")
+        assert done.returncode == 2, done.stderr
+        assert f"http of storage: expected a free port, 127.0.0.1:{taken}" in done.stderr
+        assert "service.drain_timed_out" not in done.stderr
+        assert "service.failed" not in done.stderr
     finally:
         asyncio.run(server.stop())
 

@@ -18,7 +18,7 @@ import pytest
 
 from marketprism_client import MarketClient
 from marketprism_services.platform.catalogue import in_up
-from tests.e2e.program import look, run, server_of, start
+from tests.e2e.program import look, process_of, run, start
 from tests.support.recordings import part_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
@@ -72,15 +72,16 @@ def test_a_recording_killed_in_the_middle_is_stored_once_and_its_bars_are_those_
     # A sixth of its rows: the first and the last of the trading day are among them, and every minute is.
     recording = str(part_of(fixtures / "ctp/ticks/ru1901_20181008.csv.gz", tmp_path, slice(0, None, 6)))
     source = ["--source", f"replay:{recording}", "--data-dir", str(tmp_path), "--nats-port", "0"]
-    doomed = start("up", *source, "--speed", "2000")
-    server_of(doomed.pid, "run gateway")
+    # However many processes the services share: all of them one, two, three.
+    doomed = start("up", *source, "--speed", "2000", "--processes", "1")
+    process_of(doomed.pid, "gateway")
     time.sleep(2)
     os.killpg(doomed.pid, signal.SIGKILL)
     doomed.communicate()
-    result = verdict(*source, "--speed", "max")
+    result = verdict(*source, "--speed", "max", "--processes", "2")
     assert result["published"] == 6_424
     assert result["bars"]["1m"] == 345
-    staying = start("up", "--data-dir", str(tmp_path), "--nats-port", "0")
+    staying = start("up", "--data-dir", str(tmp_path), "--nats-port", "0", "--processes", "3")
     try:
         live = eventually_bars(tmp_path, "ru1901", "1d")
         minutes = look("bars", "ru1901", "--interval", "1m", "--format", "csv", "--data-dir", str(tmp_path)).stdout

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import children_of, server_of, start
+from tests.e2e.program import children_of, process_of, server_of, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("e2e")]
 SOURCE = ("--source", "sim:days=1,rate=0.5,instruments=rb2505", "--speed", "2500")
@@ -25,7 +25,7 @@ def check_killed(data: Path, word: str, *more: str) -> None:
     """Kill a server of `up` twice, and count what is stored at the end."""
     running = start("up", *SOURCE, *more, "--once", "--json", "--data-dir", str(data), "--nats-port", "0")
     killed = 0
-    server_of(running.pid, "run gateway")
+    process_of(running.pid, "gateway")
     for _ in range(2):
         killed = server_of(running.pid, word, killed)
         time.sleep(2)  # of a source that goes on behind it
@@ -45,7 +45,7 @@ def check_killed(data: Path, word: str, *more: str) -> None:
 def test_a_signal_to_the_whole_group_ends_everything_and_starts_nothing_again(tmp_path: Path) -> None:
     running = start("up", *SOURCE, "--data-dir", str(tmp_path), "--nats-port", "0")
     try:
-        server_of(running.pid, "run gateway")
+        process_of(running.pid, "gateway")
         children = [pid for pid, _ in children_of(running.pid)]
         for pid in (*children, running.pid):  # what systemd does, to each process of a service
             os.kill(pid, signal.SIGTERM)

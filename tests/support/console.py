@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from marketprism_adapters.nats.local_server import choose_port
 from marketprism_console.files import read_console
 from marketprism_console.joined import constant, place
-from tests.e2e.program import ENVIRONMENT, PROGRAM
+from tests.e2e.program import ENVIRONMENT, PROGRAM, runs
 from tests.support.browser import Watched
 
 _AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -98,14 +98,14 @@ class Site:
         return (self.data / "printed.log").read_text(errors="replace")
 
     def processes(self, service: str) -> list[int]:
-        """Process ids of a service's instances."""
+        """Process ids of a service's instances, which may have others beside them."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:  # it has ended meanwhile
                 continue
-            if f"run {service} " in line and str(self.data) in line:
+            if runs(line, service) and str(self.data) in line:
                 found.append(int(folder.name))
         return found
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         MetricKind,
         MetricsSettings,
     )
+    from marketprism_sdk.observability._hosted import shows_process
     from marketprism_sdk.observability._log_export import LogExportLimits, export_logs
     from marketprism_sdk.observability._loop_watch import LoopWatch
     from marketprism_sdk.observability._metrics import MetricRow, Metrics, rss_bytes
@@ -33,6 +34,7 @@ else:
                 "MetricKind",
                 "MetricsSettings",
             ),
+            "marketprism_sdk.observability._hosted": ("shows_process",),
             "marketprism_sdk.observability._log_export": ("LogExportLimits", "export_logs"),
             "marketprism_sdk.observability._loop_watch": ("LoopWatch",),
             "marketprism_sdk.observability._metrics": ("MetricRow", "Metrics", "rss_bytes"),
@@ -67,5 +69,6 @@ __all__ = [
     "record_traces",
     "rss_bytes",
     "sampled",
+    "shows_process",
     "trace_headers",
 ]

@@ -8,6 +8,7 @@ from socket import gethostname
 from typing import TYPE_CHECKING, cast
 
 from marketprism_sdk.errors import InvalidSetting
+from marketprism_sdk.observability._hosted import hosted
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -49,7 +50,7 @@ def export_traces(
 
     Spans are sent in the background, in batches; what a collector that is away does not take is dropped after its own
     retries, logged by the exporter and counted in `trace_spans_dropped_total`. A process has one collector all its
-    life.
+    life; of several services in one, each has its own spans.
 
     Raises:
         InvalidSetting: as `check_endpoint`.
@@ -130,7 +131,10 @@ def record_traces(
         provider.add_span_processor(cast("SpanProcessor", counting))
     batches = BatchSpanProcessor(exporter, max_queue_size=_WAITING) if batched else SimpleSpanProcessor(exporter)
     provider.add_span_processor(batches)
-    trace.set_tracer_provider(provider)
+    if (here := hosted()) is not None:
+        here.provider = provider
+    else:
+        trace.set_tracer_provider(provider)
 
     def close() -> None:
         provider.force_flush(_FLUSH_MS)

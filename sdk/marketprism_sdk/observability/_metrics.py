@@ -25,6 +25,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from marketprism_sdk.observability._families import Family, MetricKind, MetricsSettings
+from marketprism_sdk.observability._hosted import shows_process
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -126,7 +127,8 @@ class Metrics:
         self._histograms = _Histograms()
         self._registry.register(self._histograms)
         self.gauge("service_info", 1, service=service)
-        self._process_metrics()
+        if shows_process():  # else another service of this process does: a sum would count its memory twice
+            self._process_metrics()
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to a counter."""

@@ -16,6 +16,8 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from marketprism_sdk.observability._hosted import hosted
+
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanContext, Tracer
@@ -48,7 +50,8 @@ def _propagator() -> TraceContextTextMapPropagator:
 def _tracer() -> Tracer:
     from opentelemetry import trace as otel  # noqa: PLC0415 (only who traces)
 
-    return otel.get_tracer(_VENDOR)
+    here = hosted()
+    return otel.get_tracer(_VENDOR, tracer_provider=here.provider if here is not None else None)
 
 
 def _span_context(trace_id: str, span_id: str, origin_ns: int | None = None) -> SpanContext:

@@ -31,7 +31,8 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
 
 
 async def until_signalled(main: Callable[[asyncio.Event], Awaitable[int]], drain_s: float = DRAIN_S) -> int:
-    """Run `main(stop)`; SIGTERM, SIGINT or SIGHUP sets `stop`; a second SIGINT, or the deadline, ends it at once.
+    """Run `main(stop)`; SIGTERM, SIGINT or SIGHUP sets `stop`, as `main` itself may; a second SIGINT, or the deadline,
+    ends it at once.
 
     A second SIGTERM is the same request from somebody else: systemd and containers signal every process, and whoever
     started this one signals it too. A hangup, of a terminal that was closed, is ignored where it was when this began,
@@ -49,6 +50,10 @@ async def until_signalled(main: Callable[[asyncio.Event], Awaitable[int]], drain
         stop.set()
         loop.call_later(drain_s, _too_late)
 
+    async def end_in_time() -> None:
+        await stop.wait()  # which nobody from outside may have asked for
+        loop.call_later(drain_s, _too_late)
+
     def _too_late() -> None:
         log.error("service.drain_timed_out", drain_s=drain_s)
         os._exit(1)
@@ -57,9 +62,11 @@ async def until_signalled(main: Callable[[asyncio.Event], Awaitable[int]], drain
     asking = (signal.SIGTERM, signal.SIGINT, *hangup)
     for number in asking:
         loop.add_signal_handler(number, asked, number.name)
+    deadline = asyncio.create_task(end_in_time(), name="drain deadline")
     try:
         return await main(stop)
     finally:
+        deadline.cancel()
         for number in asking:
             loop.remove_signal_handler(number)
 

@@ -6,7 +6,7 @@ import asyncio
 
 from marketprism_sdk.messaging import NatsBus
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.observability import Metrics, logs
+from marketprism_sdk.observability import Metrics, logs, shows_process
 from marketprism_sdk.service._http_server import HttpServer
 
 
@@ -14,13 +14,16 @@ def measure(metrics: Metrics, connection: NatsConnection, bus: NatsBus, http: Ht
     """Let the metrics of a service show its connection, its event loop, its log and its bus."""
     traffic = connection.traffic
     metrics.gauge("build_info", 1, version=http.version)
-    metrics.begin("event_loop_stalls_total", "rpc_cancelled_total", "events_malformed_total", "dead_letters_total")
+    metrics.begin("rpc_cancelled_total", "events_malformed_total", "dead_letters_total")
     metrics.watch("service_ready", lambda: float(http.ready))
     metrics.watch("service_uptime_seconds", http.uptime_s)
-    metrics.watch("event_loop_tasks", _tasks)
-    metrics.watch("log_lines_forgotten_total", lambda: float(logs.recent().dropped))
-    metrics.watch("log_lines_lost_total", lambda: float(logs.stream().lines_lost))
-    metrics.watch_each("log_lines_total", "level", lambda: logs.recent().counts)
+    recent = logs.recent()
+    metrics.watch("log_lines_forgotten_total", lambda: float(recent.dropped))
+    metrics.watch_each("log_lines_total", "level", lambda: recent.counts)
+    if shows_process():
+        metrics.begin("event_loop_stalls_total")
+        metrics.watch("event_loop_tasks", _tasks)
+        metrics.watch("log_lines_lost_total", lambda: float(logs.stream().lines_lost))
     metrics.watch("bus_messages_dropped_total", lambda: float(bus.dropped))
     metrics.watch("bus_handler_failures_total", lambda: float(bus.failed))
     metrics.watch("nats_connected", lambda: float(connection.connected))

@@ -48,7 +48,7 @@ from marketprism_sdk.messaging import (
 )
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability import LoopWatch, Metrics, logs
+from marketprism_sdk.observability import LoopWatch, Metrics, logs, shows_process
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.service._handlers import command, command_handler, event, job_handler, marked, rpc, rpc_handler
 from marketprism_sdk.service._http_server import HttpServer
@@ -196,7 +196,8 @@ class Service:
         settings = self.settings
         registry = await NatsKeyValue.open(self.connection, REGISTRY, ttl_s=TTL_S, replicas=settings.replicas)
         await self._wait_for_needs(registry)
-        self._watch.start()
+        if shows_process():  # several services of a process have one loop
+            self._watch.start()
         self.registration = Registration(registry, self.name, self.instance, self.version)
         self.http.check("nats", self._nats_health)
         self.http.check("log", self._log_health)

@@ -14,30 +14,39 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 class ConsoleFiles:
-    """Answers browsers, from memory."""
+    """Answers browsers, from memory, once `open` is set. The files are made ready for the first one that asks, which
+    takes half a second of work: most programs that start have no browser."""
 
     def __init__(self) -> None:
-        self._console: Console | None = None
+        self.open = False
+        self._reading: asyncio.Task[Console] | None = None
 
-    async def read(self) -> None:
-        """Read them. Raises OSError where that cannot be done."""
-        self._console = await asyncio.to_thread(read_console)
-
-    def answer(self, request: web.Request) -> web.Response | None:
+    async def answer(self, request: web.Request) -> web.Response | None:
         """The page or the file that is asked for, None where neither is.
 
         Everybody may load them: they hold nothing but the product's own text, and what they show is asked for by
         requests that are looked at like any other.
+
+        Raises:
+            OSError: they cannot be read.
         """
-        if self._console is None or request.method not in ("GET", "HEAD"):
+        if not self.open or request.method not in ("GET", "HEAD"):
             return None
         if request.path.startswith(PREFIX):
-            asset = self._console.find(request.path)
+            asset = (await self._read()).find(request.path)
             return None if asset is None else _answered(request, asset, {"Cache-Control": _FOR_EVER})
         first = request.path.split("/", 2)[1]
         if first in _OTHERS or "text/html" not in request.headers.get("Accept", ""):
             return None
-        return _answered(request, self._console.page, {"Cache-Control": "no-cache", "Vary": "Accept"})
+        page = (await self._read()).page
+        return _answered(request, page, {"Cache-Control": "no-cache", "Vary": "Accept"})
+
+    async def _read(self) -> Console:
+        """The files, made ready once for all who ask meanwhile."""
+        reading = self._reading
+        if reading is None or (reading.done() and reading.exception() is not None):
+            reading = self._reading = asyncio.create_task(asyncio.to_thread(read_console), name="console")
+        return await asyncio.shield(reading)
 
 
 def _answered(request: web.Request, asset: Asset, headers: dict[str, str]) -> web.Response:

@@ -80,7 +80,7 @@ class Door:
         authenticate: Authenticate,
         instances: Callable[[], int] = lambda: 1,
         quotas: RowQuotas | None = None,
-        pages: Callable[[web.Request], web.Response | None] = lambda _: None,
+        pages: Callable[[web.Request], Awaitable[web.Response | None]] | None = None,
     ) -> None:
         self._settings = settings
         self._pages = pages
@@ -196,7 +196,7 @@ class Door:
             return failed(request, Refused(Code.INVALID_PATH, text), Stamp.of(request))
         if path in _OPEN:
             return await handler(request)
-        if (page := self._pages(request)) is not None:
+        if self._pages is not None and (page := await self._pages(request)) is not None:
             return self._finished(request, page)
         if (
             (scope := _WATCHED.get(path)) is not None

@@ -104,8 +104,7 @@ class ApiService(Service):
     async def on_start(self) -> None:
         """The registry is followed from here on, and who may come in."""
         yield_often()
-        if self._api.console:
-            await self._console.read()
+        self._console.open = self._api.console
         await self.discovery.start()
         await self.access.start()
         self.interfaces.start()

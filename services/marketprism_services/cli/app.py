@@ -53,7 +53,7 @@ _BACKTESTS = {
 }
 COMMANDS = {
     "up": CommandRow("up", "up", "Run every service on this machine, with a nats-server and a store of their own."),
-    "run": CommandRow("run", "run", "Run one service as this process."),
+    "run": CommandRow("run", "run", "Run one service as this process, or several."),
     "calendar": CommandRow(
         "calendar",
         "calendar",

@@ -15,7 +15,15 @@ from rich.text import Text
 from marketprism_services.cli.clocks import UTC_TIME, Zone, zone_named
 from marketprism_services.cli.options import Config, DataDir, err, out, settings_of
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.platform.log_reading import LEVELS, LogEntry, LogFilter, LogFollower, entries, log_files
+from marketprism_services.platform.log_reading import (
+    LEVELS,
+    LogEntry,
+    LogFilter,
+    LogFollower,
+    entries,
+    log_files,
+    services_of,
+)
 
 _LOOK_S = 0.3
 _INKS = {"debug": "dim", "info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
@@ -68,10 +76,11 @@ def _files_of(folder: Path, services: list[str]) -> dict[str, Path]:
             f"{folder}: expected the data directory of a pipeline that has run, no log is there; "
             "what `marketprism run` starts writes to its own standard error",
         )
+    known = list(dict.fromkeys(service for name in files for service in services_of(name)))
     for name in services:
-        if name not in files:
-            raise Stop(Exit.USAGE, f"services: expected one of {', '.join(files)}, was {name!r}")
-    return {name: files[name] for name in services or files}
+        if name not in known:
+            raise Stop(Exit.USAGE, f"services: expected one of {', '.join(known)}, was {name!r}")
+    return {name: path for name, path in files.items() if not services or set(services) & set(services_of(name))}
 
 
 def _level_of(level: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from marketprism_services.cli.options import Config, DataDir, NatsUrl, settings_
 from marketprism_services.platform.descriptors import check_limit
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.launcher import launcher
+from marketprism_services.platform.units import EACH
 
+_EACH = "each"  # as 0 does: a process for every service
 _SOURCES = (
     "What is read; without, or with none, nothing: what is stored is served. Recordings are replay:FILE,FILE or "
     "capture:FOLDER, simulated ticks sim or sim:seed=7,days=1,faults=all, a counter its name, a crypto venue like "
@@ -50,6 +53,10 @@ def up(
     backtests: Annotated[
         bool, typer.Option("--backtests", help="Start the backtest service, which runs strategies.")
     ] = False,
+    processes: Annotated[
+        str | None,
+        typer.Option(help="Processes that the services share, or each; without, as many as the cores are worth."),
+    ] = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
     config: Config = None,
@@ -57,11 +64,13 @@ def up(
     """Run every service on this machine, with a nats-server and a store of their own."""
     if as_json and not once:
         raise Stop(Exit.USAGE, "--json: expected --once with it; without an end there is no result")
+    shared_by = _number_of(processes)
     check_limit()  # before what inherits it
     # Loads what the services need while this process loads its own part and looks at the source.
     starting = launcher()
     from marketprism_services.cli.up_view import run_up  # noqa: PLC0415
     from marketprism_services.platform.data_contents import directory_of  # noqa: PLC0415
+    from marketprism_services.platform.local_stack import Extent  # noqa: PLC0415
     from marketprism_services.settings.sections import NO_SOURCE  # noqa: PLC0415
 
     settings = settings_of(
@@ -75,19 +84,19 @@ def up(
     if once and settings.source.spec == NO_SOURCE:
         raise Stop(Exit.USAGE, "--once: expected a --source that has an end, there is none to read")
     settings = settings.model_copy(update={"data_dir": directory_of(settings)})
-    raise typer.Exit(
-        run_up(
-            settings,
-            starting,
-            once=once,
-            as_json=as_json,
-            monitored=monitoring,
-            jobs=jobs,
-            orders=orders,
-            backtests=backtests,
-            data=data,
-        )
-    )
+    extent = Extent(monitoring, jobs, orders, backtests, data, shared_by)
+    raise typer.Exit(run_up(settings, starting, extent, once=once, as_json=as_json))
+
+
+def _number_of(processes: str | None) -> int | None:
+    """How many processes `--processes` means; None for as many as `up` takes itself."""
+    if processes is None:
+        return None
+    if processes == _EACH:
+        return EACH
+    if not re.fullmatch("[0-9]{1,4}", processes):
+        raise Stop(Exit.USAGE, f"--processes: expected a number of processes, or each, was {processes!r}")
+    return int(processes)
 
 
 def _store_of(clickhouse: str | None) -> dict[str, str | None]:

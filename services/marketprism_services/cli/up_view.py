@@ -53,14 +53,10 @@ _LOOKS = 3  # before it is said that there is nothing
 def run_up(
     settings: Settings,
     launcher: Launcher,
+    extent: local_stack.Extent,
     *,
     once: bool,
     as_json: bool,
-    monitored: bool = False,
-    jobs: bool = False,
-    orders: bool = False,
-    backtests: bool = False,
-    data: bool = False,
 ) -> int:
     """Exit code of the whole run."""
     os.umask(UMASK)
@@ -70,47 +66,22 @@ def run_up(
     else:
         logs.configure(level=level, form=settings.log.format)
     warn_of_open_files(type(settings))
-    work = partial(
-        _up,
-        settings,
-        launcher,
-        once=once,
-        as_json=as_json,
-        monitored=monitored,
-        jobs=jobs,
-        orders=orders,
-        backtests=backtests,
-        data=data,
-    )
+    work = partial(_up, settings, launcher, extent, once=once, as_json=as_json)
     return run(work, settings.drain_s + 8)
 
 
 async def _up(
     settings: Settings,
     launcher: Launcher,
+    extent: local_stack.Extent,
     stop: asyncio.Event,
     *,
     once: bool,
     as_json: bool,
-    monitored: bool,
-    jobs: bool,
-    orders: bool,
-    backtests: bool,
-    data: bool,
 ) -> int:
     async with AsyncExitStack() as stack:
         with err.status("checking the source and starting NATS and the services …"):
-            running = await local_stack.start(
-                settings,
-                stack,
-                launcher,
-                stop,
-                monitored=monitored,
-                jobs=jobs,
-                orders=orders,
-                backtests=backtests,
-                data_jobs=data,
-            )
+            running = await local_stack.start(settings, stack, launcher, stop, extent)
         err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False, soft_wrap=True)
         if data_of(settings) == SIMULATED:
             err.print("the data are simulated: they are no market's", style="yellow", highlight=False)

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from marketprism_services.settings.errors import SettingsError
-from marketprism_services.settings.services import SERVICES, Instances, ServiceRow
+from marketprism_services.settings.services import SERVICES, Instances, ServiceRow, Work
 
 if TYPE_CHECKING:  # whoever only asks for names pays for no service
     from marketprism_sdk.nats.connection import NatsConnection
@@ -27,6 +27,7 @@ SCHEDULER = "scheduler"
 ORDER = "order"
 DATA = "data"
 BACKTEST = "backtest"
+NOTIFIER = "notifier"
 
 
 def names() -> tuple[str, ...]:
@@ -64,12 +65,14 @@ def wiring_of(row: ServiceRow) -> Wiring:
 __all__ = [
     "BACKTEST",
     "DATA",
+    "NOTIFIER",
     "ORDER",
     "SCHEDULER",
     "SERVICES",
     "Instances",
     "ServiceRow",
     "Wiring",
+    "Work",
     "in_up",
     "names",
     "row_of",

@@ -8,6 +8,7 @@ from marketprism_services.settings.errors import SettingsError
 
 FEWEST = 256  # the embedded store alone has some 150 files open
 FEWEST_WITHOUT_STORE = 64
+FEWEST_MORE = 16  # for each further service of a process
 _MOST = 65_536
 
 

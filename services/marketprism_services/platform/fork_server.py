@@ -14,9 +14,16 @@ from typing import NoReturn, TypedDict
 
 from marketprism_services.forking.server import serve
 
+# What each service loads at its start, at the latest when it connects.
 _MODULES = (
     "aiohttp.web",
     "uvloop",
+    "nats",
+    "tenacity",
+    "chinese_calendar",
+    "marketprism_sdk.nats._guarded_client",
+    "marketprism_services.cli.app",
+    "marketprism_services.cli.notices",
     "marketprism_services.cli.run",
     "marketprism_services.platform.container",
     "marketprism_services.platform.runtime",

@@ -15,13 +15,13 @@ from marketprism_application.errors import LocalServerError
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_services.monitoring import alertmanager, prometheus
 from marketprism_services.monitoring.prometheus import USUAL, Addresses, Trust
+from marketprism_services.platform.catalogue import NOTIFIER
 from marketprism_services.platform.local_servers import ServerWatch, held_port
 from marketprism_services.settings.settings import Settings
 
 log = structlog.get_logger()
 
 MONITOR = "monitor"
-NOTIFIER = "notifier"
 _NO_KEY = "none"  # where nobody has to log in, any will do
 
 
@@ -131,4 +131,4 @@ def _free(usual: str, stack: AsyncExitStack) -> int:
     return port if is_free(port) else held_port(stack)
 
 
-__all__ = ["MONITOR", "NOTIFIER", "Monitoring", "check", "start", "with_known_ports"]
+__all__ = ["MONITOR", "Monitoring", "check", "start", "with_known_ports"]

@@ -30,7 +30,7 @@ from marketprism_sdk.nats.direct import next_of
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.urls import Url
-from marketprism_services.platform import catalogue, data_contents, nats_users, run_files
+from marketprism_services.platform import catalogue, data_contents, nats_users, run_files, units
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.launcher import Launcher
@@ -98,34 +98,58 @@ class Running:
         return sum(self.rows.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What of it runs beside the services that `up` always starts, and in how many processes; `processes` None for as
+    many as the cores are worth.
+
+    `monitored` starts the notifier and this machine's Prometheus and Alertmanager too, `jobs` the scheduler,
+    `orders` the order service, `backtests` the backtest service, `data_jobs` the data service.
+    """
+
+    monitored: bool = False
+    jobs: bool = False
+    orders: bool = False
+    backtests: bool = False
+    data_jobs: bool = False
+    processes: int | None = None
+
+    def units(self, *, reads: bool) -> list[tuple[str, ...]]:
+        """The services of each process; without a source there is no gateway."""
+        wanted = {
+            catalogue.SCHEDULER: self.jobs,
+            catalogue.ORDER: self.orders,
+            catalogue.BACKTEST: self.backtests,
+            catalogue.DATA: self.data_jobs,
+            catalogue.NOTIFIER: self.monitored,
+            READER: reads,
+        }
+        services = [row.name for row in catalogue.SERVICES if wanted.get(row.name, row.in_up)]
+        processes = units.processes_for(units.cores()) if self.processes is None else self.processes
+        return units.units_of(services, processes)
+
+
 async def start(
     settings: Settings,
     stack: AsyncExitStack,
     launcher: Launcher,
     stop: asyncio.Event | None = None,
-    *,
-    monitored: bool = False,
-    jobs: bool = False,
-    orders: bool = False,
-    backtests: bool = False,
-    data_jobs: bool = False,
+    extent: Extent | None = None,
 ) -> Running:
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
-
-    `monitored` starts the notifier and this machine's Prometheus and Alertmanager too, `jobs` the scheduler,
-    `orders` the order service, `backtests` the backtest service, `data_jobs` the data service.
 
     Without a source no gateway is started: what is stored is served.
 
     What can be seen of a source at once is seen before anything starts. Reading long recordings to their end takes
-    seconds: meanwhile everything but the gateway starts. The launcher is closed when `stack` is left.
+    seconds: meanwhile every process starts that has no gateway in it. The launcher is closed when `stack` is left.
 
     Raises:
         ApplicationError, SdkError: with what is in the way; nothing has been read into the pipeline then.
     """
+    extent = extent or Extent()
     stack.push_async_callback(launcher.close)
     check_packages(settings)
-    if monitored:
+    if extent.monitored:
         settings = await _with_monitoring(settings, stack)
     reads = settings.source.spec != NO_SOURCE
     source = source_of(settings, chinese_calendar_of_markets(settings.calendar)) if reads else None
@@ -153,21 +177,16 @@ async def start(
     logs = settings.data_dir / "logs"
     supervisor = Supervisor(config, logs, launcher, environment=environment, ending=stop)
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
-    await supervisor.start([name for name in catalogue.in_up() if name != READER])
+    processes = extent.units(reads=reads)
+    reading = units.unit_of(READER, processes)
+    await supervisor.start([units.name_of(unit) for unit in processes if unit != reading])
     up = Running(connection, settings, (), {}, {}, supervisor, probe, servers, data_from, bars_from, reads=False)
-    wanted = {
-        catalogue.SCHEDULER: jobs,
-        catalogue.ORDER: orders,
-        catalogue.BACKTEST: backtests,
-        catalogue.DATA: data_jobs,
-    }
-    await supervisor.start([name for name, asked in wanted.items() if asked])
-    if monitored:
-        up.monitoring = await _start_monitoring(up, stack, stop)
+    if extent.monitored:
+        up.monitoring = await _start_monitoring(settings, stack, stop)
     await check
     if source is None:
         return up
-    await supervisor.start([READER])
+    await supervisor.start([units.name_of(reading)])
     recording = counting_source(source) if source.traits.recording else None
     rows = dict(recording.rows) if recording is not None else {}
     skipped = dict(recording.skipped) if recording is not None else {}
@@ -184,11 +203,10 @@ async def _with_monitoring(settings: Settings, stack: AsyncExitStack) -> Setting
     return local_monitoring.with_known_ports(settings, stack)
 
 
-async def _start_monitoring(up: Running, stack: AsyncExitStack, stop: asyncio.Event | None) -> Monitoring:
+async def _start_monitoring(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event | None) -> Monitoring:
     from marketprism_services.platform import local_monitoring  # noqa: PLC0415 (loads aiohttp)
 
-    await up.supervisor.start([local_monitoring.NOTIFIER])
-    return await local_monitoring.start(up.settings, stack, stop)
+    return await local_monitoring.start(settings, stack, stop)
 
 
 async def _ended(check: asyncio.Task[None]) -> None:

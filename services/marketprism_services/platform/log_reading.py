@@ -35,7 +35,8 @@ class LogEntry(NamedTuple):
 @dataclass(frozen=True)
 class LogFilter:
     """Which lines are wanted: of these services (all where none is named), of this level and above, with this event,
-    with this text somewhere, of this trace, at or after an instant in nanoseconds UTC."""
+    with this text somewhere, of this trace, at or after an instant in nanoseconds UTC. What a process of several
+    services says of itself is a line of each."""
 
     services: frozenset[str] = frozenset()
     level: str = "debug"
@@ -49,7 +50,7 @@ class LogFilter:
         return (
             entry.ts >= self.since
             and _rank(entry.level) >= _rank(self.level)
-            and (not self.services or entry.service in self.services)
+            and (not self.services or not self.services.isdisjoint(services_of(entry.service)))
             and self.event in ("", entry.event)
             and self.text.lower() in entry.text.lower()
             and (not self.trace or str(entry.fields.get("trace_id", "")).startswith(self.trace))
@@ -60,8 +61,13 @@ def _rank(level: str) -> int:
     return LEVELS.index(level) if level in LEVELS else LEVELS.index("error")
 
 
+def services_of(name: str) -> list[str]:
+    """The services that write a file of this name, or what they say together."""
+    return name.split("+")
+
+
 def log_files(folder: Path) -> dict[str, Path]:
-    """The newest file of each service and server that has written below a data directory, by name."""
+    """The newest file of each process and server that has written below a data directory, by name."""
     found = {path.stem: path for path in sorted((folder / "logs").glob("*.log"))}
     servers = {"nats-server": folder / "nats" / "server.log"}
     return {**found, **{name: path for name, path in servers.items() if path.is_file()}}
@@ -157,4 +163,4 @@ def _size(path: Path) -> int:
         return 0
 
 
-__all__ = ["LEVELS", "LogEntry", "LogFilter", "LogFollower", "entries", "entry_of", "log_files"]
+__all__ = ["LEVELS", "LogEntry", "LogFilter", "LogFollower", "entries", "entry_of", "log_files", "services_of"]

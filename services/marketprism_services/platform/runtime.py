@@ -1,10 +1,10 @@
-"""Runs one service: connections in order, container, until it is told to stop."""
+"""Runs services as this process, one or several: connections in order, container, until told to stop (ADR 77)."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,10 +18,11 @@ from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
 from marketprism_services.platform.config_watch import ConfigWatch, LastGood, follower_at_start
-from marketprism_services.platform.descriptors import FEWEST, FEWEST_WITHOUT_STORE, check_limit
+from marketprism_services.platform.descriptors import FEWEST, FEWEST_MORE, FEWEST_WITHOUT_STORE, check_limit
 from marketprism_services.platform.exits import Exit, Stop, code_of
 from marketprism_services.platform.patience import patiently
 from marketprism_services.platform.run_files import access_to
+from marketprism_services.platform.units import name_of
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.layers import Layers
 from marketprism_services.settings.secret_files import warn_of_open_files
@@ -92,6 +93,39 @@ async def _serve(service_name: str, layers: Layers, given: Settings, stop: async
         return await service.run(stop)
 
 
+async def _serve_all(services: Sequence[str], layers: Layers, given: Settings, stop: asyncio.Event) -> int:
+    """Exit code of a process: of its services the first that is not 0. When one ends, whatever for, all of them do, in
+    order: who started the process starts all of it again.
+
+    Raises what the first one raises that does.
+    """
+    if len(services) == 1:
+        return await _serve(services[0], layers, given, stop)
+    if STORER in services:
+        # To load it holds up the whole process, once: now nobody has a lease that would run out meanwhile.
+        from marketprism_services.wiring.store import engines_of  # noqa: PLC0415 (only who stores)
+
+        await unless(stop, engines_of(given).preload())
+    codes: list[int] = []
+    errors: list[Exception] = []
+
+    async def serve(name: str) -> None:
+        logs.log_as(name, level=given.log.level)
+        try:
+            codes.append(await _serve(name, layers, given, stop))
+        except Exception as error:
+            if errors:
+                log.error("service.failed", error=reason_of(error), exc_info=error)  # noqa: TRY400 (as its tasks do)
+            errors.append(error)
+        finally:
+            stop.set()
+
+    await asyncio.gather(*(asyncio.create_task(serve(name), name=f"serve-{name}") for name in services))
+    if errors:
+        raise errors[0]
+    return next(filter(None, codes), Exit.OK)
+
+
 async def _claim(service_name: str, connection: NatsConnection, settings: Settings) -> None:
     """Refuse what would mix data that do not belong together, before anything of it is made."""
     if service_name not in (READER, STORER):
@@ -137,17 +171,22 @@ async def _once_nats_answers(work: Callable[[], Awaitable[T]]) -> T:
     )
 
 
-def run_service(service_name: str, layers: Layers) -> int:
-    """Exit code of a service that ran to its end."""
+def run_services(services: Sequence[str], layers: Layers) -> int:
+    """Exit code of a process of these services that ran to its end.
+
+    Raises:
+        SettingsError: one of them cannot run with these settings.
+    """
     settings = layers.settings()
-    if service_name == READER and settings.source.spec == NO_SOURCE:
+    if READER in services and settings.source.spec == NO_SOURCE:
         raise SettingsError("source.spec: expected what the gateway reads, like --source sim, was none")
-    check_limit(FEWEST if service_name == STORER else FEWEST_WITHOUT_STORE)
+    check_limit((FEWEST if STORER in services else FEWEST_WITHOUT_STORE) + FEWEST_MORE * (len(services) - 1))
     os.umask(UMASK)
-    logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
+    logs.configure(level=settings.log.level, form=settings.log.format, service=name_of(services))
     warn_of_open_files(Settings)
-    wiring_of(row_of(service_name))  # imported here: inside the loop it would hold up the connection
-    return run(lambda stop: _serve(service_name, layers, settings, stop), settings.drain_s)
+    for name in services:
+        wiring_of(row_of(name))  # imported here: inside the loop it would hold up the connections
+    return run(lambda stop: _serve_all(services, layers, settings, stop), settings.drain_s)
 
 
 def stop_of(error: Exception) -> Stop:

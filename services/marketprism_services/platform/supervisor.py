@@ -1,4 +1,7 @@
-"""Starts the services of one machine as processes of their own and starts again what falls over."""
+"""Starts the services of one machine in their processes and starts again what falls over.
+
+A process is called as `marketprism run` is told what it runs: one service, or several (`units.py`).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _ROTATE_S = 10.0
 
 
 class Supervisor:
-    """Keeps one process per service alive until `stop`.
+    """Keeps each process alive until `stop`.
 
     The settings of the services are the file `config` and `environment`, and nothing of this process's own variables,
     which the file has taken in already. Once `ending` is set nothing is started any more.

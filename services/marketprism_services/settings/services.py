@@ -19,6 +19,14 @@ class Instances(Enum):
     REPLICATED = "each does all of it"
 
 
+class Work(Enum):
+    """What a service is busy with, which decides with whom it shares a process (`platform/units.py`)."""
+
+    MARKET = "with every message of the market"
+    STORE = "with the store, which may be embedded in it"
+    ASKED = "with what it is asked, or what is due"
+
+
 class ServiceRow(NamedTuple):
     """A service. `port` is the default of its HTTP server; a second instance on one machine takes a free one.
 
@@ -32,6 +40,7 @@ class ServiceRow(NamedTuple):
     without: str = ""
     in_up: bool = True
     sections: tuple[str, ...] = ()
+    work: Work = Work.ASKED
 
     @property
     def wiring(self) -> str:
@@ -49,12 +58,14 @@ RESERVED: Mapping[str, int] = {"collector": 8081}
 _OF_GATEWAY = ("ctp", "sopt", "venue", "capture", "trace.every", "lease")
 # Readers first, so that nothing waits once the gateway speaks.
 SERVICES = (
-    ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083, "nothing is stored", sections=("store", "lease")),
+    ServiceRow(
+        "storage", Instances.SINGLE_ACTIVE, 8083, "nothing is stored", sections=("store", "lease"), work=Work.STORE
+    ),
     ServiceRow("query", Instances.REPLICATED, 8084, "nobody answers what is stored", sections=("store", "query")),
     ServiceRow("api", Instances.REPLICATED, 8080, "nobody is let in over HTTP", sections=("api",)),
-    ServiceRow("aggregator", Instances.SHARDED, 8087, "no bars are made", sections=("lease",)),
-    ServiceRow("validator", Instances.SHARDED, 8088, "no ticks are validated", sections=("lease",)),
-    ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089, sections=_OF_GATEWAY),
+    ServiceRow("aggregator", Instances.SHARDED, 8087, "no bars are made", sections=("lease",), work=Work.MARKET),
+    ServiceRow("validator", Instances.SHARDED, 8088, "no ticks are validated", sections=("lease",), work=Work.MARKET),
+    ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089, sections=_OF_GATEWAY, work=Work.MARKET),
     ServiceRow("monitor", Instances.REPLICATED, 8086, "nobody sees what stands still or is missing"),
     # Who has jobs starts the one, who has channels the other.
     ServiceRow(
