@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from marketprism_domain.bars.state import ZERO, Running, traded_by
+from marketprism_domain.bars.open_minute import traded_by
+from marketprism_domain.bars.state import ZERO, Running
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
@@ -80,7 +81,7 @@ class ActivityBarBuilder:
         if session.trading_day != s.running.trading_day:
             out += self.close()
             s.running = Running(session.trading_day)
-        grown, money = traded_by(tick, s.running)
+        grown, money = traded_by(tick, s.running.volume, s.running.turnover)
         self._add(tick, session.trading_day, grown, money)
         s.running.volume, s.running.turnover = tick.volume or ZERO, tick.turnover or s.running.turnover
         s.measured += {"tick": Decimal(1), "volume": grown, "turnover": money}[self._measure]

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from marketprism_domain.bars.cascade import Cascade, Minute, minute_window
-from marketprism_domain.bars.state import DEFAULT_INTERVALS, ZERO, BarSettings, BuilderState, Running, traded_by
+from marketprism_domain.bars.cascade import Cascade
+from marketprism_domain.bars.open_minute import DayTotals, OpenMinute, touched
+from marketprism_domain.bars.state import DEFAULT_INTERVALS, ZERO, BarSettings, BuilderState, Running
+from marketprism_domain.bars.windows import Gaps, Minute, minute_window
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
-from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.marketdata.tick import LAST, TRADED, TS_EVENT, VERDICT, VOLUME, Tick
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.sessions import Placement, Session
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
@@ -36,7 +38,13 @@ class BarBuilder:
         self._one_minute = "1m" in settings.intervals
         longer = tuple(text for text in settings.intervals if text != "1m")
         self._cascade = Cascade(longer, schedule, by_clock=settings.alignment == "clock")
-        self._s = BuilderState()
+        self._totals = DayTotals(Running())
+        self._current: OpenMinute | None = None
+        self._placement: Placement | None = None  # of the current minute, where it lies in continuous trading
+        self._recent: tuple[Minute, ...] = ()
+        self._clock = 0
+        self._gaps: Gaps = ()
+        self._late = 0
 
     @classmethod
     def restore(
@@ -44,65 +52,80 @@ class BarBuilder:
     ) -> BarBuilder:
         """A builder that goes on where `state` was taken."""
         builder = cls(venue, symbol, schedule, settings)
-        builder._s = state
+        builder._totals = DayTotals(state.running)
+        builder._current = None if state.current is None else OpenMinute(state.current)
+        builder._recent, builder._gaps = state.recent, state.gaps
+        builder._clock, builder._late = state.clock, state.late
         builder._cascade.restore(state.cascade)
         return builder
 
     def state(self) -> BuilderState:
-        """Complete memory; shared with the builder, so encode it before the next call."""
-        self._s.cascade = self._cascade.state()
-        return self._s
+        """Complete memory; in part shared with the builder, so encode it before the next call."""
+        return BuilderState(
+            self._totals.running(),
+            None if self._current is None else self._current.minute(),
+            self._recent,
+            self._clock,
+            self._gaps,
+            self._late,
+            self._cascade.state(),
+        )
 
     @property
     def late(self) -> int:
         """Ticks too late even for a revision."""
-        return self._s.late
+        return self._late
 
     def on_tick(self, tick: Tick) -> list[Bar]:
         """Bars that this tick closes or revises, in time order, shortest interval first."""
         out: list[Bar] = []
-        if tick.verdict == "stale" or tick.last is None or not (tick.volume if tick.traded is None else tick.traded):
+        last, traded = tick[LAST], tick[TRADED]
+        if last is None or not (tick[VOLUME] if traded is None else traded) or tick[VERDICT] == "stale":
             return out
-        placement = self._schedule.place(tick.ts_event)
+        ts = tick[TS_EVENT]
+        placement = self._schedule.place(ts)
+        current = self._current
+        if current is not None and placement is self._placement and current.ts_open <= ts < current.ts_close:
+            current.add(tick, last, self._totals)  # what most ticks are: another one of the same minute
+            return out
         session = placement.session
         if session is None:
             return out
-        state = self._s
-        if session.trading_day != state.running.trading_day:
-            if session.trading_day < state.running.trading_day:
-                self._late_tick(tick, _minute_start(tick.ts_event, session, placement), out)
+        totals = self._totals
+        if session.trading_day != totals.trading_day:
+            if session.trading_day < totals.trading_day:
+                self._late_tick(tick, _minute_start(ts, session, placement), out)
                 return out
             self._close_day(session, out)
-        start = _minute_start(tick.ts_event, session, placement)
-        current = state.current
-        if current is None or start != current.window.ts_open:
-            if current is not None and start > current.window.ts_open:
-                self._close_minute(out)
-            elif current is not None or (state.recent and start < state.recent[-1].window.ts_close):
+            current = None
+        start = _minute_start(ts, session, placement)
+        if current is None or start != current.ts_open:
+            if current is not None and start > current.ts_open:
+                self._close_minute(current, out)
+                current = None
+            elif current is not None or (self._recent and start < self._recent[-1].window.ts_close):
                 self._late_tick(tick, start, out)
                 return out
             # A longer bar closes behind its last minute, also where that had no trade.
             self._fill_until(start, out)
             self._emit(self._cascade.close_until(start), out)
-        self._add(tick, session, start)
+        self._placement = placement if placement.phase == "continuous" else None
+        if current is not None:
+            current.add(tick, last, self._totals)
+        else:
+            self._open(tick, last, session, start)
         return out
 
-    def _add(self, tick: Tick, session: Session, start: int) -> None:
-        running, current = self._s.running, self._s.current
-        last = tick.last
-        assert last is not None  # noqa: S101 (checked by on_tick)
-        grown, money = traded_by(tick, running)
-        if not grown and last == running.last:
-            # A snapshot without a trade moves only open interest and the receipt of a minute that traded.
-            if current is not None:
-                self._s.current = _touched(current, tick)
-            return
-        low, high = _extremes(tick, last, running)
-        if current is None:
-            first = tick.open if running.last is None and tick.open is not None else last
-            window = minute_window(session, start)
-            gap = window.meets(self._s.gaps)
-            self._s.current = Minute(
+    def _open(self, tick: Tick, last: Decimal, session: Session, start: int) -> None:
+        totals = self._totals
+        grown, money = totals.traded_by(tick)
+        if not grown and last == totals.last:
+            return  # a snapshot without a trade opens no minute
+        low, high = totals.extremes(tick, last)
+        first = tick.open if totals.last is None and tick.open is not None else last
+        window = minute_window(session, start)
+        self._current = OpenMinute(
+            Minute(
                 window,
                 first,
                 max(first, high),
@@ -112,45 +135,28 @@ class BarBuilder:
                 money,
                 tick.open_interest,
                 1,
-                gap,
+                window.meets(self._gaps),
                 0,
                 tick.source,
                 tick.epoch,
                 tick.ts_recv,
                 tick.ts_pub,
             )
-        else:
-            self._s.current = Minute(
-                current.window,
-                current.open,
-                high if high > current.high else current.high,
-                low if low < current.low else current.low,
-                last,
-                current.volume + grown,
-                current.turnover + money,
-                tick.open_interest or current.open_interest,
-                current.ticks + 1,
-                current.gap,
-                0,
-                tick.source,
-                tick.epoch,
-                tick.ts_recv,
-                tick.ts_pub,
-            )
-        _remember(running, tick)
+        )
+        totals.remember(tick)
 
     def on_clock(self, ts: int) -> list[Bar]:
         """Bars that close because the venue's event time has reached `ts`; never goes back."""
         out: list[Bar] = []
-        if ts <= self._s.clock:
+        if ts <= self._clock:
             return out
-        self._s.clock = ts
+        self._clock = ts
         until = ts - self._grace
-        current = self._s.current
-        if current is not None and current.window.ts_close <= until:
-            self._close_minute(out)
+        current = self._current
+        if current is not None and current.ts_close <= until:
+            self._close_minute(current, out)
         elif current is not None:
-            until = min(until, current.window.ts_open)
+            until = min(until, current.ts_open)
         self._fill_until(until, out)
         self._emit(self._cascade.close_until(until), out)
         return out
@@ -163,49 +169,45 @@ class BarBuilder:
         out: list[Bar] = []
         if gap.kind not in _OF_BARS:
             return out
-        state = self._s
-        state.gaps = (*state.gaps, (gap.ts_from, gap.ts_to))
+        self._gaps = (*self._gaps, (gap.ts_from, gap.ts_to))
         only = ((gap.ts_from, gap.ts_to),)
-        if state.current is not None and state.current.window.meets(only):
-            state.current = state.current._replace(gap=True)
+        if self._current is not None and self._current.window.meets(only):
+            self._current.gap = True
         self._cascade.flag(only)
-        for minute in state.recent:
+        for minute in self._recent:
             if minute.window.meets(only) and not minute.gap:
                 self._revise(minute, minute._replace(gap=True, revision=minute.revision + 1), out)
         return out
 
     def sessions_changed(self) -> None:
         """The schedule says something else than before: what was the auction of a late opening is its first minute."""
-        current = self._s.current
+        current = self._current
         if current is not None:
-            placement = self._schedule.place(current.window.ts_open)
+            placement = self._schedule.place(current.ts_open)
             if placement.session is not None and placement.phase == "auction":
-                self._s.current = current._replace(window=minute_window(placement.session, placement.session.ts_open))
+                current.move(minute_window(placement.session, placement.session.ts_open))
         self._cascade.sessions_changed()
 
     def _close_day(self, session: Session, out: list[Bar]) -> None:
-        state = self._s
-        if state.current is not None:
-            self._close_minute(out)
+        if self._current is not None:
+            self._close_minute(self._current, out)
         self._fill_until(session.ts_open, out)
         self._emit(self._cascade.close_until(session.ts_open), out)
         opened = self._schedule.sessions(session.trading_day)[0].ts_open
         # A gap that ends with the old day says nothing about the new one; the week's bar is flagged already.
-        state.gaps = tuple(gap for gap in state.gaps if gap[1] >= opened)
-        state.running = Running(session.trading_day)
+        self._gaps = tuple(gap for gap in self._gaps if gap[1] >= opened)
+        self._totals = DayTotals(Running(session.trading_day))
 
-    def _close_minute(self, out: list[Bar]) -> None:
-        minute = self._s.current
-        assert minute is not None  # noqa: S101 (callers look first)
-        self._s.current = None
-        self._fill_until(minute.window.ts_open, out)
-        self._close(minute, out)
+    def _close_minute(self, current: OpenMinute, out: list[Bar]) -> None:
+        self._current = None
+        self._fill_until(current.ts_open, out)
+        self._close(current.minute(), out)
 
     def _fill_until(self, until: int, out: list[Bar]) -> None:
         """Minutes without a trade up to `until`, when they are wanted: flat at the close before them."""
-        if not self._fill or not self._s.recent:
+        if not self._fill or not self._recent:
             return
-        before = self._s.recent[-1]
+        before = self._recent[-1]
         for window in self._cascade.minutes_between(before.window, until):
             flat = before.close
             empty = before._replace(
@@ -217,38 +219,38 @@ class BarBuilder:
                 turnover=ZERO,
                 ticks=0,
                 revision=0,
-                gap=window.meets(self._s.gaps),
+                gap=window.meets(self._gaps),
             )
             self._close(empty, out)
 
     def _close(self, minute: Minute, out: list[Bar]) -> None:
         horizon = minute.window.ts_close - self._revisable - NANOS_PER_MINUTE
-        self._s.recent = (*(m for m in self._s.recent if m.window.ts_close > horizon), minute)
+        self._recent = (*[m for m in self._recent if m.window.ts_close > horizon], minute)
         if self._one_minute:
             out.append(self._bar("1m", minute))
-        self._emit(self._cascade.add(minute, self._s.gaps), out)
+        self._emit(self._cascade.add(minute, self._gaps), out)
 
     def _late_tick(self, tick: Tick, start: int, out: list[Bar]) -> None:
         """A tick of a minute that was closed: a revision if it is recent enough."""
-        running = self._s.running
-        minute = next((m for m in self._s.recent if m.window.ts_open == start), None)
+        totals = self._totals
+        minute = next((m for m in self._recent if m.window.ts_open == start), None)
         last = tick.last
         assert last is not None  # noqa: S101 (checked by on_tick)
-        expired = max(tick.ts_recv, self._s.clock) > start + NANOS_PER_MINUTE + self._revisable
-        grown, money = traded_by(tick, running)
+        expired = max(tick.ts_recv, self._clock) > start + NANOS_PER_MINUTE + self._revisable
+        grown, money = totals.traded_by(tick)
         # The differences of running totals belong to the minute that is open; a trade knows its own.
         misplaced = tick.traded is None and (
-            self._s.current is not None
+            self._current is not None
             or grown < 0
-            or (minute is not None and minute.window.trading_day != running.trading_day)
+            or (minute is not None and minute.window.trading_day != totals.trading_day)
         )
         if minute is None or expired or misplaced:
-            self._s.late += 1
+            self._late += 1
             return
-        if not grown and last == running.last:
+        if not grown and last == totals.last:
             return
-        low, high = _extremes(tick, last, running)
-        revised = _touched(minute, tick)._replace(
+        low, high = totals.extremes(tick, last)
+        revised = touched(minute, tick)._replace(
             high=max(minute.high, high),
             low=min(minute.low, low),
             close=last,
@@ -257,11 +259,11 @@ class BarBuilder:
             revision=minute.revision + 1,
         )
         if tick.traded is None:
-            _remember(running, tick)
+            totals.remember(tick)
         self._revise(minute, revised, out)
 
     def _revise(self, minute: Minute, revised: Minute, out: list[Bar]) -> None:
-        self._s.recent = tuple(revised if m is minute else m for m in self._s.recent)
+        self._recent = tuple(revised if m is minute else m for m in self._recent)
         if self._one_minute:
             out.append(self._bar("1m", revised))
         self._emit(self._cascade.revise(minute, revised), out)
@@ -306,43 +308,6 @@ def _minute_start(ts: int, session: Session, placement: Placement) -> int:
     if placement.phase == "auction":
         return session.ts_open
     return session.ts_close - NANOS_PER_MINUTE
-
-
-def _extremes(tick: Tick, last: Decimal, running: Running) -> tuple[Decimal, Decimal]:
-    """Lowest and highest price since the previous snapshot.
-
-    A snapshot is a slice: the day's own high or low may have moved between two of them without `last` ever
-    showing it. Then the extreme happened in this slice.
-    """
-    low = high = last
-    if tick.high is not None and tick.high > high and (running.high is None or tick.high > running.high):
-        high = tick.high
-    if tick.low is not None and tick.low < low and (running.low is None or tick.low < running.low):
-        low = tick.low
-    return low, high
-
-
-def _remember(running: Running, tick: Tick) -> None:
-    if tick.volume is not None:
-        running.volume = tick.volume
-    if tick.turnover is not None:
-        running.turnover = tick.turnover
-    if tick.high is not None:
-        running.high = tick.high
-    if tick.low is not None:
-        running.low = tick.low
-    running.last = tick.last
-
-
-def _touched(minute: Minute, tick: Tick) -> Minute:
-    return minute._replace(
-        open_interest=tick.open_interest or minute.open_interest,
-        ticks=minute.ticks + 1,
-        source=tick.source,
-        epoch=tick.epoch,
-        ts_recv=tick.ts_recv,
-        ts_pub=tick.ts_pub,
-    )
 
 
 __all__ = ["DEFAULT_INTERVALS", "BarBuilder", "BarSettings", "BuilderState"]

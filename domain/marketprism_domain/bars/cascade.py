@@ -7,62 +7,14 @@ tick, and makes every interval agree with the minutes below it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import NamedTuple
 
+from marketprism_domain.bars.windows import CascadeState, Gaps, Minute, Window, minute_window
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import CHINA_OFFSET_NS, NANOS_PER_DAY
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 
-Gaps = tuple[tuple[int, int], ...]
-
-
-class Window(NamedTuple):
-    """Half-open range of a bar, and the trading day it ends in."""
-
-    ts_open: int
-    ts_close: int
-    trading_day: str
-
-    def meets(self, gaps: Gaps) -> bool:
-        """Whether any of the ranges touches this window. The tick that ends a gap brings what was traded in it: its end
-        belongs to it."""
-        return any(start < self.ts_close and self.ts_open <= end for start, end in gaps)
-
-
-class Minute(NamedTuple):
-    """What one window of one instrument amounts to: a minute, or a longer bar made of minutes."""
-
-    window: Window
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-    turnover: Decimal
-    open_interest: Decimal | None
-    ticks: int
-    gap: bool
-    revision: int
-    source: str
-    epoch: int
-    ts_recv: int
-    ts_pub: int
-
-
-@dataclass(slots=True)
-class CascadeState:
-    """Bars that are being made and the last closed one, by interval."""
-
-    making: dict[str, Minute] = field(default_factory=dict)
-    closed: dict[str, Minute] = field(default_factory=dict)
-
-
-def minute_window(session: Session, start: int) -> Window:
-    """The session minute that starts at `start`."""
-    return Window(start, start + NANOS_PER_MINUTE, session.trading_day)
+__all__ = ["Cascade", "CascadeState", "Gaps", "Minute", "Window", "minute_window"]
 
 
 class Cascade:
@@ -74,6 +26,8 @@ class Cascade:
         self._schedule = schedule
         self._by_clock = by_clock
         self._s = CascadeState()
+        self._sections: tuple[Session, ...] = ()
+        self._windows: dict[str, Window] = {}  # the last one of each interval, where these sections hold
 
     def state(self) -> CascadeState:
         """The complete memory, as `restore` takes it; it goes on changing with the cascade."""
@@ -87,7 +41,7 @@ class Cascade:
         """Longer bars that this closed minute closes, shortest first."""
         out: list[tuple[str, Minute]] = []
         for name, interval in self._intervals:
-            window = self.window(interval, minute.window)
+            window = self._window(name, interval, minute.window)
             making = self._s.making.get(name)
             closed = self._s.closed.get(name)
             if making is not None and making.window.ts_open != window.ts_open:
@@ -121,7 +75,7 @@ class Cascade:
         """Carry a revised minute into the bars that hold it; closed ones come out as a new revision."""
         out: list[tuple[str, Minute]] = []
         for name, interval in self._intervals:
-            start = self.window(interval, old.window).ts_open
+            start = self._window(name, interval, old.window).ts_open
             making, closed = self._s.making.get(name), self._s.closed.get(name)
             if making is not None and making.window.ts_open == start:
                 self._s.making[name] = _shift(making, old, new)
@@ -148,6 +102,23 @@ class Cascade:
         made = self._s.making.pop(name)
         self._s.closed[name] = made
         out.append((name, made))
+
+    def _window(self, name: str, interval: Interval, minute: Window) -> Window:
+        """As `window`, without finding it again for each of its minutes.
+
+        A change of the day's sections makes another tuple of them. By the clock, windows begin anew at midnight, also
+        inside one that is open.
+        """
+        if interval.unit == "w" or self._by_clock:
+            return self.window(interval, minute)
+        sections = self._schedule.sessions(minute.trading_day)
+        if sections is not self._sections:
+            self._sections = sections
+            self._windows.clear()
+        known = self._windows.get(name)
+        if known is None or not known.ts_open <= minute.ts_open < known.ts_close:
+            known = self._windows[name] = self.window(interval, minute)
+        return known
 
     def window(self, interval: Interval, minute: Window) -> Window:
         """Window of the longer bar that a session minute belongs to."""

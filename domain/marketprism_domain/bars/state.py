@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar, Literal
 
-from marketprism_domain.bars.cascade import CascadeState, Gaps, Minute
+from marketprism_domain.bars.windows import CascadeState, Gaps, Minute
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.instruments.names import has_signed_price
-from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.values import Bounds, Interval
 
 DEFAULT_INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w")
@@ -73,13 +71,3 @@ class BuilderState:
     gaps: Gaps = ()
     late: int = 0
     cascade: CascadeState = field(default_factory=CascadeState)
-
-
-def traded_by(tick: Tick, running: Running) -> tuple[Decimal, Decimal]:
-    """What was traded since the tick before, as amount and money."""
-    if tick.traded is not None:
-        return tick.traded, tick.traded_turnover or ZERO
-    money = ZERO if tick.turnover is None else tick.turnover - running.turnover
-    if money < 0 and has_signed_price(tick.symbol):
-        money = ZERO  # prices below zero take money off the day's sum: what was paid is not known
-    return (tick.volume or ZERO) - running.volume, money

@@ -8,7 +8,7 @@ Python has, and its array form is the packed wire format.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from marketprism_domain.values import BookLevel
 
@@ -56,3 +56,22 @@ class Tick(NamedTuple):
     quality_score: int | None = None
     warnings: tuple[str, ...] = ()
     rules_version: int | None = None
+
+
+# Places of fields in the row. By place, compiled code reads a field in a tenth of the time that it takes by name; they
+# are written out, because only then the type of a field is known by its place.
+SYMBOL: Final = 1
+SOURCE: Final = 2
+EPOCH: Final = 3
+TS_EVENT: Final = 5
+TS_RECV: Final = 6
+TS_PUB: Final = 7
+LAST: Final = 10
+VOLUME: Final = 11
+TURNOVER: Final = 12
+OPEN_INTEREST: Final = 13
+HIGH: Final = 15
+LOW: Final = 16
+TRADED: Final = 27
+TRADED_TURNOVER: Final = 28
+VERDICT: Final = 30

@@ -64,7 +64,16 @@ class Schedule:
         self._on_last_day: dict[str, tuple[Session, ...]] = {}
         self._last_text = day_text(last_day.day) if last_day is not None else ""
         self._placement: Placement | None = None
-        self._from = self._to = 0
+        self._from = 0
+        self._to = 0
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is made again; compiled classes have no dictionary that a pickle could take."""
+        made_of = (self._venue, self._versions, self._days, self._edge, self._by_day, self._last_day, self._short)
+        return Schedule, made_of, self._on_last_day
+
+    def __setstate__(self, on_last_day: dict[str, tuple[Session, ...]]) -> None:
+        self._on_last_day = on_last_day
 
     @property
     def edge_ns(self) -> int:
@@ -207,6 +216,13 @@ class AlwaysOpen(Schedule):
     def __init__(self) -> None:
         super().__init__("", (), TradingDays(), 0)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is made again."""
+        return AlwaysOpen, (), self._by_day
+
+    def __setstate__(self, by_day: dict[str, tuple[Session, ...]]) -> None:
+        self._by_day = by_day
+
     def _find(self, ts: int) -> tuple[Placement, int, int]:
         start = ts - ts % NANOS_PER_DAY
         session = self.sessions(day_text(EPOCH + timedelta(days=ts // NANOS_PER_DAY)))[0]
@@ -231,6 +247,12 @@ class AlwaysOpen(Schedule):
         return session
 
 
+_Key = tuple[str, str]
+_CalendarState = tuple[
+    int, dict[_Key, Schedule], dict[_Key, dict[str, tuple[Session, ...]]], dict[_Key, list[SessionChange]]
+]
+
+
 class MarketCalendar:
     """Schedules of every product, made once each."""
 
@@ -243,6 +265,13 @@ class MarketCalendar:
         self._schedules: dict[tuple[str, str], Schedule] = {}
         self._sections: dict[tuple[str, str], dict[str, tuple[Session, ...]]] = {}
         self._changes: dict[tuple[str, str], list[SessionChange]] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is made again."""
+        return MarketCalendar, (self.days, 0, self._short), (self._edge, self._schedules, self._sections, self._changes)
+
+    def __setstate__(self, state: _CalendarState) -> None:
+        self._edge, self._schedules, self._sections, self._changes = state
 
     def schedule(self, venue: str, symbol: str) -> Schedule:
         """Sessions of an instrument; other than Chinese futures venues never close.
