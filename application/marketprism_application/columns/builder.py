@@ -284,15 +284,14 @@ class ColumnBuilder:
     ) -> None:
         """The memory behind what was longer."""
         state.recent, state.current, state.running = recent, current, running
-        if longer is None:
-            return
-        for (name, _), left in zip(self._longer, longer.left, strict=True):
+        for (name, _), left in zip(self._longer, () if longer is None else longer.left, strict=longer is not None):
             if left.closed is not None:
                 state.cascade.closed[name] = left.closed
             if left.making is not None:
                 state.cascade.making[name] = left.making
             else:
                 state.cascade.making.pop(name, None)
+        self._live = BarBuilder.restore(self._venue, self._symbol, self._schedule, self._settings, state)
 
 
 def _counts(ticks: TickColumns, *, trades: bool) -> Flags | None:
