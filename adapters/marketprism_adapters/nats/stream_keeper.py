@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -22,9 +22,6 @@ from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.jetstream import ensure_stream, stream_info
 from marketprism_sdk.nats.kv import bucket_config
 from marketprism_sdk.service import Service
-
-if TYPE_CHECKING:
-    from nats.aio.msg import Msg
 
 log = structlog.get_logger()
 
@@ -81,7 +78,9 @@ class StreamKeeper:
             stack.push_async_callback(self._events.close)
             stack.callback(connection.on_reconnect(self._wake.set))
             for subject in STREAM_ADVISORIES:
-                stack.push_async_callback(await connection.subscribe(subject, self._on_advisory))
+                stack.push_async_callback(
+                    await connection.subscribe(subject, lambda message: self._hears(message.subject))
+                )
             while True:
                 self._wake.clear()
                 sure = False
@@ -94,8 +93,8 @@ class StreamKeeper:
                     async with asyncio.timeout(_TOLD_LOOK_S if sure else _LOOK_S):
                         await self._wake.wait()
 
-    def _on_advisory(self, message: Msg) -> None:
-        if message.subject.rpartition(".")[2] in self._names:
+    def _hears(self, subject: str) -> None:
+        if subject.rpartition(".")[2] in self._names:
             self._wake.set()
 
     async def look(self) -> None:

@@ -36,6 +36,7 @@ SENTENCES: Mapping[str, str] = {
     "server.not_started": "{server} does not start: {error}",
     "server.restarted": "{server} runs again",
     "server.restarting": "{server} is started again: {reason}",
+    "service.failed": "a service has failed and its process ends: {error}",
     "service.not_started": "{service} cannot be started: {error}",
     "service.restarting": "{service} has ended with code {code} and is started again in {backoff_s} s: {reason}",
     "symbol.unchecked": "whether {symbol} is a stored name could not be checked: {error}",
