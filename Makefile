@@ -62,7 +62,7 @@ counters: $(COMPILED)/.ready ## Build the API of the CTP and SOPT counters (need
 	@$(INSTALL_COUNTERS)
 
 run: $(RUN) $(if $(filter ctp% sopt%,$(SOURCE)),counters) ## Run the whole pipeline until you see bars (SOURCE=replay:… or sim, CLICKHOUSE=server or a URL)
-	@PYTHONPATH="$$($(BIN)/python core_build.py path)$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/marketprism up --source '$(SOURCE)' $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)') $(ARGS)
+	@PYTHONPATH="$$($(BIN)/python deploy/core/core_build.py path)$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/marketprism up --source '$(SOURCE)' $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)') $(ARGS)
 
 # Hundreds of processes load the same modules: each is compiled once, whatever the shell says.
 test: export PYTHONDONTWRITEBYTECODE :=
@@ -90,11 +90,11 @@ test-oldest: ## The same tests on the lowest versions that pyproject.toml allows
 	@.venv-oldest/bin/python -m pytest -q -n 2 $(CORE_TESTS) $(ARGS)
 
 compiled: $(DEV) ## Compile the domain's hot modules for this tree (needs a C compiler); `make run` uses them while they fit
-	@$(BIN)/python core_build.py tree
+	@$(BIN)/python deploy/core/core_build.py tree
 
 # The same tests, the same golden files, over the compiled modules.
 test-compiled: compiled ## Domain, golden and property tests over the compiled core
-	@core=$$($(BIN)/python core_build.py path); test -n "$$core" && \
+	@core=$$($(BIN)/python deploy/core/core_build.py path); test -n "$$core" && \
 	PYTHONPATH="$$core" $(BIN)/python -m pytest -q -n 2 tests/unit/domain tests/unit/application/validation tests/unit/application/replay tests/contract/test_codec.py $(ARGS)
 
 test-types: $(DEV) ## How complete the public types of the SDK and the client are (pyright, in an environment of its own)
