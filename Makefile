@@ -25,10 +25,10 @@ WORKERS ?= 4
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: check-statistics help setup counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-check bench-peers chaos clean
+.PHONY: check-statistics help setup compiled counters run test test-compiled test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-check bench-peers chaos clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(DEV) ## Install everything, tools for development too (other targets install what they need)
 
@@ -38,13 +38,13 @@ $(BIN)/python:
 
 $(RUN): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the services need into $(VENV), some 900 MB, once:"
-	@set -o pipefail; $(call PIP,install) --no-compile -c constraints.txt -e '.[server,embedded,plot,backup]' | $(PROGRESS)
+	@set -o pipefail; MARKETPRISM_COMPILED=0 $(call PIP,install) --no-compile -c constraints.txt -e '.[server,embedded,plot,backup]' | $(PROGRESS)
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing everything and the tools for development into $(VENV), once:"
 	@# The counters are compiled meanwhile, on the core that an installation leaves idle.
-	@$(MAKE) --no-print-directory $(COMPILED)/.ready & set -o pipefail; $(call PIP,install) -c constraints.txt -e '.[all,dev]' | $(PROGRESS); done=$$?; wait; exit $$done
+	@$(MAKE) --no-print-directory $(COMPILED)/.ready & set -o pipefail; MARKETPRISM_COMPILED=0 $(call PIP,install) -c constraints.txt -e '.[all,dev]' | $(PROGRESS); done=$$?; wait; exit $$done
 	@$(INSTALL_COUNTERS)
 	@touch $@ $(RUN)
 
@@ -62,7 +62,7 @@ counters: $(COMPILED)/.ready ## Build the API of the CTP and SOPT counters (need
 	@$(INSTALL_COUNTERS)
 
 run: $(RUN) $(if $(filter ctp% sopt%,$(SOURCE)),counters) ## Run the whole pipeline until you see bars (SOURCE=replay:… or sim, CLICKHOUSE=server or a URL)
-	@$(BIN)/marketprism up --source '$(SOURCE)' $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)') $(ARGS)
+	@PYTHONPATH="$$($(BIN)/python deploy/core/core_build.py path)$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/marketprism up --source '$(SOURCE)' $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)') $(ARGS)
 
 # Hundreds of processes load the same modules: each is compiled once, whatever the shell says.
 test: export PYTHONDONTWRITEBYTECODE :=
@@ -88,6 +88,14 @@ test-oldest: ## The same tests on the lowest versions that pyproject.toml allows
 	@$(PYTHON) tests/support/oldest.py > .venv-oldest/oldest.txt
 	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-oldest/oldest.txt -e . $(TEST_TOOLS)
 	@.venv-oldest/bin/python -m pytest -q -n 2 $(CORE_TESTS) $(ARGS)
+
+compiled: $(DEV) ## Compile the domain's hot modules for this tree (needs a C compiler); `make run` uses them while they fit
+	@$(BIN)/python deploy/core/core_build.py tree
+
+# The same tests, the same golden files, over the compiled modules.
+test-compiled: compiled ## Domain, golden and property tests over the compiled core
+	@core=$$($(BIN)/python deploy/core/core_build.py path); test -n "$$core" && \
+	PYTHONPATH="$$core" $(BIN)/python -m pytest -q -n 2 tests/unit/domain tests/unit/application/validation tests/unit/application/replay tests/contract/test_codec.py $(ARGS)
 
 test-types: $(DEV) ## How complete the public types of the SDK and the client are (pyright, in an environment of its own)
 	@test -x .venv-types/bin/basedpyright || { $(PYTHON) -m venv .venv-types && \
@@ -146,4 +154,4 @@ chaos: $(DEV) ## Inject faults into real processes; results in chaos/results
 	@$(BIN)/python -m pytest -q -s -p no:xdist tests/chaos $(ARGS)
 
 clean: ## Remove the virtual environment and caches (not your data)
-	rm -rf $(VENV) console/node_modules .venv-core .venv-oldest .venv-types .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) console/node_modules .venv-core .venv-oldest .venv-types .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .build dist build

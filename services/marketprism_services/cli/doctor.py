@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.machinery
 import importlib.util
 import os
 import shutil
@@ -19,6 +20,7 @@ from rich.markup import escape
 from marketprism_adapters.calendars import chinese_trading_days, shortage_of
 from marketprism_adapters.nats import local_server, streams
 from marketprism_application.errors import EmbeddedServerError
+from marketprism_domain.bars import builder
 from marketprism_domain.sessions.trading_days import china_date
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.jetstream import stream_info
@@ -62,7 +64,7 @@ def doctor(data_dir: DataDir = None, nats_url: NatsUrl = None, config: Config = 
 
 async def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order a person would check."""
-    findings = [_python(), _packages(), _store(settings), _binary(), _data_dir(settings.data_dir)]
+    findings = [_python(), _core(), _packages(), _store(settings), _binary(), _data_dir(settings.data_dir)]
     findings += [_private(settings.data_dir), _disk(settings.data_dir), _descriptors(), calendar_of(settings)]
     findings += _ports(settings)
     findings += await _nats(settings)
@@ -72,6 +74,13 @@ async def examine(settings: Settings) -> list[Finding]:
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding("ok" if sys.version_info >= (3, 11) else "wrong", "python", f"{version} (3.11 or newer is needed)")
+
+
+def _core() -> Finding:
+    """Which form of the domain's hot modules is loaded; all of them come in one, or none."""
+    if (builder.__file__ or "").endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
+        return Finding("ok", "core", "compiled")
+    return Finding("ok", "core", "pure Python (make compiled, or a wheel built with a C compiler, is faster)")
 
 
 def _packages() -> Finding:

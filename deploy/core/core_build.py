@@ -21,7 +21,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "domain"
 PACKAGE = "marketprism_domain"
 GROUP = "marketprism_core"  # name of the library that holds all of them
@@ -67,7 +67,7 @@ def compile_into(folder: Path) -> list[Path]:
         raise NotCompiled("no C compiler was found")
     shutil.copytree(SOURCES / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
-    made = _run([sys.executable, str(ROOT / "core_build.py"), "here"], folder, environment)
+    made = _run([sys.executable, str(Path(__file__).resolve()), "here"], folder, environment)
     if made.returncode:
         raise NotCompiled(_reason(made.stdout + made.stderr))
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
