@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import socket
@@ -125,8 +126,13 @@ async def _check_what_is_shown(url: str, pipeline: Pipeline) -> None:
     await discovery.refresh()
     ports = {record.service: record.endpoints["http"] for record in discovery.instances()}
     assert set(ports) == set(NAMES)
-    status, text = await _get(pipeline.services["monitor"].http.port, "/sd")
-    targets = {each["labels"]["service"]: f"http://{each['targets'][0]}" for each in json.loads(text)}
+    targets: dict[str, str] = {}
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(15):  # the monitor looks every few seconds
+            while targets != ports:
+                status, text = await _get(pipeline.services["monitor"].http.port, "/sd")
+                targets = {each["labels"]["service"]: f"http://{each['targets'][0]}" for each in json.loads(text)}
+                await asyncio.sleep(0.2)
     assert targets == ports
     await connection.close()
 
