@@ -32,6 +32,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group
         (("up", "--source", "sim", "--nats-url", "http://x"), 2, "expected nats://host:port"),
         (("run", "nobody"), 2, "service: expected one of"),
         (("rebuild", "/none.csv"), 3, "there is none"),
+        (("rebuild",), 2, "expected recordings, or --symbol for stored ticks, were none"),
+        (
+            ("rebuild", "a.csv", "--symbol", "ru1901"),
+            2,
+            "--symbol: expected it or recordings, were 'ru1901' and 'a.csv'",
+        ),
+        (("rebuild", "a.csv", "--venue", "shfe"), 2, "--venue: expected --symbol with it; recordings are read whole"),
         (("bars", "x", "--interval", "7x"), 2, "interval: expected"),
         (("bars", "x", "--nats-url", "nats://127.0.0.1:1"), 4, "is `marketprism up` running?"),
     ],

@@ -80,9 +80,10 @@ def test_what_is_stored_so_far_becomes_what_is_stored_and_is_served_without_a_so
     # As long on its way as all of it, at a part of the work.
     recording = str(part_of(fixtures / "ctp/ticks/ru1901_20181008.csv.gz", tmp_path, slice(0, None, 40)))
     where = ("--data-dir", str(tmp_path))
-    offline = look("rebuild", recording, "--interval", "1m,5m,15m,30m,1h,1d").stderr
-    ticks = re.search(r"(\d+) ticks, refused rows: none; rejected: none", offline)
-    assert ticks is not None, offline
+    intervals = ("--interval", "1m,5m,15m,30m,1h,1d")
+    offline = look("rebuild", recording, *intervals)
+    ticks = re.search(r"(\d+) ticks, refused rows: none; rejected: none", offline.stderr)
+    assert ticks is not None, offline.stderr
     source = ("--source", f"replay:{recording}", "--speed", "800", "--nats-port", "0")
     with running([*PROGRAM, "up", *source, *where]) as output:
         early = output.until(r"(\d+) ticks and (\d+) bars? of 1 instrument are stored so far")
@@ -98,6 +99,15 @@ def test_what_is_stored_so_far_becomes_what_is_stored_and_is_served_without_a_so
         shown = output.until(r"marketprism bars ru1901 --interval 5m --plot --data-dir \S+")[0]
         check_pictures(shown.split()[1:])
         check_days_and_names(where)
+        of_stored = look("rebuild", "--symbol", "ru1901", *intervals, *where)
+        assert of_stored.stdout.startswith(offline.stdout), of_stored.stderr
+        # The recording ends in the midst of a day that was over long ago by the clock: its bar can get no tick any more.
+        (of_open_day,) = of_stored.stdout.removeprefix(offline.stdout).splitlines()
+        assert of_open_day.split(",")[:3] == ["ru1901", "shfe", "1d"]
+        assert f"{ticks[1]} ticks, too late for any bar: 0" in of_stored.stderr
+        unknown = look("rebuild", "--symbol", "ru1902", *where)
+        assert unknown.returncode == 1
+        assert "expected an instrument with stored ticks, was 'ru1902'" in unknown.stderr
         second = look("up", "--source", "sim", "--data-dir", str(tmp_path))
         assert "running on it already" in second.stderr
     check_what_does_not_belong_there(where)

@@ -120,7 +120,7 @@ COMMANDS = {
     "rebuild": CommandRow(
         "offline",
         "rebuild_command",
-        "Bars of recordings, offline: the same code and the same bytes as the live pipeline, without a server.",
+        "Bars made anew: of recordings without a server, or of stored ticks; the same code and the same bytes as live.",
     ),
     "replay": CommandRow(
         "offline",

@@ -18,7 +18,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.sources.registry import replay_spec
 from marketprism_application.ports.sources import MarketSource, SourceBatch, counting_source
-from marketprism_application.queries.export import bars_csv
+from marketprism_application.queries.export import BAR_COLUMNS, bars_csv, render
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_client import MarketClient, ReplayPosition
 from marketprism_domain.bars.state import BarSettings
@@ -42,24 +42,78 @@ _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 def rebuild_command(
-    recordings: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
+    recordings: Annotated[list[str] | None, typer.Argument(help="Files, folders or globs.")] = None,
     interval: Annotated[str, typer.Option(help="Intervals, with commas between.")] = "1m,1d",
     output: Annotated[Path | None, typer.Option(help="CSV file; without it, standard output.")] = None,
+    symbol: Annotated[
+        str, typer.Option(help="Not of recordings: of the ticks of this instrument that a running pipeline has stored.")
+    ] = "",
+    venue: Annotated[str, typer.Option(help="With --symbol: only of this venue.")] = "",
+    start: From = None,
+    end: To = None,
+    tz: Tz = None,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
     config: Config = None,
 ) -> None:
-    """Bars of recordings, offline: the same code and the same bytes as the live pipeline, without a server."""
-    settings = settings_of(config, source={"spec": replay_spec(recordings), "checked": True})
-    source = source_of(settings, chinese_calendar_of_markets(settings.calendar))
-    bars = _bars_of(settings, tuple(part.strip() for part in interval.split(",")))
-    started = time.monotonic()
-    with _Read() as read:
-        result = asyncio.run(_rebuild(source, bars, settings, read))
-    # Written in one piece at the end: a failed rebuild leaves no half a file.
-    text = bars_csv(result.bars)
+    """Bars made anew: of recordings without a server, or of stored ticks; the same code and the same bytes as live."""
+    intervals = tuple(part.strip() for part in interval.split(","))
+    if symbol:
+        if recordings:
+            raise Stop(Exit.USAGE, f"--symbol: expected it or recordings, were {symbol!r} and {recordings[0]!r}")
+        settings = settings_of(config)
+        span = zone_of_symbol(symbol, tz).range(start, end)
+        _rebuild_stored(settings, nats_of(data_dir, nats_url), symbol, venue, span, intervals, output)
+        return
+    if not recordings:
+        raise Stop(Exit.USAGE, "rebuild: expected recordings, or --symbol for stored ticks, were none")
+    given = {"--venue": venue, "--from": start, "--to": end, "--tz": tz, "--data-dir": data_dir, "--nats-url": nats_url}
+    if extra := next((name for name, value in given.items() if value), None):
+        raise Stop(Exit.USAGE, f"{extra}: expected --symbol with it; recordings are read whole")
+    _rebuild_recordings(recordings, intervals, output, config)
+
+
+def _rebuild_stored(
+    settings: Settings,
+    nats: NatsPlace,
+    symbol: str,
+    venue: str,
+    span: tuple[int | None, int | None],
+    intervals: tuple[str, ...],
+    output: Path | None,
+) -> None:
+    from marketprism_services.cli.rebuild_stored import bars_of_stored  # noqa: PLC0415 (loads numpy and Arrow)
+
+    started, bars = time.monotonic(), _bars_of(settings, intervals)
+    with _Read("reading stored ticks") as read:
+        made = bars_of_stored(nats, settings, symbol, venue, span, bars, read.show)
+    _put(render(made.bars, "csv", BAR_COLUMNS).decode(), output)
+    seconds = time.monotonic() - started
+    err.print(
+        f"{count_of(made.ticks, 'tick')}, too late for any bar: {made.late}; "
+        f"{count_of(made.bars.num_rows, 'bar')} in {seconds:.1f} s",
+        highlight=False,
+    )
+
+
+def _put(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(text)
     else:
         _write(output, text)
+
+
+def _rebuild_recordings(
+    recordings: list[str], intervals: tuple[str, ...], output: Path | None, config: Path | None
+) -> None:
+    settings = settings_of(config, source={"spec": replay_spec(recordings), "checked": True})
+    source = source_of(settings, chinese_calendar_of_markets(settings.calendar))
+    bars = _bars_of(settings, intervals)
+    started = time.monotonic()
+    with _Read("reading the recordings") as read:
+        result = asyncio.run(_rebuild(source, bars, settings, read))
+    # Written in one piece at the end: a failed rebuild leaves no half a file.
+    _put(bars_csv(result.bars), output)
     seconds = time.monotonic() - started
     none = spoken().translate("none")
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(result.rejected.items())) or none
@@ -171,9 +225,10 @@ class _Lines:
 class _Read:
     """How many ticks of a source were read: a line that changes in a terminal, one every few seconds in a pipe."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
         self._spinner = _spinner()
-        self._task = self._spinner.add_task(spoken().translate("reading the recordings"))
+        self._task = self._spinner.add_task(spoken().translate(doing))
         self._begun, self._lines = time.monotonic(), _Lines()
         self._ticks = 0
         self.refused: dict[str, int] = {}  # rows that are no tick, by reason
@@ -197,11 +252,15 @@ class _Read:
             self._show(f"{self._ticks} of {total} ticks read" if total else f"{self._ticks} ticks read")
             yield batch
 
+    def show(self, ticks: int) -> None:
+        """So many were read so far."""
+        self._show(f"{ticks} ticks read")
+
     def _show(self, text: str) -> None:
         self._spinner.update(self._task, description=spoken().translate(text))
         if self._spinner.disable and self._lines.due():
             seconds = time.monotonic() - self._begun
-            err.print(f"reading the recordings: {text}, {seconds:.0f} s so far", highlight=False)
+            err.print(f"{spoken().translate(self._doing)}: {text}, {seconds:.0f} s so far", highlight=False)
 
 
 async def _rebuild(source: MarketSource, bars: BarSettings, settings: Settings, read: _Read) -> Rebuilt:

@@ -107,6 +107,7 @@ def test_the_modules_of_commands_are_those_of_the_list() -> None:
         "data_view",
         "inspect_counters",
         "jobs_view",
+        "rebuild_stored",
         "up_problems",
         "up_stored",
         "up_view",
