@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from marketprism_sdk.observability.logger import get_logger
@@ -55,7 +56,9 @@ class LoopWatch:
         self._loop = asyncio.get_running_loop()
         self._thread_id = threading.get_ident()
         self._metrics.watch("event_loop_worst_stall_seconds", self._take_worst)
-        threading.Thread(target=self._watch, name="loop-watch", daemon=True).start()
+        # In the context of who starts it: its lines are that service's.
+        in_context = copy_context().run
+        threading.Thread(target=in_context, args=(self._watch,), name="loop-watch", daemon=True).start()
 
     def _take_worst(self) -> float:
         """The worst since it was last asked."""
