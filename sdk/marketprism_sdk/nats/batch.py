@@ -42,7 +42,7 @@ class AtomicBatch:
 
     async def add_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Send (subject, payload) of many, none with a header of its own or more than the server takes in one message:
-        a third of what adding them one by one costs."""
+        without a coroutine and a flush for each."""
         head, commands, size = self._head.encode(), [], 0
         for subject, payload in messages:
             check_subject(subject)
