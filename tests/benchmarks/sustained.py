@@ -35,6 +35,7 @@ from tests.conftest import FIXTURES
 PROGRAM = [sys.executable, "-m", "marketprism_services"]
 FED = [sys.executable, "-m", "tests.benchmarks.fed_gateway"]
 NAMES = ("ru1901_20181008", "ru1901_20181009", "ru1901_20181010")
+EACH = ("--processes", "each")  # so that the shares of the services are seen
 _LOOK_S = 1.0
 _MOST_S = 1_800.0
 _START_S = 60.0
@@ -49,7 +50,7 @@ class Task(NamedTuple):
     files: tuple[Path, ...]
     copies: int = 1
     flames: Path | None = None  # where samples of the Python processes go, taken by `py-spy`
-    arguments: tuple[str, ...] = ()  # of `up`
+    arguments: tuple[str, ...] = EACH  # of `up`
 
 
 async def sustained(task: Task) -> dict[str, Any]:
@@ -122,7 +123,8 @@ def _used() -> dict[str, float]:
 def _name(number: int, name: str) -> str:
     if number == os.getpid():
         return "bench"
-    return {"fed_gateway": "gateway", "py-spy": "sampler", "marketprism_services": "up"}.get(name, name)
+    names = {"fed_gateway": "gateway", "py-spy": "sampler", "marketprism_services": "up"}
+    return {**names, "python": "clickhouse"}.get(name, name)  # the server is a library that a bare Python has loaded
 
 
 async def _settled() -> None:
@@ -143,8 +145,9 @@ def _sampled(folder: Path | None) -> Iterator[None]:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         for number, process in below(os.getpid()).items():
-            if process.name not in ("nats-server", "clickhouse") and number != os.getpid():
-                file = folder / f"{_name(number, process.name)}.txt"
+            name = _name(number, process.name)
+            if name not in ("bench", "nats-server", "clickhouse"):
+                file = folder / f"{name}.txt"
                 command = [
                     "py-spy",
                     "record",
@@ -215,7 +218,7 @@ def measure_sustained(
     instruments: int = 64,
     days: int = 3,
     flames: Path | None = None,
-    arguments: tuple[str, ...] = (),
+    arguments: tuple[str, ...] = EACH,
 ) -> dict[str, Any]:
     """Runs by store, rate and copies, and what the source itself costs, which is in the gateway's share."""
     files = tuple(FIXTURES / f"ctp/ticks/{name}.csv.gz" for name in NAMES[:days])
@@ -241,7 +244,7 @@ def main() -> None:
         "--days", type=int, default=3, help="of the recording, each 36 000 to 40 000 ticks an instrument"
     )
     parser.add_argument("--flames", type=Path, help="folder for the stacks of each process, sampled by py-spy")
-    parser.add_argument("--up", default="", help="further arguments of `marketprism up`")
+    parser.add_argument("--up", default=" ".join(EACH), help="arguments of `marketprism up`")
     given = parser.parse_args()
     found = measure_sustained(
         tuple(given.stores.split(",")),
