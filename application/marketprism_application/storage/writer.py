@@ -38,6 +38,7 @@ _GROW_S = 0.02
 _PATIENCE = 5  # empty fetches after which the rest of an open range will not come any more
 _SETTLE_S = 30.0
 _IDLE_S, _LONGEST_IDLE_S = 1.0, 5.0  # between looks at a stream in which nothing comes
+_SHARE = 4  # of the time, one part at most goes into inserts for as long as batches need not be longer than `batch_ms`
 _LITTLE = 10  # a batch of less than this part of `batch_rows` is a small one
 
 
@@ -48,8 +49,10 @@ class StreamRemade(Exception):
 @dataclass(frozen=True)
 class WriterSettings:
     """A batch closes at `batch_rows` or after `batch_ms`; while another is being written it grows, up to
-    `max_batch_rows`. Where little comes, less than a tenth of `batch_rows` in one, the next may take twice as long, up
-    to `quiet_ms`; as soon as more comes it is `batch_ms` again.
+    `max_batch_rows`. Much of an insert costs the same for one row and for thousands, so a batch that is full gathers
+    more until it has taken four times as long as the last insert did, and no longer than `batch_ms`. Where little
+    comes, less than a tenth of `batch_rows` in one, the next may take twice as long, up to `quiet_ms`; as soon as more
+    comes it is `batch_ms` again.
 
     Raises:
         InvalidValue: names the field.
@@ -127,6 +130,7 @@ class StreamWriter:
         self._batch_s = settings.batch_ms / 1_000  # how long the next batch may take
         self._idle_s = _IDLE_S
         self._writing = False
+        self._insert_s = 0.0  # how long the last one took
         self.idle = asyncio.Event()  # no row is on its way into the store
         self.idle.set()
         self._held: list[RangeMessage] = []
@@ -269,7 +273,8 @@ class StreamWriter:
         began = deadline = 0.0
         while rows < settings.max_batch_rows:
             wait_s = deadline - self._now_s() if found else self._idle_s
-            if wait_s <= 0 or rows >= settings.batch_rows:
+            full_s = began + _SHARE * self._insert_s - self._now_s() if rows >= settings.batch_rows else wait_s
+            if (wait_s := min(wait_s, full_s)) <= 0:
                 if not self._writing:
                     break
                 wait_s = _GROW_S
@@ -320,7 +325,8 @@ class StreamWriter:
         await self._done(first, mark)
         self.rows += rows
         self.dead += dead
-        self._hooks.batch(rows, self._now_s() - started, dead)
+        self._insert_s = self._now_s() - started
+        self._hooks.batch(rows, self._insert_s, dead)
 
     async def _done(self, first: int, mark: StoreMark) -> None:
         """Everything up to `mark` is stored: first the store says so, then the watermark."""

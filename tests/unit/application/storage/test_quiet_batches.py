@@ -9,7 +9,9 @@ from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, MemoryStream
+from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
+from marketprism_application.ports.storage import EncodedRows, StreamRange
 from marketprism_application.storage.writer import StreamWriter, WriterHooks, WriterSettings
 from tests.fakes.ticks import at, tick
 
@@ -48,10 +50,26 @@ class Batches(WriterHooks):
         self.rows.append(rows)
 
 
-async def batches_of(source: Arriving, settings: WriterSettings) -> list[int]:
+class SlowStore(MemoryStore):
+    """Every insert takes so long, whatever is in it."""
+
+    def __init__(self, source: Arriving, seconds: float) -> None:
+        super().__init__()
+        self._source, self._seconds = source, seconds
+
+    async def insert_encoded(
+        self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
+    ) -> int:
+        done = self._source.now_s + self._seconds
+        while self._source.now_s < done:  # the next batch is read meanwhile, and time passes there
+            await asyncio.sleep(0)
+        return await super().insert_encoded(kind, groups, covered, epoch)
+
+
+async def batches_of(source: Arriving, settings: WriterSettings, insert_s: float = 0.0) -> list[int]:
     """Rows of each batch until nothing comes any more."""
     hooks = Batches()
-    store, progress = MemoryStore(), MemoryProgress(ProgressCell())
+    store, progress = SlowStore(source, insert_s), MemoryProgress(ProgressCell())
     writer = StreamWriter(
         "MARKET_TICKS", source, progress, store, MemoryLedger(), settings, hooks, now_s=lambda: source.now_s
     )
@@ -76,6 +94,18 @@ async def test_as_soon_as_more_comes_it_takes_no_longer_than_ever() -> None:
     assert sum(found) == 1_100
     begun = next(n for n, rows in enumerate(found) if rows > 30)
     assert set(found[begun + 1 : begun + 6]) <= {100, 101}
+
+
+async def test_a_full_batch_gathers_more_until_an_insert_is_a_quarter_of_the_time_and_no_longer_than_it_may_take() -> (
+    None
+):
+    thousand_a_second = [n / 1_000 for n in range(3_000)]
+    for insert_s, rows in ((0.0, 10), (0.02, 80), (0.04, 100), (0.3, 300)):
+        found = await batches_of(
+            Arriving(thousand_a_second), WriterSettings(batch_rows=10, batch_ms=100, quiet_ms=0), insert_s
+        )
+        assert sum(found) == 3_000
+        assert all(rows <= each <= 1.2 * rows for each in found[3:-2]), (insert_s, found)
 
 
 async def test_without_a_longer_time_it_is_always_the_same() -> None:
