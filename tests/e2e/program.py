@@ -21,8 +21,6 @@ ENVIRONMENT = {
     "MARKETPRISM_HTTP__QUERY": "0",
     "MARKETPRISM_HTTP__API": "0",
     "MARKETPRISM_HTTP__MONITOR": "0",
-    # Recordings end in moments: their last rows need not wait for company as those of a quiet market do.
-    "MARKETPRISM_STORE__QUIET_MS": "0",
 }
 
 
