@@ -20,7 +20,7 @@ TICKS = ("--param", "fast=120", "--param", "slow=480", "--fill", "quote")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, fixtures: Path) -> Iterator[Path]:
-    with recorded_day(tmp_path_factory.mktemp("paper"), fixtures) as folder:
+    with recorded_day(tmp_path_factory.mktemp("paper"), fixtures / "ctp/ticks/ru1901_20181008.csv.gz") as folder:
         yield folder
 
 

@@ -18,9 +18,8 @@ BARS = ("--param", "fast=10", "--param", "slow=30")
 
 
 @contextmanager
-def recorded_day(folder: Path, fixtures: Path) -> Iterator[Path]:
+def recorded_day(folder: Path, recording: Path) -> Iterator[Path]:
     """The data directory of the pipeline; it has begun when this is there."""
-    recording = fixtures / "ctp/ticks/ru1901_20181008.csv.gz"
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     source = ("--source", f"replay:{recording}", "--speed", "400", "--nats-port", str(port))
