@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(3_600)
 WORKERS = int(os.environ.get("CHAOS_BACKTEST_WORKERS", "50"))
 COORDINATORS = int(os.environ.get("CHAOS_BACKTEST_COORDINATORS", "20"))
 SPACE: dict[str, Any] = {"fast": {"from": 2, "to": 21}, "slow": list(range(30, 130, 10))}
+RANKED: dict[str, Any] = {"fast": [5, 10, 15, 20], "slow": [30, 60]}
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,16 @@ async def test_a_cancel_is_seen_within_two_seconds(stored: str, tmp_path: Path, 
             took.append(time.monotonic() - before)
         print(f"cancelled within {max(took):.2f} s, {sorted(took)[2]:.2f} s in the middle of 5")
         assert max(took) < 2, took
+
+
+async def test_a_ranked_sweep_has_every_set_once_whoever_is_killed(
+    stored: str, tmp_path: Path, calendar: MarketCalendar
+) -> None:
+    asked = {**RUN, "space": RANKED, "kernel": True, "force": True}
+    async with place(stored, tmp_path, calendar) as at:
+        found = await swept_while_killed(at, asked, kills=max(1, WORKERS // 10), coordinators=1)
+    for rows in found.sweeps:
+        assert [row["number"] for row in rows] == list(range(8))
+        assert sorted(row["state"] for row in rows) == ["done"] * 5 + ["ranked"] * 3
+        assert [row["net"] for row in rows] == [row["net"] for row in found.sweeps[0]]
+    assert len(found.failovers) == 1

@@ -19,7 +19,6 @@ from marketprism_sdk.errors import RemoteError
 from marketprism_services.backtest.trials_file import Tried, remember, trials_before
 from marketprism_services.cli.app import app
 from tests.support.backtest_place import NET, RUN, Place, place
-from tests.support.killed_backtests import swept_while_killed
 from tests.support.services import running
 
 pytest.importorskip("numba", reason="the extra `fast` is not installed: make setup does")
@@ -202,16 +201,3 @@ async def test_what_a_kernel_cannot_rank_is_refused(
     with pytest.raises(RemoteError, match=text) as refused:
         await at.call(method, {**RUN, "space": SPACE, "kernel": True, **changes})
     assert (refused.value.code, refused.value.details["field"]) == ("INVALID_PARAMETER", field)
-
-
-async def test_whoever_is_killed_every_set_is_in_the_results_once(
-    stored: str, tmp_path: Path, calendar: MarketCalendar
-) -> None:
-    asked = {**RUN, "space": SPACE, "kernel": True, "force": True}
-    async with place(stored, tmp_path, calendar) as at:
-        found = await swept_while_killed(at, asked, kills=1, coordinators=1)
-    for rows in found.sweeps:
-        assert [row["number"] for row in rows] == list(range(8))
-        assert sorted(row["state"] for row in rows) == ["done"] * 5 + ["ranked"] * 3
-        assert [row["net"] for row in rows] == [row["net"] for row in found.sweeps[0]]
-    assert len(found.failovers) == 1
