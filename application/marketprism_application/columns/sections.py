@@ -14,7 +14,7 @@ from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.values import NANOS_PER_MINUTE
 
-_MOST_DAYS = 400
+MOST_DAYS = 400
 
 
 class DayGrid(NamedTuple):
@@ -38,16 +38,39 @@ class DayGrid(NamedTuple):
         return cls(trading_day, tuple(sessions), np.concatenate(minutes), plain)
 
 
+class Days(NamedTuple):
+    """Trading days that follow one another, as one grid of minutes."""
+
+    grids: list[DayGrid]
+    starts: Ints  # of each minute of all of them
+    first: Ints  # place of each day's first minute in `starts`, and the end of the last
+    digits: Ints  # of each day
+
+    @classmethod
+    def of(cls, grids: list[DayGrid]) -> Days:
+        """Days with their minutes in order."""
+        sizes = [0, *(len(grid.starts) for grid in grids)]
+        starts = np.concatenate([grid.starts for grid in grids])
+        digits = np.array([int(grid.trading_day) for grid in grids], np.int64)
+        return cls(grids, starts, np.cumsum(sizes), digits)
+
+    def numbers_of(self, starts: Ints) -> Ints:
+        """Of minutes that are theirs the number of the day."""
+        if len(self.grids) == 1:
+            return np.zeros(len(starts), np.int64)
+        return np.searchsorted(self.starts[self.first[:-1]], starts, "right") - 1
+
+
 class Sections:
     """Sections of some trading days that follow one another, as columns."""
 
     def __init__(self, schedule: Schedule, ts_from: int, ts_to: int) -> None:
-        """Sections from that of `ts_from` on, to the first that begins behind `ts_to`."""
+        """Sections from that of `ts_from` on, to the first that begins behind `ts_to`, at most MOST_DAYS days later."""
         day = day_of(schedule.trading_day_of(ts_from))
         found: list[Session] = []
         self.days: list[DayGrid] = []
         of_day: list[int] = []
-        for _ in range(_MOST_DAYS):
+        for _ in range(MOST_DAYS):
             if schedule.trades(day):
                 sessions = schedule.sessions(day_text(day))
                 of_day += [len(self.days)] * len(sessions)
@@ -115,9 +138,12 @@ class Groups(NamedTuple):
         """How many minutes there are."""
         return len(self.begin)
 
-    def part(self, first: int, last: int) -> Groups:
-        """The groups [first, last) of them."""
-        return Groups(*(each[first:last] for each in self))
+    def part(self, first: int, last: int, row: int) -> Groups:
+        """The groups [first, last) of them, their ticks from `row` on."""
+        found = Groups(*(each[first:last] for each in self))
+        begin = found.begin.copy()
+        begin[0] = row
+        return found._replace(begin=begin)
 
     @classmethod
     def of_starts(cls, start: Ints, day: Ints) -> Groups:
