@@ -31,6 +31,7 @@ _WORD, _HALF = 2.0**64, 2**63
 _EXACT = Context(prec=60)
 _EMPTY = pa.array([], DECIMAL)
 _NONE = np.zeros(0, np.uint64)
+_SHIFT, _LOWER = np.uint64(32), np.uint64(0xFFFFFFFF)
 # 5^-m modulo 2^64, by m.
 _INVERSE = [np.uint64(pow(5**m, -1, 2**64)) for m in range(SCALE + 1)]
 
@@ -222,10 +223,27 @@ def decimal_of(units: int, scale: int) -> Decimal:
 
 def arrow_decimals(units: Ints, scale: int, there: Flags | None = None) -> ArrowArray:
     """Multiples of 10^-scale as stored decimals, null where there is none."""
-    words = np.empty(2 * len(units), np.int64)
-    words[::2], words[1::2] = units, units >> 63
+    words = _product(units, 10 ** (SCALE - scale))
     mask = None
     if there is not None and not bool(there.all()):
         mask = pa.py_buffer(np.packbits(there, bitorder="little").tobytes())
-    raw = pa.Array.from_buffers(pa.decimal128(38, scale), len(units), [mask, pa.py_buffer(words.data)])
-    return raw.cast(DECIMAL)
+    return pa.Array.from_buffers(DECIMAL, len(units), [mask, pa.py_buffer(words.data)])
+
+
+def _product(units: Ints, factor: int) -> NDArray[np.uint64]:
+    """Numbers times a factor below 2^60, of each the lower word and the upper one. The engine's own cast takes five
+    times as long."""
+    size = np.abs(units).view(np.uint64)
+    high, low = size >> _SHIFT, size & _LOWER
+    first, second = np.uint64(factor >> 32), np.uint64(factor & 0xFFFFFFFF)
+    crossed, other = high * second, low * first
+    carried = (low * second >> _SHIFT) + (crossed & _LOWER) + (other & _LOWER)
+    words = np.empty((len(units), 2), np.uint64)
+    words[:, 0] = size * np.uint64(factor)
+    words[:, 1] = high * first + (crossed >> _SHIFT) + (other >> _SHIFT) + (carried >> _SHIFT)
+    below = np.flatnonzero(units < 0)
+    if len(below):
+        lower = words[below, 0]
+        words[below, 0] = ~lower + np.uint64(1)
+        words[below, 1] = ~words[below, 1] + (lower == 0)
+    return words.reshape(-1)

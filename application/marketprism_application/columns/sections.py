@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +25,9 @@ class DayGrid(NamedTuple):
     starts: Ints  # of each minute
     is_plain: bool  # minutes are counted without a hole, sections follow one another
 
-    @classmethod
-    def of(cls, trading_day: str, sessions: Sequence[Session]) -> DayGrid:
+    @staticmethod
+    @lru_cache(maxsize=1_024)
+    def of(trading_day: str, sessions: tuple[Session, ...]) -> DayGrid:
         """The minutes of a day's sections."""
         minutes = [np.arange(s.ts_open, s.ts_close, NANOS_PER_MINUTE, dtype=np.int64) for s in sessions]
         counted, plain, end = 0, True, 0
@@ -35,7 +36,9 @@ class DayGrid(NamedTuple):
             plain &= (session.ts_close - session.ts_open) % NANOS_PER_MINUTE == 0
             plain &= session.ts_auction <= session.ts_open
             counted, end = counted + len(each), session.ts_close
-        return cls(trading_day, tuple(sessions), np.concatenate(minutes), plain)
+        starts = np.concatenate(minutes)
+        starts.flags.writeable = False  # every instrument of such a day has it
+        return DayGrid(trading_day, sessions, starts, plain)
 
 
 class Days(NamedTuple):
