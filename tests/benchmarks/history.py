@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +47,7 @@ from tests.benchmarks.backtest_peers.environments import python_of
 from tests.benchmarks.stages import SEVEN, ticks_to_measure
 from tests.conftest import FIXTURES
 
-_RUNS = 7
+_RUNS = 5
 _WEEKS, _WEEK = 8, 7 * 86_400 * NANOS_PER_SECOND
 _SYMBOLS, _MOST = 200, 40_000
 _AT_ONCE = 200_000  # ticks that columns get at once: as a rebuild gives them
@@ -71,17 +72,15 @@ def measure_history() -> dict[str, Any]:
     calendar = chinese_calendar_of_markets()
     series = [_series(ticks) for ticks in _recorded(calendar)]
     first = series[0]
-    long = first._replace(table=_weeks(first.table))
+    longs = [each._replace(table=_weeks(each.table)) for each in series]
     many = [series[n % len(series)] for n in range(_SYMBOLS)]
     many = [each._replace(table=each.table.slice(0, _MOST)) for each in many]
     _check(first, calendar)
-    arrays = {"one": _arrays([long]), "many": _arrays(many)}
+    arrays = {"one": _arrays(longs[:1]), "many": _arrays(many)}
     ways: dict[str, Callable[[], int]] = {
-        f"columns_{each.symbol}": lambda each=each: _by_columns([each._replace(table=_weeks(each.table))], calendar)  # type: ignore[misc]
-        for each in series[1:]
+        f"columns_{each.symbol}": partial(_by_columns, [each], calendar) for each in longs
     }
     ways |= {
-        "columns": lambda: _by_columns([long], calendar),
         "columns_200_symbols": lambda: _by_columns(many, calendar),
         "live_builder": lambda: _one_by_one([first], len(first.ticks), calendar),
         "live_builder_200_symbols": lambda: _one_by_one(many, _LIVE_TICKS, calendar),
@@ -89,7 +88,7 @@ def measure_history() -> dict[str, Any]:
         "polars_200_symbols": lambda: _by_polars(arrays["many"]),
     }
     found: dict[str, Any] = {
-        "ticks": long.table.num_rows,
+        "ticks": {each.symbol: each.table.num_rows for each in longs},
         "ticks_of_200_symbols": sum(each.table.num_rows for each in many),
         "ticks_per_cpu_s": _in_turns(ways),
         "vnpy_ticks_per_cpu_s": _by_vnpy(first),
