@@ -31,6 +31,7 @@ from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, Interv
 Notice = tuple[int, Gap | SessionChange]
 _LEAST = 48  # ticks: fewer are made bars one by one in the time that columns take to begin
 _LONGEST = (MOST_DAYS - 30) * NANOS_PER_DAY
+_MOST_LEFT_OUT = 8  # of so many ticks one may be left out where they stand, or those that count are gathered
 _MOST_LATE = 20  # of so many ticks one may be late, or all go one by one
 
 
@@ -122,7 +123,11 @@ class ColumnBuilder:
                 rows = covered if rows is None else rows.take(covered)
                 ends = np.cumsum(sizes)
                 groups = groups._replace(begin=ends - sizes, end=ends)
-            self._in_order(part if rows is None else part.taken(rows), groups, sections, trades=has_trades)
+            if rows is not None and groups.size and (len(part) - len(rows)) * _MOST_LEFT_OUT <= len(part):
+                groups = groups.of_rows(rows, len(part))
+            elif rows is not None:
+                part = part.taken(rows)
+            self._in_order(part, groups, sections, trades=has_trades)
             return
         part = part if rows is None else part.taken(rows)
         if sections.are_plain and len(part) >= _LEAST:
@@ -158,8 +163,11 @@ class ColumnBuilder:
             last = int(np.searchsorted(groups.day, groups.day[first], "right"))
             grid = sections.days[int(groups.day[first])]
             row, end = int(groups.begin[first]), int(groups.end[last - 1])
-            while row < end and (end - row < _LEAST or not self._goes_on(grid, _start_of(groups, row))):
-                self._one_by_one(ticks, [row])
+            while row < end:
+                counts = groups.counts(row)
+                if counts and end - row >= _LEAST and self._goes_on(grid, _start_of(groups, row)):
+                    break
+                self._one_by_one(ticks, [row] if counts else [])
                 row += 1
             if row < end:
                 at = int(np.searchsorted(groups.end, row, "right"))
@@ -213,13 +221,12 @@ class ColumnBuilder:
     def _try_day(self, ticks: TickColumns, groups: Groups, sections: Sections, *, trades: bool) -> None:
         if self._days(ticks, groups, sections, trades=trades):
             return
-        rows = range(int(groups.begin[0]), int(groups.end[-1]))
+        first, last = int(groups.begin[0]), int(groups.end[-1])
         try:  # a sample of the numbers said too little
-            part = ticks.taken(slice(rows.start, rows.stop)).refined()
-            moved = groups._replace(begin=groups.begin - rows.start, end=groups.end - rows.start)
-            self._stretch(part, moved, sections, trades=trades)
+            part = ticks.taken(slice(first, last)).refined()
+            self._stretch(part, groups.moved_by(first), sections, trades=trades)
         except InexactColumn:
-            self._one_by_one(ticks, rows)
+            self._one_by_one(ticks, [row for row in range(first, last) if groups.counts(row)])
 
     def _days(self, ticks: TickColumns, groups: Groups, sections: Sections, *, trades: bool) -> bool:
         """Bars of a stretch of ticks; whether they could be made, else nothing has changed."""

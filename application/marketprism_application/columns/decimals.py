@@ -56,7 +56,12 @@ class DecimalColumn:
     def of(cls, column: ArrowColumn) -> DecimalColumn:
         """A column of decimal128(38, 18), with the unit that a sample of its numbers has."""
         array = column.chunks[0] if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [_EMPTY])
-        there = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
+        if not array.null_count:
+            there = None
+        elif array.null_count == len(array):  # quicker than to be told so of each
+            there = np.zeros(len(array), np.bool_)
+        else:
+            there = array.is_valid().to_numpy(zero_copy_only=False)
         buffer = array.buffers()[1]
         first, last = 2 * array.offset, 2 * (array.offset + len(array))
         words = (_NONE if buffer is None else np.frombuffer(memoryview(buffer), np.uint64))[first:last].reshape(-1, 2)
@@ -118,6 +123,10 @@ class DecimalColumn:
         """Of each of these rows but the first, whether its number is another than that of the row before."""
         words = self._words_of(rows)
         return _either(words[1:] != words[:-1])
+
+    def differs(self, rows: Ints, others: Ints) -> Flags:
+        """Whether each of the rows has another number than its other one."""
+        return _either(self._words_of(rows) != self._words_of(others))
 
     def decimal(self, row: int) -> Decimal | None:
         """One of the numbers, None where there is none."""

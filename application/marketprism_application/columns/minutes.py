@@ -42,11 +42,12 @@ def minutes_of(
     first, last = int(groups.begin[0]), int(groups.end[-1])
     rows = slice(first, last)
     anew = groups.begin[1:][groups.day[1:] != groups.day[:-1]] - first
-    moved = _moved(ticks.last, rows, running.last, units.price, anew)
+    out = groups.left_out - first
+    moved = _moved(ticks.last, rows, running.last, units.price, anew, out)
     if trades:
-        hits = np.arange(last - first)
+        hits = np.delete(np.arange(last - first), out)
     else:
-        hits = np.flatnonzero(moved | _moved(ticks.volume, rows, running.volume, units.volume, anew))
+        hits = np.flatnonzero(moved | _moved(ticks.volume, rows, running.volume, units.volume, anew, out))
     at = hits + first
     goes_on = int(groups.start[0]) == int(current.ts_open[0])
     begun, ended = np.searchsorted(hits, groups.begin - first), np.searchsorted(hits, groups.end - first)
@@ -64,7 +65,7 @@ def minutes_of(
     if merges:
         firsts = firsts.copy()
         firsts[0] = groups.begin[0]  # the minute is there already: each tick of it touches it
-    interest, has_interest, known = _interest(ticks.open_interest, firsts, lasts, units.interest)
+    interest, has_interest, known = _interest(ticks.open_interest, firsts, lasts, units.interest, groups.left_out)
     of_high, of_low = (
         _extremes(column, hits, rows, prices, before, units.price, begins, sign)
         for column, before, sign in ((ticks.high, running.high, 1), (ticks.low, running.low, -1))
@@ -80,7 +81,7 @@ def minutes_of(
         money,
         interest,
         has_interest,
-        lasts + 1 - firsts,
+        groups.ticks(firsts, lasts),
         meets(opens, opens + NANOS_PER_MINUTE, gaps),
         _sources(ticks, units)[ticks.source[lasts]],
         ticks.epoch[lasts],
@@ -117,12 +118,18 @@ def minutes_of(
     return found, after
 
 
-def _moved(column: DecimalColumn, rows: slice, before: Decimal | None, scale: int, anew: Ints) -> Flags:
-    """At which of the rows the number is another than at the one before; at the first of a day it is."""
+def _moved(column: DecimalColumn, rows: slice, before: Decimal | None, scale: int, anew: Ints, out: Ints) -> Flags:
+    """At which of the rows the number is another than at the one before; at the first of a day it is, at those that are
+    left `out` it is not."""
     head = int(column.units(slice(rows.start, rows.start + 1), scale)[0])
     moved = np.empty(rows.stop - rows.start, np.bool_)
     moved[0] = head != units_of(before, scale)
     moved[1:] = column.moved(rows)
+    if len(out):
+        apart = out[1:] != out[:-1] + 1
+        before_it, behind = out[np.append(True, apart)] - 1, out[np.append(apart, True)] + 1
+        moved[out] = False
+        moved[behind] = column.differs(before_it + rows.start, behind + rows.start)
     moved[anew] = True
     return moved
 
@@ -249,9 +256,9 @@ def _extremes(
     return found
 
 
-def _interest(column: DecimalColumn, firsts: Ints, lasts: Ints, scale: int) -> tuple[Ints, Flags, Flags]:
-    """The newest open interest other than 0 of each range of rows, else that of its first row; whether there is one;
-    whether it is other than 0."""
+def _interest(column: DecimalColumn, firsts: Ints, lasts: Ints, scale: int, out: Ints) -> tuple[Ints, Flags, Flags]:
+    """The newest open interest other than 0 of each range of rows without those left `out`, else that of its first row;
+    whether there is one; whether it is other than 0."""
     there = column.is_there(lasts)
     values = column.units(lasts, scale)
     moved = values != 0
@@ -259,6 +266,7 @@ def _interest(column: DecimalColumn, firsts: Ints, lasts: Ints, scale: int) -> t
         return values, np.ones(len(values), np.bool_) if there is None else there, moved
     start = int(firsts[0])
     some = column.taken(slice(start, int(lasts[-1]) + 1)).nonzero()
+    some[out[(out >= start) & (out <= lasts[-1])] - start] = False
     newest = np.maximum.accumulate(np.where(some, np.arange(start, start + len(some)), -1))[lasts - start]
     moved = newest >= firsts
     rows = np.where(moved, newest, firsts)
@@ -269,11 +277,11 @@ def _interest(column: DecimalColumn, firsts: Ints, lasts: Ints, scale: int) -> t
 def _touched(ticks: TickColumns, groups: Groups, current: Windows, units: Units) -> Windows:
     """The open minute, behind ticks of it that carry no trade."""
     firsts, lasts = groups.begin[:1], groups.end[:1] - 1
-    interest, has_interest, moved = _interest(ticks.open_interest, firsts, lasts, units.interest)
+    interest, has_interest, moved = _interest(ticks.open_interest, firsts, lasts, units.interest, groups.left_out)
     return current._replace(
         interest=np.where(moved, interest, current.interest),
         has_interest=np.where(moved, has_interest, current.has_interest),
-        ticks=current.ticks + lasts + 1 - firsts,
+        ticks=current.ticks + groups.ticks(firsts, lasts),
         source=_sources(ticks, units)[ticks.source[lasts]],
         epoch=ticks.epoch[lasts],
         ts_recv=ticks.ts_recv[lasts],

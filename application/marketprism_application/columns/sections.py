@@ -129,12 +129,14 @@ class Sections:
 
 
 class Groups(NamedTuple):
-    """Ticks by minute: rows [begin, end) are those of the minute at `start`, of the day with this number."""
+    """Ticks by minute: rows [begin, end) are those of the minute at `start`, of the day with this number, but for those
+    that are left out; the first row and the last one of each minute count."""
 
     begin: Ints
     end: Ints
     start: Ints
     day: Ints
+    left_out: Ints = np.zeros(0, np.int64)
 
     @property
     def size(self) -> int:
@@ -142,11 +144,36 @@ class Groups(NamedTuple):
         return len(self.begin)
 
     def part(self, first: int, last: int, row: int) -> Groups:
-        """The groups [first, last) of them, their ticks from `row` on."""
-        found = Groups(*(each[first:last] for each in self))
-        begin = found.begin.copy()
+        """The groups [first, last) of them, their ticks from `row` on, which counts."""
+        begin, end, start, day = (each[first:last] for each in self[:4])
+        begin = begin.copy()
         begin[0] = row
-        return found._replace(begin=begin)
+        low, high = np.searchsorted(self.left_out, (row, end[-1]))
+        return Groups(begin, end, start, day, self.left_out[low:high])
+
+    def counts(self, row: int) -> bool:
+        """Whether a row is not left out."""
+        place = int(np.searchsorted(self.left_out, row))
+        return place == len(self.left_out) or int(self.left_out[place]) != row
+
+    def ticks(self, firsts: Ints, lasts: Ints) -> Ints:
+        """How many count of the rows from each first one to its last one, which count."""
+        found = lasts + 1 - firsts
+        if len(self.left_out):
+            found -= np.searchsorted(self.left_out, lasts) - np.searchsorted(self.left_out, firsts)
+        return found
+
+    def of_rows(self, rows: Ints, count: int) -> Groups:
+        """The same, of so many ticks of which these `rows` are those that the groups are of."""
+        out = np.ones(count, np.bool_)
+        out[rows] = False
+        begin, end = rows[self.begin], rows[self.end - 1] + 1
+        out[: begin[0]] = out[end[-1] :] = False
+        return self._replace(begin=begin, end=end, left_out=np.flatnonzero(out))
+
+    def moved_by(self, rows: int) -> Groups:
+        """The same where so many rows are no longer before them."""
+        return self._replace(begin=self.begin - rows, end=self.end - rows, left_out=self.left_out - rows)
 
     @classmethod
     def of_starts(cls, start: Ints, day: Ints) -> Groups:
