@@ -24,6 +24,7 @@ from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.downloads import measure_downloads
 from tests.benchmarks.gateway import measure_gateway
+from tests.benchmarks.history import measure_history
 from tests.benchmarks.integrity import measure_integrity
 from tests.benchmarks.latency import measure_latency
 from tests.benchmarks.orders import measure_orders
@@ -83,7 +84,7 @@ def main() -> None:
         "--only",
         default="",
         help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, quiet, "
-        "sustained, latency: only that",
+        "sustained, latency, history: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -126,6 +127,9 @@ def main() -> None:
         return
     if arguments.only == "latency":
         _write({"latency": measure_latency()}, "latency-")
+        return
+    if arguments.only == "history":
+        _write({"history": measure_history()}, "history-")
         return
     if arguments.only == "orders":
         _write({"orders": measure_orders()}, "orders-")

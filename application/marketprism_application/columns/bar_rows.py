@@ -72,7 +72,7 @@ class BarTable:
         """All of them, as bars are stored; the next table begins anew."""
         pieces, self._pieces = self._pieces, []
         tables = [self._of_bars(piece) if isinstance(piece, list) else self._of_rows(*piece) for piece in pieces]
-        return pa.concat_tables([self._schema.empty_table(), *tables])
+        return pa.concat_tables(tables) if tables else self._schema.empty_table()
 
     def _of_bars(self, bars: list[Bar]) -> pa.Table:
         columns = zip(*bars, strict=True)

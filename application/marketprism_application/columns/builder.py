@@ -1,8 +1,8 @@
 """Bars of ticks in columns: the builder of bars goes on where columns leave off, and columns where it does.
 
-A stretch of ticks of one trading day that come in order is made bars at once; whatever else there is (the first tick of
-a day, a late one, a gap, a change of the sections, numbers that no machine word holds) goes through the builder of the
-live pipeline, tick by tick. Both have one memory, `BuilderState`, so that nobody can tell who made a bar.
+A stretch of ticks that come in order, of one trading day or of many, is made bars at once; whatever else there is (the
+first tick of all, a late one, a gap, a change of the sections, numbers that no machine word holds) goes through the
+live pipeline's builder, tick by tick. Both have one memory, `BuilderState`, so that nobody can tell who made a bar.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from marketprism_application.columns.bar_rows import BarRows, BarTable
 from marketprism_application.columns.decimals import DecimalColumn, Flags, InexactColumn, Ints, places_of
 from marketprism_application.columns.longer import Closing, LongerBars, longer_bars
 from marketprism_application.columns.minutes import minutes_of
-from marketprism_application.columns.sections import DayGrid, Groups, Sections
+from marketprism_application.columns.sections import MOST_DAYS, DayGrid, Days, Groups, Sections
 from marketprism_application.columns.tick_columns import TickColumns
 from marketprism_application.columns.windows import Units, Windows, meets
 from marketprism_domain.bars.builder import BarBuilder, BarSettings
@@ -25,10 +25,13 @@ from marketprism_domain.bars.state import BuilderState, Running
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.sessions import SessionChange
+from marketprism_domain.sessions.trading_days import NANOS_PER_DAY
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, Interval
 
 Notice = tuple[int, Gap | SessionChange]
 _LEAST = 48  # ticks: fewer are made bars one by one in the time that columns take to begin
+_LONGEST = (MOST_DAYS - 30) * NANOS_PER_DAY
+_MOST_LEFT_OUT = 8  # of so many ticks one may be left out where they stand, or those that count are gathered
 _MOST_LATE = 20  # of so many ticks one may be late, or all go one by one
 
 
@@ -73,9 +76,10 @@ class ColumnBuilder:
 
     def feed(self, ticks: TickColumns, notices: Iterable[Notice] = ()) -> None:
         """Ticks in order, and what was told in between: each before the first tick whose time is not before its own."""
-        reached = np.maximum.accumulate(ticks.ts_event)
+        waiting = sorted(notices, key=lambda pair: pair[0])
+        reached = np.maximum.accumulate(ticks.ts_event) if waiting else ticks.ts_event
         at = 0
-        for ts, each in sorted(notices, key=lambda pair: pair[0]):
+        for ts, each in waiting:
             place = int(np.searchsorted(reached, ts, "left"))
             self._feed(ticks, at, place)
             at = place
@@ -99,26 +103,37 @@ class ColumnBuilder:
             self._one_by_one(part, range(len(part)))  # some have their own amount, some a running total
             return
         counts = _counts(part, trades=has_trades)
-        if counts is not None:
-            part = part.taken(np.flatnonzero(counts))
-            if not len(part):
-                return
-        ts = part.ts_event
+        rows = None if counts is None else np.flatnonzero(counts)
+        ts = part.ts_event if rows is None else part.ts_event.take(rows)
+        if not len(ts):
+            return
         ordered = bool((ts[1:] >= ts[:-1]).all())
         low, high = (int(ts[0]), int(ts[-1])) if ordered else (int(ts.min()), int(ts.max()))
+        if high - low > _LONGEST and len(part) > 1:
+            middle = (first + last) // 2
+            self._feed(ticks, first, middle)
+            self._feed(ticks, middle, last)
+            return
         sections = Sections(self._schedule, low, high)
-        if not sections.are_plain or len(part) < _LEAST:
-            self._one_by_one(part, range(len(part)))
-        elif ordered:
+        if sections.are_plain and len(ts) >= _LEAST and ordered:
             groups = sections.cuts(ts)
-            if int((groups.end - groups.begin).sum()) != len(part):
-                sizes = groups.end - groups.begin
-                part = part.taken(np.flatnonzero(_covered(groups, len(part))))
+            sizes = groups.end - groups.begin
+            if int(sizes.sum()) != len(ts):
+                covered = np.flatnonzero(_covered(groups, len(ts)))
+                rows = covered if rows is None else rows.take(covered)
                 ends = np.cumsum(sizes)
                 groups = groups._replace(begin=ends - sizes, end=ends)
+            if rows is not None and groups.size and (len(part) - len(rows)) * _MOST_LEFT_OUT <= len(part):
+                groups = groups.of_rows(rows, len(part))
+            elif rows is not None:
+                part = part.taken(rows)
             self._in_order(part, groups, sections, trades=has_trades)
-        else:
+            return
+        part = part if rows is None else part.taken(rows)
+        if sections.are_plain and len(part) >= _LEAST:
             self._jumbled(part, sections, trades=has_trades)
+        else:
+            self._one_by_one(part, range(len(part)))
 
     def _jumbled(self, part: TickColumns, sections: Sections, *, trades: bool) -> None:
         """Ticks whose times go back: within their minute, or late."""
@@ -148,14 +163,21 @@ class ColumnBuilder:
             last = int(np.searchsorted(groups.day, groups.day[first], "right"))
             grid = sections.days[int(groups.day[first])]
             row, end = int(groups.begin[first]), int(groups.end[last - 1])
-            while row < end and (end - row < _LEAST or not self._goes_on(grid, _start_of(groups, row))):
-                self._one_by_one(ticks, [row])
+            while row < end:
+                counts = groups.counts(row)
+                if counts and end - row >= _LEAST and self._goes_on(grid, _start_of(groups, row)):
+                    break
+                self._one_by_one(ticks, [row] if counts else [])
                 row += 1
             if row < end:
                 at = int(np.searchsorted(groups.end, row, "right"))
-                part = groups.part(at, last)
-                part.begin[0] = row
-                self._try_day(ticks, part, grid, trades=trades)
+                if (
+                    last < groups.size
+                    and self._is_of_days()
+                    and self._days(ticks, groups.part(at, groups.size, row), sections, trades=trades)
+                ):
+                    return
+                self._try_day(ticks, groups.part(at, last, row), sections, trades=trades)
             first = last
 
     def _one_by_one(self, ticks: TickColumns, rows: Sequence[int]) -> None:
@@ -191,33 +213,45 @@ class ColumnBuilder:
             return next(iter(between), None) is None
         return True
 
-    def _try_day(self, ticks: TickColumns, groups: Groups, grid: DayGrid, *, trades: bool) -> None:
-        try:
-            self._day(ticks, groups, grid, trades=trades)
-            return
-        except InexactColumn:
-            pass
-        rows = range(int(groups.begin[0]), int(groups.end[-1]))
-        try:  # a sample of the numbers said too little
-            part = ticks.taken(slice(rows.start, rows.stop)).refined()
-            moved = groups._replace(begin=groups.begin - rows.start, end=groups.end - rows.start)
-            self._day(part, moved, grid, trades=trades)
-        except InexactColumn:
-            self._one_by_one(ticks, rows)
+    def _is_of_days(self) -> bool:
+        """Whether the days behind that of the memory can be made at once: the builder has no gap to forget and no empty
+        minute to make when one begins."""
+        return not self._settings.fill_empty and not self._live.state().gaps
 
-    def _day(self, ticks: TickColumns, groups: Groups, grid: DayGrid, *, trades: bool) -> None:
-        """Bars of ticks of one day, behind a memory that goes on. Raises InexactColumn, and has changed nothing."""
+    def _try_day(self, ticks: TickColumns, groups: Groups, sections: Sections, *, trades: bool) -> None:
+        if self._days(ticks, groups, sections, trades=trades):
+            return
+        first, last = int(groups.begin[0]), int(groups.end[-1])
+        try:  # a sample of the numbers said too little
+            part = ticks.taken(slice(first, last)).refined()
+            self._stretch(part, groups.moved_by(first), sections, trades=trades)
+        except InexactColumn:
+            self._one_by_one(ticks, [row for row in range(first, last) if groups.counts(row)])
+
+    def _days(self, ticks: TickColumns, groups: Groups, sections: Sections, *, trades: bool) -> bool:
+        """Bars of a stretch of ticks; whether they could be made, else nothing has changed."""
+        try:
+            self._stretch(ticks, groups, sections, trades=trades)
+        except InexactColumn:
+            return False
+        return True
+
+    def _stretch(self, ticks: TickColumns, groups: Groups, sections: Sections, *, trades: bool) -> None:
+        """Bars of ticks of one day or of several, behind a memory that goes on; several where that has no gap, and
+        empty minutes are not wanted. Raises InexactColumn, and has changed nothing."""
         state = self._live.state()
+        days = Days.of(sections.days[int(groups.day[0]) : int(groups.day[-1]) + 1])
         assert state.current is not None  # noqa: S101 (it goes on)
         units = self._units(ticks, state, trades=trades)
         current = units.windows([state.current])
-        minutes, running = minutes_of(ticks, groups, current, state.running, units, state.gaps, trades=trades)
+        minutes, running = minutes_of(ticks, groups, current, state.running, units, days, state.gaps, trades=trades)
         starts = groups.start if int(groups.start[0]) > int(current.ts_open[0]) else groups.start[1:]
         if not len(starts):
-            self._remember(state, state.recent, units.minute(minutes, 0, grid.trading_day), running, None)
+            (opened,) = units.minutes(minutes, days.digits)
+            self._remember(state, state.recent, opened, running, None)
             return
         if self._settings.fill_empty:
-            minutes = _filled(minutes, grid, int(starts[-1]), state.gaps)
+            minutes = _filled(minutes, days.starts, int(starts[-1]), state.gaps)
         event = np.searchsorted(starts, minutes.ts_open, "right")
         count = int((event < len(starts)).sum())
         done, closing = minutes.taken(slice(0, count)), Closing(starts, event[:count])
@@ -225,17 +259,16 @@ class ColumnBuilder:
         if self._longer:
             intervals = [(interval, state.cascade.making.get(name)) for name, interval in self._longer]
             made = longer_bars(
-                done, closing, intervals, grid, self._cascade, state.gaps, units, by_clock=self._by_clock
+                done, closing, intervals, days, self._cascade, state.gaps, units, by_clock=self._by_clock
             )
         horizon = int(done.ts_close[-1]) - self._revisable - NANOS_PER_MINUTE
-        keeps = [row for row in range(count) if int(done.ts_close[row]) > horizon or row == count - 1]
-        recent = (
-            *(minute for minute in state.recent if minute.window.ts_close > horizon),
-            *(units.minute(done, row, grid.trading_day) for row in keeps),
-        )
-        opened = units.minute(minutes, count, grid.trading_day) if count < minutes.size else None
-        self._bars.add_rows(self._rows(done, closing, made, grid), units)
-        self._remember(state, recent, opened, running, made)
+        day = days.digits[days.numbers_of(minutes.ts_open)]
+        kept = slice(int(np.searchsorted(done.ts_close, horizon, "right")), None)  # one is open behind them, or none
+        closed = units.minutes(minutes.taken(kept), day[kept])
+        still_open = closed.pop() if count < minutes.size else None
+        recent = (*(minute for minute in state.recent if minute.window.ts_close > horizon), *closed)
+        self._bars.add_rows(self._rows(done, closing, made, day[:count]), units)
+        self._remember(state, recent, still_open, running, made)
 
     def _units(self, ticks: TickColumns, state: BuilderState, *, trades: bool) -> Units:
         """Units in which the columns and the memory have a place."""
@@ -247,7 +280,7 @@ class ColumnBuilder:
         volumes = [each.volume for each in held] + ([] if trades else [running.volume])
         money = [each.turnover for each in held] + ([] if trades else [running.turnover])
         interests = [each.open_interest for each in held if each.open_interest is not None]
-        columns: dict[str, DecimalColumn] = {name: getattr(ticks, name) for name in ("last", "high", "low")}
+        columns: dict[str, DecimalColumn] = {name: getattr(ticks, name) for name in ("last", "high", "low", "open")}
         return Units(
             max(*(column.scale for column in columns.values()), *map(places_of, prices)),
             max(getattr(ticks, volume).scale, *map(places_of, volumes)),
@@ -256,23 +289,22 @@ class ColumnBuilder:
             self._sources,
         )
 
-    def _rows(self, minutes: Windows, closing: Closing, longer: LongerBars | None, grid: DayGrid) -> BarRows:
+    def _rows(self, minutes: Windows, closing: Closing, longer: LongerBars | None, day: Ints) -> BarRows:
         """Closed minutes and longer bars in the order in which they closed."""
         places, ranks = minutes.size + 1, len(self._names)
         rows: list[tuple[Windows, Ints, Ints, Ints]] = []
         if "1m" in self._settings.intervals:
             order = (closing.event * places + np.arange(minutes.size)) * ranks
-            day = np.full(minutes.size, int(grid.trading_day))
             rows.append((minutes, np.zeros(minutes.size, np.int64), day, order))
         if longer is not None:
             rank = longer.interval + 1
             rows.append((longer.bars, rank, longer.trading_day, (longer.event * places + longer.place) * ranks + rank))
-        windows, interval, day, order = rows[0]
+        windows, interval, days, order = rows[0]
         if len(rows) > 1:
             windows = windows.then(rows[1][0])
-            interval, day, order = (np.concatenate(pair) for pair in zip(rows[0][1:], rows[1][1:], strict=True))
+            interval, days, order = (np.concatenate(pair) for pair in zip(rows[0][1:], rows[1][1:], strict=True))
         chosen = np.argsort(order, kind="stable")
-        return BarRows(interval[chosen], day[chosen], np.zeros(len(chosen), np.int64), windows.taken(chosen))
+        return BarRows(interval[chosen], days[chosen], np.zeros(len(chosen), np.int64), windows.taken(chosen))
 
     def _remember(
         self,
@@ -317,10 +349,10 @@ def _start_of(groups: Groups, row: int) -> int:
     return int(groups.start[np.searchsorted(groups.end, row, "right")])
 
 
-def _filled(minutes: Windows, grid: DayGrid, until: int, gaps: tuple[tuple[int, int], ...]) -> Windows:
+def _filled(minutes: Windows, all_starts: Ints, until: int, gaps: tuple[tuple[int, int], ...]) -> Windows:
     """The minutes with those between them that had no trade, flat at the close before them."""
     begin = int(minutes.ts_open[0])
-    starts: Ints = grid.starts[np.searchsorted(grid.starts, begin) : np.searchsorted(grid.starts, until)]
+    starts: Ints = all_starts[np.searchsorted(all_starts, begin) : np.searchsorted(all_starts, until)]
     if int(minutes.ts_open[-1]) >= until:
         starts = np.append(starts, minutes.ts_open[-1])
     before = np.searchsorted(minutes.ts_open, starts, "right") - 1

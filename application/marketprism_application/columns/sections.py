@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.values import NANOS_PER_MINUTE
 
-_MOST_DAYS = 400
+MOST_DAYS = 400
 
 
 class DayGrid(NamedTuple):
@@ -25,8 +25,9 @@ class DayGrid(NamedTuple):
     starts: Ints  # of each minute
     is_plain: bool  # minutes are counted without a hole, sections follow one another
 
-    @classmethod
-    def of(cls, trading_day: str, sessions: Sequence[Session]) -> DayGrid:
+    @staticmethod
+    @lru_cache(maxsize=1_024)
+    def of(trading_day: str, sessions: tuple[Session, ...]) -> DayGrid:
         """The minutes of a day's sections."""
         minutes = [np.arange(s.ts_open, s.ts_close, NANOS_PER_MINUTE, dtype=np.int64) for s in sessions]
         counted, plain, end = 0, True, 0
@@ -35,19 +36,44 @@ class DayGrid(NamedTuple):
             plain &= (session.ts_close - session.ts_open) % NANOS_PER_MINUTE == 0
             plain &= session.ts_auction <= session.ts_open
             counted, end = counted + len(each), session.ts_close
-        return cls(trading_day, tuple(sessions), np.concatenate(minutes), plain)
+        starts = np.concatenate(minutes)
+        starts.flags.writeable = False  # every instrument of such a day has it
+        return DayGrid(trading_day, sessions, starts, plain)
+
+
+class Days(NamedTuple):
+    """Trading days that follow one another, as one grid of minutes."""
+
+    grids: list[DayGrid]
+    starts: Ints  # of each minute of all of them
+    first: Ints  # place of each day's first minute in `starts`, and the end of the last
+    digits: Ints  # of each day
+
+    @classmethod
+    def of(cls, grids: list[DayGrid]) -> Days:
+        """Days with their minutes in order."""
+        sizes = [0, *(len(grid.starts) for grid in grids)]
+        starts = np.concatenate([grid.starts for grid in grids])
+        digits = np.array([int(grid.trading_day) for grid in grids], np.int64)
+        return cls(grids, starts, np.cumsum(sizes), digits)
+
+    def numbers_of(self, starts: Ints) -> Ints:
+        """Of minutes that are theirs the number of the day."""
+        if len(self.grids) == 1:
+            return np.zeros(len(starts), np.int64)
+        return np.searchsorted(self.starts[self.first[:-1]], starts, "right") - 1
 
 
 class Sections:
     """Sections of some trading days that follow one another, as columns."""
 
     def __init__(self, schedule: Schedule, ts_from: int, ts_to: int) -> None:
-        """Sections from that of `ts_from` on, to the first that begins behind `ts_to`."""
+        """Sections from that of `ts_from` on, to the first that begins behind `ts_to`, at most MOST_DAYS days later."""
         day = day_of(schedule.trading_day_of(ts_from))
         found: list[Session] = []
         self.days: list[DayGrid] = []
         of_day: list[int] = []
-        for _ in range(_MOST_DAYS):
+        for _ in range(MOST_DAYS):
             if schedule.trades(day):
                 sessions = schedule.sessions(day_text(day))
                 of_day += [len(self.days)] * len(sessions)
@@ -103,21 +129,51 @@ class Sections:
 
 
 class Groups(NamedTuple):
-    """Ticks by minute: rows [begin, end) are those of the minute at `start`, of the day with this number."""
+    """Ticks by minute: rows [begin, end) are those of the minute at `start`, of the day with this number, but for those
+    that are left out; the first row and the last one of each minute count."""
 
     begin: Ints
     end: Ints
     start: Ints
     day: Ints
+    left_out: Ints = np.zeros(0, np.int64)
 
     @property
     def size(self) -> int:
         """How many minutes there are."""
         return len(self.begin)
 
-    def part(self, first: int, last: int) -> Groups:
-        """The groups [first, last) of them."""
-        return Groups(*(each[first:last] for each in self))
+    def part(self, first: int, last: int, row: int) -> Groups:
+        """The groups [first, last) of them, their ticks from `row` on, which counts."""
+        begin, end, start, day = (each[first:last] for each in self[:4])
+        begin = begin.copy()
+        begin[0] = row
+        low, high = np.searchsorted(self.left_out, (row, end[-1]))
+        return Groups(begin, end, start, day, self.left_out[low:high])
+
+    def counts(self, row: int) -> bool:
+        """Whether a row is not left out."""
+        place = int(np.searchsorted(self.left_out, row))
+        return place == len(self.left_out) or int(self.left_out[place]) != row
+
+    def ticks(self, firsts: Ints, lasts: Ints) -> Ints:
+        """How many count of the rows from each first one to its last one, which count."""
+        found = lasts + 1 - firsts
+        if len(self.left_out):
+            found -= np.searchsorted(self.left_out, lasts) - np.searchsorted(self.left_out, firsts)
+        return found
+
+    def of_rows(self, rows: Ints, count: int) -> Groups:
+        """The same, of so many ticks of which these `rows` are those that the groups are of."""
+        out = np.ones(count, np.bool_)
+        out[rows] = False
+        begin, end = rows[self.begin], rows[self.end - 1] + 1
+        out[: begin[0]] = out[end[-1] :] = False
+        return self._replace(begin=begin, end=end, left_out=np.flatnonzero(out))
+
+    def moved_by(self, rows: int) -> Groups:
+        """The same where so many rows are no longer before them."""
+        return self._replace(begin=self.begin - rows, end=self.end - rows, left_out=self.left_out - rows)
 
     @classmethod
     def of_starts(cls, start: Ints, day: Ints) -> Groups:

@@ -10,7 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from marketprism_application.columns.decimals import DECIMAL, ArrowColumn, ByName, DecimalColumn, Flags, Ints, Rows
+from marketprism_application.columns.decimals import (
+    DECIMAL,
+    ArrowColumn,
+    ByName,
+    DecimalColumn,
+    Flags,
+    Ints,
+    Rows,
+    rows_of,
+)
 from marketprism_domain.marketdata.tick import Tick
 
 NUMBERS = ("last", "volume", "turnover", "open_interest", "open", "high", "low", "traded", "traded_turnover")
@@ -73,9 +82,9 @@ class TickColumns:
 
     def taken(self, rows: Rows) -> TickColumns:
         """Some of the ticks, in this order."""
-        columns: ByName = {name: getattr(self, name)[rows] for name in (*TIMES, "source")}
+        columns: ByName = {name: rows_of(getattr(self, name), rows) for name in (*TIMES, "source")}
         columns |= {name: getattr(self, name).taken(rows) for name in NUMBERS}
-        return replace(self, stale=None if self.stale is None else self.stale[rows], **columns)
+        return replace(self, stale=None if self.stale is None else rows_of(self.stale, rows), **columns)
 
     def refined(self) -> TickColumns:
         """The same ticks, each column in a unit of which all its numbers are multiples.
@@ -121,20 +130,25 @@ def _ints(column: ArrowColumn) -> Ints:
 
 def _flags(column: ArrowColumn) -> Flags | None:
     """Flags of a column, where none is no; None where none is set."""
+    if not any(chunk.true_count for chunk in column.chunks if isinstance(chunk, pa.BooleanArray)):
+        return None
     found: Flags = column.fill_null(pa.scalar(False)).to_numpy().astype(np.bool_, copy=False)
-    return found if bool(found.any()) else None
+    return found
 
 
 def _codes(column: ArrowColumn) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Texts of which there are few as numbers, and which they are."""
-    chunks = [chunk for chunk in column.dictionary_encode().unify_dictionaries().chunks if len(chunk)]
-    if not chunks:
+    parts = [chunk for chunk in column.chunks if len(chunk)]
+    if not parts:
         return np.zeros(0, np.int32), ()
-    found = pa.concat_arrays(chunks)
-    assert isinstance(found, pa.DictionaryArray)  # noqa: S101 (as it was encoded)
-    return found.indices.to_numpy().astype(np.int32, copy=False), tuple(
-        str(each) for each in found.dictionary.to_pylist()
-    )
+    first = parts[0][0]
+    if parts[-1][-1] == first and all(pc.equal(part, first).true_count == len(part) for part in parts):
+        return np.zeros(len(column), np.int32), (str(first),)
+    runs = [pc.call_function("run_end_encode", [part]) for part in parts]
+    found = pa.concat_arrays([each.values for each in runs]).dictionary_encode()
+    lengths = np.concatenate([np.diff(each.run_ends.to_numpy(), prepend=0) for each in runs])
+    codes = np.repeat(found.indices.to_numpy().astype(np.int32, copy=False), lengths)
+    return codes, tuple(str(each) for each in found.dictionary.to_pylist())
 
 
 __all__ = ["COLUMNS", "TickColumns", "table_of"]

@@ -124,11 +124,29 @@ class Units(NamedTuple):
             self.sources.append(source)
         return self.sources.index(source)
 
-    def minute(self, rows: Windows, row: int, trading_day: str) -> Minute:
-        """A row in the builder's words, of revision 0."""
-        numbers = [column[row].item() for column in rows]
-        ts_open, ts_close, opened, high, low, close, volume, turnover, interest, has_interest, *rest = numbers
-        ticks, gap, source, epoch, ts_recv, ts_pub = rest
+    def minutes(self, rows: Windows, trading_day: Ints) -> list[Minute]:
+        """Rows in the builder's words, of revision 0; `trading_day` has each one's digits."""
+        columns = [column.tolist() for column in rows]
+        return [self._minute(f"{day:08d}", *row) for day, *row in zip(trading_day.tolist(), *columns, strict=True)]
+
+    def _minute(
+        self,
+        trading_day: str,
+        ts_open: int,
+        ts_close: int,
+        opened: int,
+        high: int,
+        low: int,
+        close: int,
+        volume: int,
+        turnover: int,
+        interest: int,
+        has_interest: bool,
+        ticks: int,
+        gap: bool,
+        source: int,
+        *received: int,
+    ) -> Minute:
         price = self.price
         return Minute(
             Window(ts_open, ts_close, trading_day),
@@ -143,7 +161,5 @@ class Units(NamedTuple):
             gap,
             0,
             self.sources[source],
-            epoch,
-            ts_recv,
-            ts_pub,
+            *received,
         )

@@ -3,6 +3,7 @@ that the venue overruled meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
@@ -19,6 +20,7 @@ from marketprism_domain.instruments.names import product_of
 from marketprism_domain.sessions.sessions import SessionChange
 from marketprism_domain.sessions.trading_days import NANOS_PER_DAY
 
+_PAGES = 10
 _FIELDS = tuple(dict.fromkeys((*TICK.page_key, *COLUMNS.names)))
 _OF_EVENTS = tuple(dict.fromkeys((*EVENT.page_key, "name", "data")))
 
@@ -32,23 +34,29 @@ async def newest_of(reader: StoreReader, symbol: str, venue: str | None = None) 
 async def tick_columns(
     reader: StoreReader, symbol: str, venue: str, ts_from: int | None, ts_to: int | None, rows: int = MAX_LIMIT
 ) -> AsyncIterator[TickColumns]:
-    """Ticks with their time in [ts_from, ts_to), `rows` a page.
+    """Ticks with their time in [ts_from, ts_to), read by `rows` a page and given by ten pages: columns take some
+    milliseconds to begin, so that they want many.
 
     A store has them by their time. One that came late stands, by its epoch and number, behind ticks that are later:
     it goes on to the page whose ticks it came with.
     """
     question = Records(TICK.name, symbol, venue, ts_from, ts_to, limit=rows, fields=_FIELDS)
     held: pa.Table | None = None
+    ready: list[pa.Table] = []
     async for page in all_pages(reader.answer, question):
         found = page.select(COLUMNS.names).replace_schema_metadata(None)
         if held is not None:
             staying, moving = _parted(held, found)
-            if staying.num_rows:
-                yield TickColumns.of(venue, symbol, staying)
+            ready.append(staying)
+            if sum(each.num_rows for each in ready) >= _PAGES * rows:
+                yield await asyncio.to_thread(TickColumns.of, venue, symbol, pa.concat_tables(ready))
+                ready = []
             found = pa.concat_tables([moving, found])
         held = found
-    if held is not None and held.num_rows:
-        yield TickColumns.of(venue, symbol, held)
+    if held is not None:
+        ready.append(held)
+    if any(each.num_rows for each in ready):
+        yield await asyncio.to_thread(TickColumns.of, venue, symbol, pa.concat_tables(ready))
 
 
 def _parted(page: pa.Table, following: pa.Table) -> tuple[pa.Table, pa.Table]:

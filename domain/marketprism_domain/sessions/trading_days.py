@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 
 from marketprism_domain.errors import InvalidValue
@@ -26,7 +26,7 @@ def day_of(text: str) -> date:
         InvalidValue: not a date.
     """
     try:
-        return datetime.strptime(TradingDay(text), "%Y%m%d").replace(tzinfo=UTC).date()
+        return date.fromisoformat(TradingDay(text))
     except ValueError:
         raise InvalidValue("trading_day", "a date as YYYYMMDD", text) from None
 

@@ -42,7 +42,7 @@ async def test_pages_make_the_bars_of_the_live_builder(calendar: MarketCalendar)
     bars = [bar for each in ticks for bar in builder.on_tick(each)] + builder.on_clock(NOW)
     bars.sort(key=lambda bar: (BARS.intervals.index(bar.interval), bar.ts_open, bar.revision))
     store = await stored(ticks)
-    for rows in (20_000, 310):
+    for rows in (20_000, 310, 31):
         found = await rebuild_stored(store, calendar, "rb2505", Span(), BARS, NOW, page_rows=rows)
         assert found.bars.to_pylist() == rows_of(bars)
         assert (found.ticks, found.late) == (len(ticks), builder.late)
