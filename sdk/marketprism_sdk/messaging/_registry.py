@@ -22,10 +22,10 @@ from marketprism_sdk.values import decode_or_none
 log = get_logger(__name__)
 
 REGISTRY = "service_instances"  # the bucket
-HEARTBEAT_S = 1.0
-TTL_S = 5.0
+HEARTBEAT_S = 2.0
+TTL_S = 5.0  # two heartbeats and some
 _WHOLE_REFRESH_S = 30.0  # where the watch has told everything, and nobody is quiet
-_QUIET_S = 2.5 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
+_QUIET_S = 2.25 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
 
 
 class InstanceRecord(msgspec.Struct, frozen=True):
@@ -171,7 +171,7 @@ class Discovery:
     def _is_current(self) -> bool:
         """Whether reading everything would say nothing new: an entry that expires is quiet before that."""
         recent = self._clock.monotonic_s() - self._refreshed_at < _WHOLE_REFRESH_S
-        return recent and self._followed.whole and all(self.quiet_s(r) < _QUIET_S for r in self._known.values())
+        return recent and self._followed.whole and not any(map(self.is_quiet, self._known.values()))
 
     def _changed(self, entry: KvEntry) -> None:
         self._followed.note(entry.revision)
@@ -192,6 +192,10 @@ class Discovery:
         """For how long no new heartbeat of an instance has come, by the own clock; 0 for one that is not known."""
         heard = self._heard.get(record.key)
         return self._clock.monotonic_s() - heard[1] if heard is not None else 0.0
+
+    def is_quiet(self, record: InstanceRecord) -> bool:
+        """Whether heartbeats of an instance are missing."""
+        return self.quiet_s(record) >= _QUIET_S
 
     def instances(self, service: str | None = None) -> list[InstanceRecord]:
         """Known instances, of one service or of all, by name."""
@@ -214,7 +218,7 @@ class Discovery:
             ValueError: another way to pick.
         """
         found = [r for r in self.instances(service) if r.status not in ("draining", "failed") and usable(r)]
-        found = [record for record in found if self.quiet_s(record) < _QUIET_S] or found
+        found = [record for record in found if not self.is_quiet(record)] or found
         if not found:
             return None
         if strategy == "round-robin":
