@@ -125,6 +125,7 @@ class Discovery:
         self._refreshed_at = float("-inf")
         self._known: dict[str, InstanceRecord] = {}
         self._heard: dict[str, tuple[int, float]] = {}  # heartbeat in its record, when it was seen first
+        self.changes: int = 0  # of what is known, heartbeats apart
         self._turn = itertools.count()
         self._stop: Stop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -152,7 +153,12 @@ class Discovery:
             log.debug("registry.not_readable", error=reason_of(error), detail="the last known state is used")
             return
         self._refreshed_at = self._clock.monotonic_s()
+        before = self._known
         self._known = {entry.key: record for entry in entries if (record := _decode(entry)) is not None}
+        if {key: _lasting(record) for key, record in before.items()} != {
+            key: _lasting(record) for key, record in self._known.items()
+        }:
+            self.changes += 1
         self._heard = {key: heard for key, heard in self._heard.items() if key in self._known}
         for record in self._known.values():
             self._hear(record)
@@ -176,10 +182,13 @@ class Discovery:
     def _changed(self, entry: KvEntry) -> None:
         self._followed.note(entry.revision)
         record = None if entry.deleted else _decode(entry)
+        before = self._known.get(entry.key)
         if record is None:
+            self.changes += before is not None
             self._known.pop(entry.key, None)
             self._heard.pop(entry.key, None)
         else:
+            self.changes += before is None or _lasting(before) != _lasting(record)
             self._known[entry.key] = record
             self._hear(record)
 
@@ -230,6 +239,11 @@ class Discovery:
         if strategy == "least-loaded":
             return min(found, key=lambda record: record.load)
         raise ValueError(f"pick: expected round-robin, random, sticky or least-loaded, was {strategy!r}")
+
+
+def _lasting(record: InstanceRecord) -> InstanceRecord:
+    """What of a record is not another with each heartbeat."""
+    return msgspec.structs.replace(record, ts_heartbeat=0)
 
 
 def _decode(entry: KvEntry) -> InstanceRecord | None:
