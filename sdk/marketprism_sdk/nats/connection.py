@@ -261,14 +261,9 @@ class NatsConnection:
         return bool(self.nc.is_connected)
 
     @property
-    def clustered(self) -> bool:
-        """Whether the server is one of several: what they keep for this connection may end without it."""
-        return bool(self.nc._server_info.get("cluster"))
-
-    @property
     def max_payload(self) -> int:
         """Bytes that the server takes in one message."""
-        return int(self.nc._max_payload)
+        return int(self.nc.max_payload)
 
     async def wait_connected(self) -> None:
         """Until messages can be sent."""

@@ -53,7 +53,7 @@ class PullConsumer:
         heartbeat_s: float = 0.0,
     ) -> None:
         self._connection = connection
-        self._heartbeat_s = heartbeat_s or (_HEARTBEAT_S if connection.clustered else _ALONE_HEARTBEAT_S)
+        self._heartbeat_s = heartbeat_s or (_HEARTBEAT_S if _in_cluster(connection) else _ALONE_HEARTBEAT_S)
         self._stream = stream
         self._filters = list(filters)
         self._batch = batch
@@ -295,6 +295,11 @@ class PullConsumer:
             await api(self._connection, f"CONSUMER.DELETE.{self._stream}.{self._name}")
         except SdkError as error:
             log.debug("consumer.not_deleted", stream=self._stream, error=str(error))
+
+
+def _in_cluster(connection: NatsConnection) -> bool:
+    """Whether the server is one of several: what they keep for a connection may end without it."""
+    return bool(connection.nc._server_info.get("cluster"))
 
 
 async def read_stream(
