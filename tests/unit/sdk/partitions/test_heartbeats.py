@@ -24,7 +24,7 @@ class Members:
         self.kv = MemoryKeyValue()
         self.beats: dict[str, list[float]] = {}
         self.ended: list[str] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._beating: dict[str, asyncio.Task[None]] = {}
 
     async def count(self) -> None:
         """Note from now on when each session is written."""
@@ -41,7 +41,7 @@ class Members:
             await self.kv.watch(SESSION_PREFIX, member.hint)
         await member.join()
         member.reset(await self.kv.entries())
-        self._tasks.append(asyncio.create_task(member.keep(lambda: self.ended.append(name))))
+        self._beating[name] = asyncio.create_task(member.keep(lambda: self.ended.append(name)))
         await self.clock.advance(0)
         return member
 
@@ -51,9 +51,13 @@ class Members:
             await self.clock.advance(SETTINGS.probe_s)
             await member.look()
 
+    def freeze(self, name: str) -> None:
+        """No more heartbeats of one."""
+        self._beating[name].cancel()
+
     def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        for name in self._beating:
+            self.freeze(name)
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ async def test_who_comes_is_shown_a_heartbeat_at_once_and_all_of_them_from_then_
 async def test_a_member_whose_peers_are_dead_beats_seldom_again(members: Members) -> None:
     a = await members.join("a")
     await members.join("b", deaf=True)
-    members._tasks[1].cancel()
+    members.freeze("b")
     await members.look_for(a, 2 * SETTINGS.lease_s)
     assert not a.owns_still("b")
     members.beats.clear()
