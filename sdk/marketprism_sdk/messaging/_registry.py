@@ -25,7 +25,7 @@ REGISTRY = "service_instances"  # the bucket
 HEARTBEAT_S = 2.0
 TTL_S = 5.0  # two heartbeats and some
 _WHOLE_REFRESH_S = 30.0  # where the watch has told everything, and nobody is quiet
-_QUIET_S = 2.25 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
+_QUIET_S = 1.5 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
 
 
 class InstanceRecord(msgspec.Struct, frozen=True):
