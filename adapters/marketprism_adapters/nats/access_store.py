@@ -1,7 +1,8 @@
 """AccessStore on four buckets, all of which every instance has in memory.
 
 Changes are listened to first and everything is read then, so that nothing falls between; a watch is a hint, so the
-buckets are looked at again every second and after each reconnect, and read again if anything in them is new. A look
+buckets are looked at again after each reconnect and every second, those that only count every few, and read again if
+anything in them is new. A look
 that is answered is also how an instance knows that it hears: a server that stands still keeps its connections. An
 answer counts from when it was asked for, however late it comes.
 """
@@ -42,7 +43,9 @@ log = structlog.get_logger()
 ACCESS, SESSIONS, FAILURES, ROWS = "access", "access_sessions", "access_failures", "access_rows"
 SESSIONS_S, FAILURES_S, ROWS_S = 12 * 3_600.0, 15 * 60.0, 36 * 3_600.0
 _BUCKETS: dict[str, float | None] = {ACCESS: None, SESSIONS: SESSIONS_S, FAILURES: FAILURES_S, ROWS: ROWS_S}
+_COUNTING = frozenset({FAILURES, ROWS})  # nobody is let in by what they hold
 _AGAIN_S = 1.0
+_COUNTS_S = 5.0
 _LOOKS = 5  # at once: an answer that comes late still says what had changed when it was asked for
 
 
@@ -82,6 +85,7 @@ class NatsAccessStore:
         self._reading = asyncio.Lock()
         self._is_readable = True
         self._heard_s = time.monotonic()
+        self._counted_s = float("-inf")
 
     async def start(self) -> None:
         """Make the buckets that are missing, listen, and read everything. Raises what the buckets raise."""
@@ -211,6 +215,7 @@ class NatsAccessStore:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_AGAIN_S):
                         await self._again.wait()
+                        self._counted_s = float("-inf")
                 self._again.clear()
                 if len(looks) < _LOOKS:
                     look = group.create_task(self._look(), name="look at access")
@@ -228,16 +233,19 @@ class NatsAccessStore:
 
     async def _read_all(self) -> None:
         looked_s = time.monotonic()
-        states = await asyncio.gather(*(self._state_of(bucket) for bucket in self._buckets.values()))
+        counts = looked_s - self._counted_s >= _COUNTS_S
+        buckets = {name: bucket for name, bucket in self._buckets.items() if counts or name not in _COUNTING}
+        states = await asyncio.gather(*(self._state_of(bucket) for bucket in buckets.values()))
         # One at a time: what another has read before something was removed must not be put back after it.
         async with self._reading:
             if looked_s < self._heard_s:
                 return  # one that was asked for later has been answered
-            for (name, bucket), state in zip(self._buckets.items(), states, strict=True):
+            for (name, bucket), state in zip(buckets.items(), states, strict=True):
                 if state != self._seen.get(name):
                     await self._read(name, bucket, cast("int", state[1]))
                     self._seen[name] = state
             self._heard_s = looked_s
+            self._counted_s = looked_s if counts else self._counted_s
 
     async def _state_of(self, bucket: NatsKeyValue) -> tuple[object, ...]:
         """What is another when anything in the bucket is: its incarnation, its last sequence and how many it has."""

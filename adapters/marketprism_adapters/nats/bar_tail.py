@@ -25,7 +25,7 @@ from marketprism_sdk.values import decode_or_none
 log = structlog.get_logger()
 
 _LOOK_S = 5.0  # the watermark is watched; it is also read so often, since a watch may miss a change
-_QUIET_S = 7.0  # a consumer's heartbeat comes every 5 s
+_HEARTBEAT_S, _QUIET_S = 5.0, 7.0  # of the consumer; without one, bars may be missing
 _AGAIN_S = 0.5
 
 
@@ -101,7 +101,8 @@ class BarTail:
         progress = decode_or_none(entry, Progress, metrics=self._metrics) or Progress()
         start = max(0, progress.watermark) + 1 if progress.created == self._created else 1
         self._stored, self._set_back = start - 1, False
-        consumer = PullConsumer(self._connection, streams.BARS, list(streams.STORED[streams.BARS]), start_seq=start)
+        filters = list(streams.STORED[streams.BARS])
+        consumer = PullConsumer(self._connection, streams.BARS, filters, start_seq=start, heartbeat_s=_HEARTBEAT_S)
         await consumer.open()
         self._consumer = consumer
         loop = asyncio.get_running_loop()

@@ -69,7 +69,7 @@ class WriterSettings:
 
     batch_rows: int = 1_000
     batch_ms: int = 500
-    quiet_ms: int = 2_000
+    quiet_ms: int = 4_000
     max_batch_rows: int = 400_000
 
     def __post_init__(self) -> None:

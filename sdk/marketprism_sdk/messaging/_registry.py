@@ -22,10 +22,10 @@ from marketprism_sdk.values import decode_or_none
 log = get_logger(__name__)
 
 REGISTRY = "service_instances"  # the bucket
-HEARTBEAT_S = 1.0
-TTL_S = 5.0
+HEARTBEAT_S = 2.0
+TTL_S = 5.0  # two heartbeats and some
 _WHOLE_REFRESH_S = 30.0  # where the watch has told everything, and nobody is quiet
-_QUIET_S = 2.5 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
+_QUIET_S = 1.5 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
 
 
 class InstanceRecord(msgspec.Struct, frozen=True):
@@ -125,6 +125,7 @@ class Discovery:
         self._refreshed_at = float("-inf")
         self._known: dict[str, InstanceRecord] = {}
         self._heard: dict[str, tuple[int, float]] = {}  # heartbeat in its record, when it was seen first
+        self.changes: int = 0  # of what is known, heartbeats apart
         self._turn = itertools.count()
         self._stop: Stop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -152,7 +153,12 @@ class Discovery:
             log.debug("registry.not_readable", error=reason_of(error), detail="the last known state is used")
             return
         self._refreshed_at = self._clock.monotonic_s()
+        before = self._known
         self._known = {entry.key: record for entry in entries if (record := _decode(entry)) is not None}
+        if {key: _lasting(record) for key, record in before.items()} != {
+            key: _lasting(record) for key, record in self._known.items()
+        }:
+            self.changes += 1
         self._heard = {key: heard for key, heard in self._heard.items() if key in self._known}
         for record in self._known.values():
             self._hear(record)
@@ -171,15 +177,18 @@ class Discovery:
     def _is_current(self) -> bool:
         """Whether reading everything would say nothing new: an entry that expires is quiet before that."""
         recent = self._clock.monotonic_s() - self._refreshed_at < _WHOLE_REFRESH_S
-        return recent and self._followed.whole and all(self.quiet_s(r) < _QUIET_S for r in self._known.values())
+        return recent and self._followed.whole and not any(map(self.is_quiet, self._known.values()))
 
     def _changed(self, entry: KvEntry) -> None:
         self._followed.note(entry.revision)
         record = None if entry.deleted else _decode(entry)
+        before = self._known.get(entry.key)
         if record is None:
+            self.changes += before is not None
             self._known.pop(entry.key, None)
             self._heard.pop(entry.key, None)
         else:
+            self.changes += before is None or _lasting(before) != _lasting(record)
             self._known[entry.key] = record
             self._hear(record)
 
@@ -192,6 +201,10 @@ class Discovery:
         """For how long no new heartbeat of an instance has come, by the own clock; 0 for one that is not known."""
         heard = self._heard.get(record.key)
         return self._clock.monotonic_s() - heard[1] if heard is not None else 0.0
+
+    def is_quiet(self, record: InstanceRecord) -> bool:
+        """Whether heartbeats of an instance are missing."""
+        return self.quiet_s(record) >= _QUIET_S
 
     def instances(self, service: str | None = None) -> list[InstanceRecord]:
         """Known instances, of one service or of all, by name."""
@@ -214,7 +227,7 @@ class Discovery:
             ValueError: another way to pick.
         """
         found = [r for r in self.instances(service) if r.status not in ("draining", "failed") and usable(r)]
-        found = [record for record in found if self.quiet_s(record) < _QUIET_S] or found
+        found = [record for record in found if not self.is_quiet(record)] or found
         if not found:
             return None
         if strategy == "round-robin":
@@ -226,6 +239,11 @@ class Discovery:
         if strategy == "least-loaded":
             return min(found, key=lambda record: record.load)
         raise ValueError(f"pick: expected round-robin, random, sticky or least-loaded, was {strategy!r}")
+
+
+def _lasting(record: InstanceRecord) -> InstanceRecord:
+    """What of a record is not another with each heartbeat."""
+    return msgspec.structs.replace(record, ts_heartbeat=0)
 
 
 def _decode(entry: KvEntry) -> InstanceRecord | None:

@@ -263,7 +263,7 @@ class NatsConnection:
     @property
     def max_payload(self) -> int:
         """Bytes that the server takes in one message."""
-        return int(self.nc._max_payload)
+        return int(self.nc.max_payload)
 
     async def wait_connected(self) -> None:
         """Until messages can be sent."""

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-_EXPIRES_S = 30.0
-_HEARTBEAT_S = 5.0
-_SILENT_S = 2.5 * _HEARTBEAT_S
+_HEARTBEAT_S = 5.0  # in a cluster: the server that has the consumer may go while the connection stays
+_ALONE_HEARTBEAT_S = 20.0  # of one server: what ends the consumer ends the connection too, or is told
+_HEARTBEATS = 6  # of a request, before it expires
+_SILENT = 2.5  # heartbeats
+_LOOK_S = 1.0  # where something failed or has to be asked for
 
 
 class PullConsumer:
@@ -34,6 +36,7 @@ class PullConsumer:
 
     The consumer is ephemeral and acknowledges nothing. `pending` is how many messages there were when it was made.
     With `created`, it is not made again on a stream of another age: `replaced` says so, and its reader has to look.
+    Where nothing comes, the server says every `heartbeat_s` that the consumer is there; 0 is what the server needs.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class PullConsumer:
         batch: int = 256,
         on_arrival: Callable[[], None] | None = None,
         created: str = "",
+        heartbeat_s: float = 0.0,
     ) -> None:
         self._connection = connection
+        self._heartbeat_s = heartbeat_s or (_HEARTBEAT_S if _in_cluster(connection) else _ALONE_HEARTBEAT_S)
         self._stream = stream
         self._filters = list(filters)
         self._batch = batch
@@ -61,11 +66,12 @@ class PullConsumer:
         self._on_arrival = on_arrival
         self._buffer: deque[StoredMessage] = deque()
         self._arrived = asyncio.Event()
+        self._look = asyncio.Event()
         self._asked = 0
         self._name = ""
         self._inbox = ""
         self._generation = 0
-        self._last_sign = 0.0
+        self._last_sign = self._made_at = 0.0
         self._last_reply = ""
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,7 +109,7 @@ class PullConsumer:
         self._inbox = inbox
         self._asked = 0
         self._last_reply = ""
-        self._last_sign = asyncio.get_running_loop().time()
+        self._last_sign = self._made_at = asyncio.get_running_loop().time()
         await self._ask()
 
     def _beginning(self) -> dict[str, Any]:
@@ -117,7 +123,8 @@ class PullConsumer:
         if wanted <= 0:
             return
         self._asked += wanted
-        body = {"batch": wanted, "expires": int(_EXPIRES_S * 1e9), "idle_heartbeat": int(_HEARTBEAT_S * 1e9)}
+        heartbeat_ns = int(self._heartbeat_s * 1e9)
+        body = {"batch": wanted, "expires": _HEARTBEATS * heartbeat_ns, "idle_heartbeat": heartbeat_ns}
         await self._connection.publish(
             f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}", json.dumps(body).encode(), None, self._inbox
         )
@@ -140,8 +147,12 @@ class PullConsumer:
         self._arrived.set()
         if self._on_arrival is not None:
             self._on_arrival()
-        if self._asked < self._batch // 2 and len(self._buffer) < 4 * self._batch:
+        if self._asked >= self._batch // 2:
+            return
+        if len(self._buffer) < 4 * self._batch:
             self._spawn(self._ask)
+        else:
+            self._look.set()  # who takes them does not ask for more
 
     def _status(self, message: Msg) -> None:
         headers = message.headers or {}
@@ -153,7 +164,7 @@ class PullConsumer:
         if status in ("408", "404"):
             self._spawn(self._ask)
         elif not self._closed:
-            self._last_sign = float("-inf")
+            self._lost()
 
     def _spawn(self, action: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
@@ -168,17 +179,18 @@ class PullConsumer:
 
     def _lost(self) -> None:
         self._last_sign = float("-inf")
+        self._look.set()
 
     async def _keep(self) -> None:
         """Make the consumer again when it has been silent for too long; heartbeats say that it is there."""
         loop = asyncio.get_running_loop()
         failed = 0
         while not self._closed:
-            await asyncio.sleep(0.2 if self._buffer and not failed else 1.0)
+            await self._until_look(0.2 if self._buffer and not failed else _LOOK_S, failed)
             room = len(self._buffer) < 4 * self._batch
             if room and self._asked < self._batch // 2 and self._last_sign > 0 and self._connection.connected:
                 self._spawn(self._ask)
-            if loop.time() - self._last_sign < _SILENT_S or not self._connection.connected:
+            if loop.time() - self._last_sign < _SILENT * self._heartbeat_s or not self._connection.connected:
                 continue
             try:
                 await self._unsubscribe()
@@ -195,6 +207,18 @@ class PullConsumer:
                 else:
                     log.warning("consumer.not_recreated", stream=self._stream, error=str(error))
                 failed += 1
+
+    async def _until_look(self, soon_s: float, failed: int) -> None:
+        """Long where all is well: what ends that is told."""
+        is_well = not failed and not self._buffer and self._asked >= self._batch // 2
+        try:
+            async with asyncio.timeout(self._heartbeat_s / 2 if is_well else soon_s):
+                await self._look.wait()
+        except TimeoutError:
+            return
+        self._look.clear()
+        # One that is refused as soon as it is made is not made again as fast as that goes.
+        await asyncio.sleep(max(0.0, self._made_at + _LOOK_S - asyncio.get_running_loop().time()))
 
     async def _unsubscribe(self) -> None:
         if self._stop is not None:
@@ -271,6 +295,11 @@ class PullConsumer:
             await api(self._connection, f"CONSUMER.DELETE.{self._stream}.{self._name}")
         except SdkError as error:
             log.debug("consumer.not_deleted", stream=self._stream, error=str(error))
+
+
+def _in_cluster(connection: NatsConnection) -> bool:
+    """Whether the server is one of several: what they keep for a connection may end without it."""
+    return bool(connection.nc._server_info.get("cluster"))
 
 
 async def read_stream(

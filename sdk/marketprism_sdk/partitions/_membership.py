@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from marketprism_sdk.clock import Clock
+from marketprism_sdk.clock import Clock, sleep_or
 from marketprism_sdk.election import CLOCK_SLACK, LeaseSettings, Prober
 from marketprism_sdk.errors import RevisionConflict, SdkError, reason_of
 from marketprism_sdk.observability.logger import get_logger
@@ -24,6 +24,7 @@ log = get_logger(__name__)
 
 SESSION_PREFIX = "sess."
 _WATCHED = 3
+_ALONE = 0.75  # of a lease between two heartbeats that nobody misses; a peer that was not heard coming still sees them
 _FORGET_LEASES = 30  # a dead session's record is removed after this many leases
 
 
@@ -66,6 +67,7 @@ class Membership:
         self._beat = 0
         self._state = "live"
         self._outages = prober.outages if prober is not None else 0
+        self._came = asyncio.Event()
 
     # -- the own session -------------------------------------------------------------------------------------------
 
@@ -118,12 +120,14 @@ class Membership:
             return
         now = self._clock.monotonic_s()
         if seen is None:
-            self._seen[name] = _Seen(entry.revision, record.state, now)
-            self._on_change()
-            return
-        changed = seen.state != record.state
-        seen.revision, seen.state, seen.changed_at = entry.revision, record.state, now
+            seen = self._seen[name] = _Seen(entry.revision, record.state, now)
+            changed = True
+        else:
+            changed = seen.state != record.state
+            seen.revision, seen.state, seen.changed_at = entry.revision, record.state, now
         if changed:
+            if self._suspect(name, seen):
+                self._came.set()  # it counts the silence of this member from now on
             self._on_change()
 
     def reset(self, entries: list[KvEntry]) -> None:
@@ -155,6 +159,12 @@ class Membership:
     def has_others(self) -> bool:
         """Whether there is anybody whose death is to be noticed."""
         return any(self._suspect(name, seen) for name, seen in self._seen.items())
+
+    @property
+    def pause_s(self) -> float:
+        """Between two heartbeats: fewer where nobody is there who would miss them."""
+        heartbeat_s = self._settings.heartbeat_s
+        return heartbeat_s if self.has_others else max(heartbeat_s, _ALONE * self._settings.lease_s)
 
     def expires_in_s(self) -> float:
         """Until the first silence becomes a death; at least a millisecond."""
@@ -220,15 +230,21 @@ class Membership:
         self._on_change()
 
     async def keep(self, on_dead: Callable[[], object]) -> None:
-        """Beat until cancelled; `on_dead` is called once when peers have declared this session dead."""
+        """Beat until cancelled; `on_dead` is called once when peers have declared this session dead.
+
+        Who comes while this member is alone is shown a heartbeat at once.
+        """
+        pause_s = self.pause_s
         while True:
-            await self._clock.sleep(self._settings.heartbeat_s)
+            await sleep_or(self._clock, pause_s, self._came)
+            pause_s = self._settings.heartbeat_s  # again soon where it fails
             try:
                 async with asyncio.timeout(self._settings.lease_s):
                     kept = await self.beat()
                 if not kept:
                     on_dead()
                     return
+                pause_s = self.pause_s
             except (SdkError, TimeoutError) as error:
                 log.warning("membership.not_renewed", member=self.member, error=reason_of(error))
             except Exception:  # a session that nobody renews any more would be dead without knowing it

@@ -136,7 +136,7 @@ class Shards:
         waits = self._unsettled or self._retries.waiting() or self.disagreements()
         if self._prober is not None and (waits or self._membership.has_others):
             return self._settings.probe_s
-        return self._settings.heartbeat_s / 2 if waits or self._prober is None else self._settings.heartbeat_s
+        return self._settings.heartbeat_s / 2 if waits or self._prober is None else self._membership.pause_s
 
     async def _begin(self) -> asyncio.Task[None] | None:
         try:

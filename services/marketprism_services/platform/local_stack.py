@@ -53,7 +53,7 @@ log = structlog.get_logger()
 
 _SHOWN = "api"  # whose address people are shown
 _LOOK_S = 0.2
-_PACED_LOOK_S = 1.0  # at a source that takes its time
+_PACED_LOOK_S = 2.0  # at a source that takes its time
 _STUCK_S = 300.0
 _FIRST_LOOK_S = 0.5
 _LIBRARY_MB = 165

@@ -39,7 +39,6 @@ _AT_ONCE = 32
 MOST_ASKED = 200  # instances whose health is asked; the others are in the list without it
 _STORE_S = 1.0
 _KEPT_S = 0.5  # answers of one moment are one answer
-_QUIET_S = 2.0  # a heartbeat is one a second
 _REASONS = 300
 _WATCHED = (*streams.MARKET_STREAMS, COMMANDS, DEAD_LETTERS, JOBS, SCHEDULE, AUDIT)
 
@@ -158,7 +157,7 @@ class SystemView:
             "status": record.status,
             "health": health,
             "reason": reason,
-            "is_silent": quiet_s > _QUIET_S,
+            "is_silent": self._discovery.is_quiet(record),
             "quiet_s": round(quiet_s, 1),
             "ts_started": record.ts_started,
             "ts_heartbeat": record.ts_heartbeat,

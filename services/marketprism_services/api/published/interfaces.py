@@ -87,13 +87,21 @@ class Interfaces:
         return [{"service": service, "why": each.why} for (service, _), each in self._refused.items()]
 
     async def _run(self) -> None:
+        seen, unsettled = -1, False
         while True:
             self._answered.clear()
-            self._look()
+            if unsettled or seen != self._discovery.changes:
+                seen = self._discovery.changes
+                self._look()
+                unsettled = self._is_unsettled()
             # With many that wait the next is asked at once: those who only make noise must not keep others waiting.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._answered.wait()
+
+    def _is_unsettled(self) -> bool:
+        """Whether the next look may find what the registry does not tell: an answer, a pause or a time that is over."""
+        return bool(self._asking or self._refused) or any(each.gone_s is not None for each in self._known.values())
 
     def _look(self) -> None:
         now = time.monotonic()
