@@ -9,12 +9,20 @@ import msgspec
 from marketprism_application.validation.gateway_sessions import GatewaySessions, SessionTable
 from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.sessions.sessions import SessionChange
-from marketprism_domain.ticks.anomalies import AnomalyDetectionService, AnomalyState
-from marketprism_domain.ticks.clocks import ClockState, VenueClock
-from marketprism_domain.ticks.gaps import Interruption, SilenceDetector, SilenceState
-from marketprism_domain.ticks.quality import DataQualityMonitor, MonitorState
+from marketprism_domain.ticks.anomalies import AnomalyDetectionService
+from marketprism_domain.ticks.clocks import VenueClock
+from marketprism_domain.ticks.gaps import SilenceDetector
+from marketprism_domain.ticks.quality import DataQualityMonitor
+from marketprism_domain.ticks.quality_windows import MonitorState
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import MarketDataStream, StreamState
+from marketprism_domain.ticks.state import (
+    AnomalyState,
+    ClockState,
+    Interruption,
+    SilenceState,
+    StreamState,
+)
+from marketprism_domain.ticks.stream import MarketDataStream
 from marketprism_domain.ticks.validation import TickValidationService
 
 

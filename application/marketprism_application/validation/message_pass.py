@@ -23,12 +23,11 @@ from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.sessions import Placement, SessionChange
-from marketprism_domain.ticks.anomalies import Anomaly
 from marketprism_domain.ticks.clocks import AGREES_NS, VenueClock
-from marketprism_domain.ticks.gaps import EXCLUDED, JOINED, TRUNCATED, Interruption
+from marketprism_domain.ticks.gaps import EXCLUDED, JOINED, TRUNCATED
 from marketprism_domain.ticks.rejections import findings, row_of
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import Rejected
+from marketprism_domain.ticks.state import Anomaly, Interruption, Rejected
 from marketprism_domain.ticks.validation import DUPLICATE
 from marketprism_domain.values import NANOS_PER_MINUTE
 
@@ -105,7 +104,7 @@ class MessagePass:
         watched = memory.stream_of(tick.venue, tick.symbol)
         placement = watched.schedule.place(tick.ts_event)
         counts = memory.counts(tick.source)
-        if watched.missing is not None and _same_snapshot(tick, watched.stream.state.last):
+        if watched.missing is not None and _same_snapshot(tick, watched.stream.last):
             watched.missing = None  # what a login brings is the newest there is: nothing came after what we have
         if self._holes:
             self._look_for_hole(tick, watched)
@@ -152,7 +151,7 @@ class MessagePass:
             key = (tick.venue, tick.symbol, reason)
             self._summed[key] = self._summed.get(key, 0) + 1
         else:
-            self._event(_rejection(verdict, watched.stream.state.last, self._memory.rules))
+            self._event(_rejection(verdict, watched.stream.last, self._memory.rules))
         self._quality(watched, tick, verdict.score, verdict.reasons, (), accepted=False)
 
     def _look_for_hole(self, tick: Tick, watched: StreamMemory) -> None:
@@ -162,7 +161,7 @@ class MessagePass:
         cut where it was before.
         """
         stream, session, cut = watched.stream, self._session, self._memory.cut_since
-        if tick.source_seq <= stream.state.positions.get(tick.source, -1):
+        if tick.source_seq <= stream.positions.get(tick.source, -1):
             return
         found = []
         if (since := cut.pop(watched.key, None)) is not None and not (session is not None and session.whole):
@@ -170,7 +169,7 @@ class MessagePass:
         if session is not None and session.joined:
             if (since := session.since.pop(watched.key, None)) is not None:
                 found.append(since)
-            elif not stream.state.positions:
+            elif not stream.positions:
                 found.append(0)
         if found and not stream.follows(tick):
             watched.hole = min(found) if watched.hole is None else min(watched.hole, *found)
@@ -198,7 +197,7 @@ class MessagePass:
 
         A snapshot that a login brings again, or the first row of all when it is of long ago, is no loss.
         """
-        before, last = watched.excluded, watched.stream.state.last
+        before, last = watched.excluded, watched.stream.last
         age, since = tick.ts_recv - tick.ts_event, tick.ts_event
         if tick.traded is not None:
             lost = bool(tick.traded)

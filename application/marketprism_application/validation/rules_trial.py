@@ -25,7 +25,7 @@ from marketprism_domain.events.registry import AbnormalPriceDetected, DataQualit
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import Rejected
+from marketprism_domain.ticks.state import Rejected
 
 MOST_EXAMPLES = 50
 MOST_INSTRUMENTS = 50

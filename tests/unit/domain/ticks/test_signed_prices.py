@@ -11,7 +11,8 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks import validation as v
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import Accepted, MarketDataStream, Rejected
+from marketprism_domain.ticks.state import Accepted, Rejected
+from marketprism_domain.ticks.stream import MarketDataStream
 from marketprism_domain.values import BookLevel
 from tests.fakes.ticks import tick
 

@@ -11,7 +11,8 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks import validation as v
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import MAX_SOURCES, Accepted, MarketDataStream, Rejected
+from marketprism_domain.ticks.state import Accepted, Rejected
+from marketprism_domain.ticks.stream import MAX_SOURCES, MarketDataStream
 from marketprism_domain.values import BookLevel
 from tests.fakes.ticks import at, book, tick
 
@@ -172,7 +173,7 @@ def test_the_memory_of_sources_is_bounded(calendar: MarketCalendar) -> None:
         accept(
             stream, calendar, tick(at(DAY + "09:00:00") + number, 100, number + 1, seq=1)._replace(source=f"s{number}")
         )
-    assert len(stream.state.positions) == MAX_SOURCES
+    assert len(stream.positions) == MAX_SOURCES
 
 
 @pytest.mark.parametrize(
