@@ -86,3 +86,5 @@ TRADED: Final = 27
 TRADED_TURNOVER: Final = 28
 PHASE: Final = 29
 VERDICT: Final = 30
+QUALITY_SCORE: Final = 31
+WARNINGS: Final = 32

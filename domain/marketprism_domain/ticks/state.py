@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from marketprism_domain.events.registry import Event
+from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.sessions import Session
@@ -24,12 +26,6 @@ def scored(errors: list[str], warnings: list[str], rules: ValidationRules, *, st
     """The verdict with its score; rules of long ago have fractions of weights, a score has none."""
     lost = len(errors) * rules.error_weight + len(warnings) * rules.warning_weight
     return ValidationResult(tuple(errors), tuple(warnings), stale, max(0, round(100 - lost)))
-
-
-class Accepted(NamedTuple):
-    """The tick as it is published: numbered, placed and scored."""
-
-    tick: Tick
 
 
 class Rejected(NamedTuple):
@@ -57,6 +53,25 @@ def number_of(rules: ValidationRules, name: str) -> float:
 def anomaly(kind: str, severity: str, value: float, rules: ValidationRules, threshold: str) -> Anomaly:
     """The anomaly that goes beyond the named rule, whose number is told as it was set: 3 is no 3.0."""
     return Anomaly(kind, severity, round(value, 3), getattr(rules, threshold))
+
+
+class Findings(NamedTuple):
+    """What one accepted tick shows: the silence before it as (from, to, cause), anomalies, the report of the window of
+    quality that it ends, and the change that this report makes."""
+
+    silence: tuple[int, int, str] | None
+    anomalies: tuple[Anomaly, ...]
+    report: QualityReport | None
+    change: Event | None
+
+
+class Exclusion(NamedTuple):
+    """Ticks of an instrument that were left out: event time of the last, its age by the receive clock, and to where
+    gaps name them (0: nothing was lost by it, so far)."""
+
+    last: int
+    age_ns: int
+    named_to: int = 0
 
 
 class Interruption(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Final
 
 from marketprism_domain.marketdata.tick import EPOCH, PHASE, SOURCE, SOURCE_SEQ, TRADED, TS_EVENT, TS_PUB, Tick
 from marketprism_domain.sessions.sessions import Placement
-from marketprism_domain.ticks.state import Accepted, Rejected, StreamState
+from marketprism_domain.ticks.state import Rejected, StreamState
 from marketprism_domain.ticks.validation import TickValidationService
 
 MAX_SOURCES: Final = 64
@@ -42,9 +42,10 @@ class MarketDataStream:
         epoch: int,
         ts_pub: int,
         offset_ns: int = 0,
-    ) -> Accepted | Rejected | None:
-        """Take the next tick; None means a place of its source that was seen before.
+    ) -> Tick | Rejected | None:
+        """The next tick as it is published: numbered, placed and scored; or why it is not.
 
+        None means a place of its source that was seen before.
         `offset_ns` is how far its receive clock is known to be ahead of the venue's.
         """
         source, place = tick[SOURCE], tick[SOURCE_SEQ]
@@ -57,17 +58,17 @@ class MarketDataStream:
                 self._left_out(source, before + 1, place - 1)
             self._advance(source, place)
         result = service.check(tick, self.last, placement, offset_ns)
-        errors, warnings = result.errors, result.warnings
+        errors, warnings, stale, score = result
         if errors:
-            return Rejected(tick, errors, result.score)
+            return Rejected(tick, errors, score)
         self._seq += 1
-        verdict = "stale" if result.stale else "warned" if warnings else "valid"
-        of_validator = (placement.phase, verdict, result.score, warnings, service.rules.version)
+        verdict = "stale" if stale else "warned" if warnings else "valid"
+        of_validator = (placement.phase, verdict, score, warnings, service.version)
         row = tick[:EPOCH] + (epoch, self._seq) + tick[TS_EVENT:TS_PUB] + (ts_pub,)  # noqa: RUF005 (half the time of *)
         published = Tick._make(row + tick[SOURCE_SEQ:PHASE] + of_validator)
-        if verdict != "stale":
+        if not stale:
             self.last = published
-        return Accepted(published)
+        return published
 
     def follows(self, tick: Tick) -> bool:
         """Whether the tick is at the very next place of its source: nothing can be missing between the two."""

@@ -89,6 +89,7 @@ class TickValidationService:
 
     def __init__(self, rules: ValidationRules) -> None:
         self.rules = rules
+        self.version = rules.version
         self._stale_ns = int(rules.stale_s * NANOS_PER_SECOND)
         self._stale_by_venue = {v: int(s * NANOS_PER_SECOND) for v, s in rules.stale_s_by_venue.items()}
         self._bands = {
