@@ -28,7 +28,7 @@ def verdict(calendar: MarketCalendar, *ticks: Tick) -> tuple[str, ...]:
     if isinstance(last, Rejected):
         return last.reasons
     assert isinstance(last, Tick)
-    return ("ok", *last.tick.warnings)
+    return ("ok", *last.warnings)
 
 
 def made(

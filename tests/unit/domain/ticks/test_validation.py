@@ -35,7 +35,7 @@ def verdict(calendar: MarketCalendar, *ticks: Tick, service: v.TickValidationSer
     if isinstance(last, Rejected):
         return last.reasons
     assert isinstance(last, Tick)
-    return ("ok", *last.tick.warnings)
+    return ("ok", *last.warnings)
 
 
 FIRST = tick(DAY + "09:00:01", 100, 10)
