@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib.machinery import EXTENSION_SUFFIXES
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from marketprism_domain.ticks import validation
-from marketprism_sdk.service import Service
+
+if TYPE_CHECKING:  # heavy with its HTTP server; the doctor has none
+    from marketprism_sdk.service import Service
 
 Core = Literal["compiled", "pure"]
 

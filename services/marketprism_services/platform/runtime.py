@@ -18,7 +18,6 @@ from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
 from marketprism_services.platform.config_watch import ConfigWatch, LastGood, follower_at_start
-from marketprism_services.platform.core import show_core
 from marketprism_services.platform.descriptors import FEWEST, FEWEST_MORE, FEWEST_WITHOUT_STORE, check_limit
 from marketprism_services.platform.exits import Exit, Stop, code_of
 from marketprism_services.platform.patience import patiently
@@ -81,7 +80,6 @@ async def _serve(service_name: str, layers: Layers, given: Settings, stop: async
         appliers.on("log.level", log_as)
         appliers.on("log.format", log_as)
         ConfigWatch(service, follower, LastGood.of(settings.data_dir, service_name))
-        show_core(service)
         # Lines last: those of the end of the spans are sent too.
         for endpoint, export in ((settings.log.endpoint, export_logs), (settings.trace.endpoint, export_traces)):
             if endpoint:
