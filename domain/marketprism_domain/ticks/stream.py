@@ -64,8 +64,9 @@ class MarketDataStream:
         self._seq += 1
         verdict = "stale" if stale else "warned" if warnings else "valid"
         of_validator = (placement.phase, verdict, score, warnings, service.version)
-        row = tick[:EPOCH] + (epoch, self._seq) + tick[TS_EVENT:TS_PUB] + (ts_pub,)  # noqa: RUF005 (half the time of *)
-        published = Tick._make(row + tick[SOURCE_SEQ:PHASE] + of_validator)
+        row: tuple[object, ...] = tick  # of unknown fields, which compiled code passes on as they are
+        numbered = row[:EPOCH] + (epoch, self._seq) + row[TS_EVENT:TS_PUB] + (ts_pub,)  # noqa: RUF005 (half the time)
+        published = Tick._make(numbered + row[SOURCE_SEQ:PHASE] + of_validator)
         if not stale:
             self.last = published
         return published

@@ -213,8 +213,8 @@ def _numbers(tick: Tick, errors: list[str]) -> None:
 
 def _unfit(tick: Tick) -> str:
     """The reason for which a number of a tick cannot be stored: none of a market, or too many digits; else empty."""
-    fields: tuple[Decimal | None, ...] = tick[LAST:BIDS]
-    numbers = [number for number in fields if number]
+    row: tuple[Decimal | None, ...] = tick  # type: ignore[assignment]  # of which compiled code knows no more
+    numbers = [number for number in row[LAST:BIDS] if number]
     for level in tick[BIDS]:
         numbers += level
     for level in tick[ASKS]:
