@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "domain"
 PACKAGE = "marketprism_domain"
 GROUP = "marketprism_core"  # name of the library that holds all of them
+MAKING = "making-"  # folders in which another build may be at work
 NEEDS = ("mypy>=1.14", "setuptools>=65")
 
 
@@ -102,6 +103,9 @@ def build_here() -> None:
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     os.environ["MYPYPATH"] = "."
     extensions = mypycify([f"--python-version={version}", "--config-file=", *paths], group_name=GROUP, debug_level="0")
+    if sysconfig.get_platform()[:3] != "win":
+        for extension in extensions:
+            extension.extra_compile_args.append("-ffp-contract=off")  # estimates are those of Python, to the last bit
     setup(name=GROUP, ext_modules=extensions, script_args=["--quiet", "build_ext", "--inplace"], packages=[])
 
 
@@ -131,14 +135,14 @@ def build_tree() -> Path:
     if (target / PACKAGE).is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as made:
+    with tempfile.TemporaryDirectory(prefix=MAKING, dir=target.parent) as made:
         folder = Path(made) / target.name
         folder.mkdir()
         compile_into(folder)
         _write_choice(folder / PACKAGE / "__init__.py", target.name)
         folder.rename(target)
     for other in target.parent.iterdir():
-        if other != target:
+        if other != target and not other.name.startswith(MAKING):
             shutil.rmtree(other, ignore_errors=True)
     return target
 

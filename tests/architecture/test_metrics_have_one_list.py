@@ -118,7 +118,7 @@ def test_a_name_says_its_unit_and_labels_are_few() -> None:
     assert labels == {
         *("service", "venue", "source", "stream", "stage", "where", "kind", "reason", "error"),
         *("interval", "cause", "result", "lease", "table", "disk", "question"),
-        *("version", "dependency", "metric", "level"),
+        *("version", "core", "dependency", "metric", "level"),
         *("method", "code", "command", "event", "bucket", "change", "replaced", "route", "status", "state"),
         *("channel", "severity", "result", "job", "handler", "server"),
     }

@@ -21,6 +21,7 @@ from tests.benchmarks.archive import measure_archive
 from tests.benchmarks.backtest import measure_backtests
 from tests.benchmarks.backtest_year import measure_year
 from tests.benchmarks.console import measure_console
+from tests.benchmarks.core import measure_core
 from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.downloads import measure_downloads
 from tests.benchmarks.gateway import measure_gateway
@@ -84,7 +85,7 @@ def main() -> None:
         "--only",
         default="",
         help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, quiet, "
-        "sustained, latency, history: only that",
+        "sustained, latency, core, history: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -124,6 +125,9 @@ def main() -> None:
         return
     if arguments.only == "sustained":
         _write({"sustained": measure_sustained(copies=(1, 2, 4))}, "sustained-")
+        return
+    if arguments.only == "core":
+        _write({"core": measure_core()}, "core-")
         return
     if arguments.only == "latency":
         _write({"latency": measure_latency()}, "latency-")

@@ -7,24 +7,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from marketprism_application.validation.gateway_sessions import GatewaySessions, SessionTable
-from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.sessions import SessionChange
-from marketprism_domain.ticks.anomalies import AnomalyDetectionService, AnomalyState
-from marketprism_domain.ticks.clocks import ClockState, VenueClock
-from marketprism_domain.ticks.gaps import Interruption, SilenceDetector, SilenceState
-from marketprism_domain.ticks.quality import DataQualityMonitor, MonitorState
+from marketprism_domain.ticks.clocks import VenueClock
+from marketprism_domain.ticks.memory import StreamMemory
+from marketprism_domain.ticks.quality_windows import MonitorState
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import MarketDataStream, StreamState
+from marketprism_domain.ticks.state import (
+    AnomalyState,
+    ClockState,
+    Exclusion,
+    Interruption,
+    SilenceState,
+    StreamState,
+)
 from marketprism_domain.ticks.validation import TickValidationService
-
-
-class Exclusion(NamedTuple):
-    """Ticks of an instrument that were left out: event time of the last, its age by the receive clock, and to where
-    gaps name them (0: nothing was lost by it, so far)."""
-
-    last: int
-    age_ns: int
-    named_to: int = 0
 
 
 class SavedStream(NamedTuple):
@@ -59,35 +56,6 @@ class ValidatorState(NamedTuple):
     out_of_chain: int = 0
     joined: int = 0
     log: str = ""
-
-
-class StreamMemory:
-    """Everything remembered of one instrument's stream."""
-
-    __slots__ = (
-        "anomalies",
-        "excluded",
-        "hole",
-        "key",
-        "missing",
-        "quality",
-        "schedule",
-        "silence",
-        "stale",
-        "stream",
-    )
-
-    def __init__(self, key: str, schedule: Schedule, saved: SavedStream | None = None) -> None:
-        self.key = key  # venue.symbol
-        self.schedule = schedule
-        self.stream = MarketDataStream(saved.stream if saved else None)
-        self.anomalies = AnomalyDetectionService(saved.anomalies if saved else None)
-        self.silence = SilenceDetector(schedule, saved.silence if saved else None)
-        self.quality = DataQualityMonitor(saved.quality if saved else None)
-        self.stale = saved.stale if saved else False
-        self.missing = saved.missing if saved else None
-        self.hole = saved.hole if saved else None  # event time since which messages of the log are gone, 0: the opening
-        self.excluded = saved.excluded if saved else None
 
 
 _decoder = msgspec.msgpack.Decoder(ValidatorState)
@@ -127,9 +95,13 @@ class PartitionMemory:
         """Memory of an instrument, made at its first tick."""
         found = self.streams.get((venue, symbol))
         if found is None:
-            key = f"{venue}.{symbol}"
-            found = self.streams[venue, symbol] = StreamMemory(key, self.calendar.schedule(venue, symbol))
+            found = self._made(venue, symbol)
         return found
+
+    def _made(self, venue: str, symbol: str, *states: Any) -> StreamMemory:
+        schedule = self.calendar.schedule(venue, symbol)
+        made = self.streams[venue, symbol] = StreamMemory(f"{venue}.{symbol}", schedule, *states)
+        return made
 
     def clock(self, venue: str, source: str) -> VenueClock:
         """What is known of the clock that receives a venue's ticks from a source."""
@@ -195,9 +167,8 @@ class PartitionMemory:
         self.clocks = {(saved.venue, saved.source): VenueClock(saved.clock) for saved in state.clocks}
         for change in state.changes:
             self.calendar.overrule(change)
-        self.streams = {
-            (saved.venue, saved.symbol): StreamMemory(
-                f"{saved.venue}.{saved.symbol}", self.calendar.schedule(saved.venue, saved.symbol), saved
-            )
-            for saved in state.streams
-        }
+        self.streams = {}
+        for saved in state.streams:
+            watched = self._made(saved.venue, saved.symbol, saved.stream, saved.anomalies, saved.silence, saved.quality)
+            watched.stale, watched.missing = saved.stale, saved.missing
+            watched.hole, watched.excluded = saved.hole, saved.excluded

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from marketprism_application.contracts.packed import Mark, Packed
 from marketprism_application.validation.gateway_sessions import GatewaySession
-from marketprism_application.validation.memory import Exclusion, PartitionMemory, StreamMemory
+from marketprism_application.validation.memory import PartitionMemory
 from marketprism_domain.events.registry import (
     AbnormalPriceDetected,
     DataGapDetected,
@@ -23,12 +23,12 @@ from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.sessions import Placement, SessionChange
-from marketprism_domain.ticks.anomalies import Anomaly
 from marketprism_domain.ticks.clocks import AGREES_NS, VenueClock
-from marketprism_domain.ticks.gaps import EXCLUDED, JOINED, TRUNCATED, Interruption
+from marketprism_domain.ticks.gaps import EXCLUDED, JOINED, TRUNCATED
+from marketprism_domain.ticks.memory import StreamMemory
 from marketprism_domain.ticks.rejections import findings, row_of
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import Rejected
+from marketprism_domain.ticks.state import Exclusion, Findings, Interruption, Rejected
 from marketprism_domain.ticks.validation import DUPLICATE
 from marketprism_domain.values import NANOS_PER_MINUTE
 
@@ -99,49 +99,63 @@ class MessagePass:
 
     def tick(self, tick: Tick) -> None:
         """Accept, reject or drop one tick."""
-        memory, out = self._memory, self.out
-        self._ts = tick.ts_recv
-        memory.alive = max(memory.alive, tick.ts_recv)
+        memory = self._memory
+        self._ts = ts_recv = tick.ts_recv
+        memory.alive = max(memory.alive, ts_recv)
         watched = memory.stream_of(tick.venue, tick.symbol)
-        placement = watched.schedule.place(tick.ts_event)
         counts = memory.counts(tick.source)
-        if watched.missing is not None and _same_snapshot(tick, watched.stream.state.last):
+        if watched.missing is not None and _same_snapshot(tick, watched.stream.last):
             watched.missing = None  # what a login brings is the newest there is: nothing came after what we have
         if self._holes:
             self._look_for_hole(tick, watched)
         if self._clock is None or tick.source != self._source or tick.venue != self._venue:
             self._source, self._venue = tick.source, tick.venue
             self._clock = memory.clock(tick.venue, tick.source)
-        self._clock.hears(tick.symbol, tick.ts_event, tick.ts_recv)
-        offset = self._clock.offset_ns
-        verdict = watched.stream.accept(tick, placement, memory.service, memory.epoch, self._ts_pub, offset)
-        if verdict is None:
+        accepted = watched.accept(tick, self._clock, memory.service, memory.epoch, self._ts_pub)
+        if accepted is None:
             counts["redelivered"] += 1
             return
-        if isinstance(verdict, Rejected):
-            self.reject(verdict, watched, counts)
+        if isinstance(accepted, Rejected):
+            self.reject(accepted, watched, counts)
             return
-        accepted = verdict.tick
         counts["accepted"] += 1
-        anomalies: tuple[Anomaly, ...] = ()
         if accepted.verdict == "stale":
             counts["stale"] += 1
-            if not watched.stale:
-                age_s = (tick.ts_recv - tick.ts_event) / 1e9
-                self._event(StaleDataDetected(tick.venue, tick.symbol, round(age_s, 3)))
-            self._exclude(accepted, placement, watched)
+            self._stale(accepted, watched)
         else:
-            if watched.excluded is not None:
-                self._include(accepted, watched.excluded, watched)
+            watched.stale = False
             named = watched.hole is not None  # the log's own hole says the same as the silence it leaves
-            self._missed(accepted, placement, watched, offset)
-            self._silence(accepted, placement, watched, named=named)
-            anomalies = watched.anomalies.on_tick(accepted, memory.rules)
-            for found in anomalies:
-                self._event(AbnormalPriceDetected(tick.venue, tick.symbol, *found))
-        watched.stale = accepted.verdict == "stale"
-        out.ticks.append(accepted)
-        self._quality(watched, accepted, accepted.quality_score or 0, accepted.warnings, anomalies, accepted=True)
+            if not watched.whole:
+                self._behind(accepted, watched, self._clock.offset_ns)
+            found = watched.observe(accepted, memory.service.rules)
+            if found is not None:
+                self._tell(accepted, found, named=named)
+        self.out.ticks.append(accepted)
+
+    def _stale(self, accepted: Tick, watched: StreamMemory) -> None:
+        """Tell of a tick far from the receive clock, which bars leave out."""
+        if not watched.stale:
+            age_s = (accepted.ts_recv - accepted.ts_event) / 1e9
+            self._event(StaleDataDetected(accepted.venue, accepted.symbol, round(age_s, 3)))
+        self._exclude(accepted, watched.placement, watched)
+        watched.stale = True
+        self._quality(watched, accepted, accepted.quality_score or 0, accepted.warnings, accepted=True)
+
+    def _behind(self, accepted: Tick, watched: StreamMemory, offset_ns: int) -> None:
+        """Tell of what is missing before an accepted tick."""
+        if watched.excluded is not None:
+            self._include(accepted, watched.excluded, watched)
+        self._missed(accepted, watched.placement, watched, offset_ns)
+
+    def _tell(self, tick: Tick, found: Findings, *, named: bool) -> None:
+        """Tell of what an accepted tick shows."""
+        hole = found.silence
+        # A trade tape may be quiet for as long as it likes: its holes are told by those who read it.
+        if hole is not None and (tick.traded is None or hole[2] == JOINED) and not named:
+            self._hole(tick, *hole)
+        for anomaly in found.anomalies:
+            self._event(AbnormalPriceDetected(tick.venue, tick.symbol, *anomaly))
+        self._judged(found.report, found.change)
 
     def reject(self, verdict: Rejected, watched: StreamMemory, counts: dict[str, Any]) -> None:
         """Count a tick that is not accepted, and tell of it."""
@@ -152,8 +166,8 @@ class MessagePass:
             key = (tick.venue, tick.symbol, reason)
             self._summed[key] = self._summed.get(key, 0) + 1
         else:
-            self._event(_rejection(verdict, watched.stream.state.last, self._memory.rules))
-        self._quality(watched, tick, verdict.score, verdict.reasons, (), accepted=False)
+            self._event(_rejection(verdict, watched.stream.last, self._memory.rules))
+        self._quality(watched, tick, verdict.score, verdict.reasons, accepted=False)
 
     def _look_for_hole(self, tick: Tick, watched: StreamMemory) -> None:
         """Whether messages of the log are missing before this tick, where that is so for some instruments.
@@ -162,7 +176,7 @@ class MessagePass:
         cut where it was before.
         """
         stream, session, cut = watched.stream, self._session, self._memory.cut_since
-        if tick.source_seq <= stream.state.positions.get(tick.source, -1):
+        if tick.source_seq <= stream.positions.get(tick.source, -1):
             return
         found = []
         if (since := cut.pop(watched.key, None)) is not None and not (session is not None and session.whole):
@@ -170,7 +184,7 @@ class MessagePass:
         if session is not None and session.joined:
             if (since := session.since.pop(watched.key, None)) is not None:
                 found.append(since)
-            elif not stream.state.positions:
+            elif not stream.positions:
                 found.append(0)
         if found and not stream.follows(tick):
             watched.hole = min(found) if watched.hole is None else min(watched.hole, *found)
@@ -198,7 +212,7 @@ class MessagePass:
 
         A snapshot that a login brings again, or the first row of all when it is of long ago, is no loss.
         """
-        before, last = watched.excluded, watched.stream.state.last
+        before, last = watched.excluded, watched.stream.last
         age, since = tick.ts_recv - tick.ts_event, tick.ts_event
         if tick.traded is not None:
             lost = bool(tick.traded)
@@ -240,28 +254,23 @@ class MessagePass:
             )
         )
 
-    def _silence(self, tick: Tick, placement: Placement, watched: StreamMemory, *, named: bool) -> None:
-        hole = watched.silence.on_tick(tick.ts_event, placement, self._memory.rules)
-        # A trade tape may be quiet for as long as it likes: its holes are told by those who read it.
-        if hole is not None and (tick.traded is None or hole[2] == JOINED) and not named:
-            self._hole(tick, *hole)
-
     def _quality(
         self,
         watched: StreamMemory,
         tick: Tick,
         score: int,
         reasons: tuple[str, ...],
-        anomalies: tuple[Anomaly, ...],
         *,
         accepted: bool,
     ) -> None:
-        rules = self._memory.rules
-        report, event = watched.quality.observe(tick, score, reasons, anomalies, rules, accepted=accepted)
+        self._judged(*watched.quality.observe(tick, score, reasons, (), self._memory.rules, accepted=accepted))
+
+    def _judged(self, report: QualityReport | None, change: Event | None) -> None:
+        """Report a window of quality that has ended, and what that changes."""
         if report is not None:
             self.out.reports.append(report._replace(epoch=self._memory.epoch, ts_pub=self._ts_pub))
-        if event is not None:
-            self._event(event)
+        if change is not None:
+            self._event(change)
 
     def mark(self, mark: Mark) -> None:
         """Punctuation passes through, before the next accepted tick."""

@@ -17,15 +17,15 @@ import msgspec
 
 from marketprism_application.contracts.codec import ContractError
 from marketprism_application.contracts.packed import Packed, decode_packed
-from marketprism_application.validation.memory import StreamMemory
 from marketprism_application.validation.message_pass import MessagePass, ValidationOutput
 from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.events.registry import AbnormalPriceDetected, DataQualityDegraded
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.memory import StreamMemory
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import Rejected
+from marketprism_domain.ticks.state import Rejected
 
 MOST_EXAMPLES = 50
 MOST_INSTRUMENTS = 50

@@ -16,8 +16,8 @@ from marketprism_application.validation.memory import PartitionMemory
 from marketprism_application.validation.message_pass import MessagePass, ValidationOutput
 from marketprism_domain.events.pipeline import MessagesOutOfChain, SessionJoined
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.ticks.gaps import Interruption
 from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_domain.ticks.state import Interruption
 from marketprism_domain.ticks.validation import TickValidationService
 
 
@@ -84,7 +84,7 @@ class ShardValidator:
         session.held = 0
         if not packed.chain and packed.resumed:
             for watched in self.memory.streams.values():
-                last = watched.stream.state.last
+                last = watched.stream.last
                 if last is not None and last.source == packed.source:
                     watched.missing = watched.missing or Interruption(last.ts_event, self.memory.alive, packed.resumed)
         run.of_session(session)
@@ -110,7 +110,7 @@ class ShardValidator:
         session.since = {
             watched.key: last.ts_event
             for watched in self.memory.streams.values()
-            if (last := watched.stream.state.last) is not None
+            if (last := watched.stream.last) is not None
         }
         run.add_event(SessionJoined(packed.session, self.memory.partition, packed.chain, session.held))
 
@@ -122,7 +122,7 @@ class ShardValidator:
         """
         self.memory.sessions.cut()
         for watched in self.memory.streams.values():
-            last = watched.stream.state.last
+            last = watched.stream.last
             if last is not None:
                 self.memory.cut_since.setdefault(watched.key, last.ts_event)
             watched.stream.skip(lost * MAX_TICKS)

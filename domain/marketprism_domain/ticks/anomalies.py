@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final
 
-from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.marketdata.tick import ASKS, BIDS, LAST, TRADING_DAY, VOLUME, Tick
 from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_domain.ticks.state import Anomaly, AnomalyState, anomaly, number_of
 
 # Weight of a new observation: a memory of about 200 ticks.
-_ALPHA = 0.01
-
-
-class Anomaly(NamedTuple):
-    """What was unusual: `kind` is price_move, price_jump, volume_burst or spread; severity low to critical."""
-
-    kind: str
-    severity: str
-    value: float
-    threshold: float
-
-
-@dataclass(slots=True)
-class AnomalyState:
-    """Complete memory of a detector."""
-
-    price: float = 0.0
-    volume: float = 0.0
-    count: int = 0
-    mean: float = 0.0
-    variance: float = 0.0
-    traded: float = 0.0
-    spread: float = 0.0
-    trading_day: str = ""
+_ALPHA: Final = 0.01
 
 
 class AnomalyDetectionService:
@@ -43,60 +20,115 @@ class AnomalyDetectionService:
     beyond 3 low, 4 medium, 5 high, 6 critical (the thresholds are rules). Nothing is said before the warm-up.
     """
 
+    __slots__ = (
+        "_burst",
+        "_count",
+        "_jump",
+        "_mean",
+        "_price",
+        "_rules",
+        "_spread",
+        "_traded",
+        "_trading_day",
+        "_variance",
+        "_volume",
+        "_warm_up",
+        "_wide",
+    )
+
     def __init__(self, state: AnomalyState | None = None) -> None:
-        self.state = state or AnomalyState()
+        state = state or AnomalyState()
+        self._price: float = state.price
+        self._volume: float = state.volume
+        self._count: int = state.count
+        self._mean: float = state.mean
+        self._variance: float = state.variance
+        self._traded: float = state.traded
+        self._spread: float = state.spread
+        self._trading_day: str = state.trading_day
+        self._rules: ValidationRules | None = None
+        self._warm_up = self._jump = self._burst = self._wide = 0.0  # the rules that every tick is held against
+
+    @property
+    def state(self) -> AnomalyState:
+        """The complete memory as it is now."""
+        return AnomalyState(
+            self._price,
+            self._volume,
+            self._count,
+            self._mean,
+            self._variance,
+            self._traded,
+            self._spread,
+            self._trading_day,
+        )
 
     def on_tick(self, tick: Tick, rules: ValidationRules) -> tuple[Anomaly, ...]:
         """Anomalies that this accepted tick shows."""
-        s = self.state
-        if tick.last is None or tick.last <= 0 or tick.volume is None:
+        last, amount = tick[LAST], tick[VOLUME]
+        if last is None or amount is None:
             return ()
-        price, volume = float(tick.last), float(tick.volume)
-        if tick.trading_day != s.trading_day:
+        price = float(last)
+        if price <= 0.0:
+            return ()
+        volume = float(amount)
+        day = tick[TRADING_DAY]
+        if day != self._trading_day:
             # The first difference of a day is the whole auction, and the night's jump is no tick's fault.
-            s.trading_day, s.price, s.volume = tick.trading_day, price, volume
+            self._trading_day, self._price, self._volume = day, price, volume
             return ()
-        found: list[Anomaly] = []
-        if price != s.price:
-            self._price(price, rules, found)
-        traded = volume - s.volume
-        if traded:
-            self._volume(traded, rules, found)
-        s.price, s.volume = price, volume
-        if tick.bids and tick.asks:
-            self._spread(float(tick.asks[0].price) - float(tick.bids[0].price), rules, found)
-        return tuple(found)
+        if rules is not self._rules:
+            self._rules = rules
+            self._warm_up, self._jump = number_of(rules, "warm_up_ticks"), number_of(rules, "jump_percent")
+            self._burst, self._wide = number_of(rules, "burst_factor"), number_of(rules, "spread_factor")
+        found: tuple[Anomaly, ...] = ()
+        if price != self._price:
+            found = self._on_price(price, rules)
+        traded = volume - self._volume
+        if traded != 0.0:
+            found += self._on_volume(traded, rules)
+        self._price, self._volume = price, volume
+        bids, asks = tick[BIDS], tick[ASKS]
+        if bids and asks:
+            found += self._on_spread(float(asks[0][0]) - float(bids[0][0]), rules)
+        return found
 
-    def _price(self, price: float, rules: ValidationRules, found: list[Anomaly]) -> None:
-        s = self.state
-        if s.price > 0:
-            move = math.log(price / s.price)
-            jump = abs(price / s.price - 1) * 100
-            deviation = math.sqrt(s.variance)
-            if s.count >= rules.warm_up_ticks and deviation > 0:
-                z = abs(move - s.mean) / deviation
-                severity = _severity(z, rules)
-                # A move of one price tick in a quiet market is no news, however many deviations it is.
-                if severity and jump > rules.jump_percent / 10:
-                    found.append(Anomaly("price_move", severity, round(z, 3), rules.z_low))
-            if jump > rules.jump_percent:
-                found.append(Anomaly("price_jump", "high", round(jump, 3), rules.jump_percent))
-            s.count += 1
-            delta = move - s.mean
-            s.mean += _ALPHA * delta
-            s.variance = (1 - _ALPHA) * (s.variance + _ALPHA * delta * delta)
+    def _on_price(self, price: float, rules: ValidationRules) -> tuple[Anomaly, ...]:
+        if self._price <= 0.0:
+            return ()
+        found: tuple[Anomaly, ...] = ()
+        move = math.log(price / self._price)
+        jump = abs(price / self._price - 1.0) * 100.0
+        deviation = math.sqrt(self._variance)
+        if deviation > 0.0 and self._count >= self._warm_up:
+            z = abs(move - self._mean) / deviation
+            severity = _severity(z, rules)
+            # A move of one price tick in a quiet market is no news, however many deviations it is.
+            if severity and jump > self._jump / 10.0:
+                found = (anomaly("price_move", severity, z, rules, "z_low"),)
+        if jump > self._jump:
+            found = (*found, anomaly("price_jump", "high", jump, rules, "jump_percent"))
+        self._count += 1
+        delta = move - self._mean
+        self._mean += _ALPHA * delta
+        self._variance = (1.0 - _ALPHA) * (self._variance + _ALPHA * delta * delta)
+        return found
 
-    def _volume(self, traded: float, rules: ValidationRules, found: list[Anomaly]) -> None:
-        s = self.state
-        if s.count >= rules.warm_up_ticks and s.traded > 0 and traded > s.traded * rules.burst_factor:
-            found.append(Anomaly("volume_burst", "medium", round(traded / s.traded, 3), rules.burst_factor))
-        s.traded += _ALPHA * (traded - s.traded)
+    def _on_volume(self, traded: float, rules: ValidationRules) -> tuple[Anomaly, ...]:
+        found: tuple[Anomaly, ...] = ()
+        usual = self._traded
+        if usual > 0.0 and traded > usual * self._burst and self._count >= self._warm_up:
+            found = (anomaly("volume_burst", "medium", traded / usual, rules, "burst_factor"),)
+        self._traded = usual + _ALPHA * (traded - usual)
+        return found
 
-    def _spread(self, spread: float, rules: ValidationRules, found: list[Anomaly]) -> None:
-        s = self.state
-        if s.count >= rules.warm_up_ticks and s.spread > 0 and spread > s.spread * rules.spread_factor:
-            found.append(Anomaly("spread", "medium", round(spread / s.spread, 3), rules.spread_factor))
-        s.spread += _ALPHA * (spread - s.spread)
+    def _on_spread(self, spread: float, rules: ValidationRules) -> tuple[Anomaly, ...]:
+        found: tuple[Anomaly, ...] = ()
+        usual = self._spread
+        if usual > 0.0 and spread > usual * self._wide and self._count >= self._warm_up:
+            found = (anomaly("spread", "medium", spread / usual, rules, "spread_factor"),)
+        self._spread = usual + _ALPHA * (spread - usual)
+        return found
 
 
 def _severity(z: float, rules: ValidationRules) -> str:

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final
 
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.sessions import Placement, Session
 from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_domain.ticks.state import SilenceState
 from marketprism_domain.values import NANOS_PER_SECOND, InstrumentId, TimeWindow
 
 JOINED = "joined"  # the first tick of a day came later than its opening
 TRUNCATED = "truncated"  # messages of the log were gone before they were read
 EXCLUDED = "excluded"  # ticks were there and were left out, because their times were not believed
-_ALPHA = 0.05
-_WARM_UP = 20
-_MAX_DAYS = 10  # beyond so many missing trading days the answer is the same: a gap
-
-
-@dataclass(slots=True)
-class SilenceState:
-    """Complete memory of a detector."""
-
-    ts_last: int = 0
-    session: Session | None = None
-    cadence_ns: float = 0.0
-    count: int = 0
+_ALPHA: Final = 0.05
+_WARM_UP: Final = 20
+_MAX_DAYS: Final = 10  # beyond so many missing trading days the answer is the same: a gap
 
 
 class SilenceDetector:
     """Watches one stream in session time: breaks, nights and holidays do not count."""
 
+    __slots__ = ("_cadence_ns", "_count", "_schedule", "_session", "_ts_last", "_ts_open")
+
     def __init__(self, schedule: Schedule, state: SilenceState | None = None) -> None:
+        state = state or SilenceState()
         self._schedule = schedule
-        self.state = state or SilenceState()
+        self._ts_last: int = state.ts_last
+        self._session: Session | None = state.session
+        self._ts_open: int = state.session.ts_open if state.session is not None else 0  # of the session
+        self._cadence_ns: float = state.cadence_ns
+        self._count: int = state.count
+
+    @property
+    def state(self) -> SilenceState:
+        """The complete memory as it is now."""
+        return SilenceState(self._ts_last, self._session, self._cadence_ns, self._count)
 
     def on_tick(self, ts: int, placement: Placement, rules: ValidationRules) -> tuple[int, int, str] | None:
         """(from, to, cause) when data is missing before this tick, else None.
@@ -46,23 +48,23 @@ class SilenceDetector:
         session = placement.session
         if session is None:
             return None
-        s = self.state
+        before, ts_last, opened = self._session, self._ts_last, self._ts_open
+        self._ts_last = ts
         limit = int(rules.silence_min_s * NANOS_PER_SECOND)
-        before, ts_last = s.session, s.ts_last
-        s.session, s.ts_last = session, ts
+        if session is not before:
+            self._session, self._ts_open = session, session.ts_open
         if before is None:
             opened = self._schedule.sessions(session.trading_day)[0].ts_open
             return (opened, ts, JOINED) if self._elapsed_today(opened, ts, session) > limit else None
-        if session.ts_open == before.ts_open:
-            silence = ts - max(ts_last, session.ts_open)  # nothing is due between the auction's match and the opening
-        else:
-            silence = self._elapsed(ts_last, before, ts, session)
-        if s.count >= _WARM_UP:
-            limit = max(limit, int(rules.silence_factor * s.cadence_ns))
+        # Nothing is due between the auction's match and the opening.
+        same = self._ts_open == opened
+        silence = ts - max(ts_last, opened) if same else self._elapsed(ts_last, before, ts, session)
+        if self._count >= _WARM_UP:
+            limit = max(limit, int(rules.silence_factor * self._cadence_ns))
         if silence > limit:
             return ts_last, ts, "silence"
-        s.count += 1
-        s.cadence_ns += (silence - s.cadence_ns) * (_ALPHA if s.count > _WARM_UP else 1 / s.count)
+        self._count += 1
+        self._cadence_ns += (silence - self._cadence_ns) * (_ALPHA if self._count > _WARM_UP else 1 / self._count)
         return None
 
     def _elapsed(self, ts_from: int, before: Session, ts: int, session: Session) -> int:
@@ -86,28 +88,6 @@ class SilenceDetector:
         if session.ts_open == first.ts_open:
             return ts - opened
         return self._elapsed(opened, first, ts, session)
-
-
-class Interruption(NamedTuple):
-    """A source was not there for a while: an instrument's last event time before it, when the source was last there,
-    and when it was there again. Whatever came between is nowhere."""
-
-    since: int
-    lost_at: int
-    back_at: int
-
-    def bounds(self, schedule: Schedule, ts_event: int) -> tuple[int, int] | None:
-        """What is missing before the first tick after it, [from, to); None when the instrument did not trade.
-
-        Sources are shut every evening: what was lost and back while the instrument did not trade is no gap, and a loss
-        that began then misses the next section from its opening only.
-        """
-        since = self.since
-        if schedule.place(self.lost_at).phase not in ("auction", "continuous"):
-            since = schedule.next_session(self.lost_at).ts_open
-            if since >= min(self.back_at, ts_event):
-                return None
-        return since, ts_event
 
 
 class GapLedger:

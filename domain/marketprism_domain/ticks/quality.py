@@ -2,55 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from marketprism_domain.events.registry import DataQualityDegraded, DataQualityRestored, Event
+from marketprism_domain.events.registry import Event
 from marketprism_domain.marketdata.quality import QualityReport
-from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.ticks.anomalies import Anomaly
+from marketprism_domain.marketdata.tick import TS_RECV, VERDICT, Tick
+from marketprism_domain.ticks.quality_windows import MonitorState, QualityMetrics, change_of, report_of
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.values import NANOS_PER_SECOND, QualityScore
+from marketprism_domain.ticks.state import Anomaly
+from marketprism_domain.values import NANOS_PER_SECOND
 
 
-@dataclass(slots=True)
-class QualityMetrics:
-    """Counts and summed score of one window, [ts_from, ts_to)."""
+class _Window:
+    """Counts of the window that is open."""
 
-    ts_from: int = 0
-    ts_to: int = 0
-    ticks: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    stale: int = 0
-    warned: int = 0
-    anomalies: int = 0
-    total: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
+    __slots__ = (
+        "accepted",
+        "anomalies",
+        "reasons",
+        "rejected",
+        "stale",
+        "ticks",
+        "total",
+        "ts_from",
+        "ts_to",
+        "warned",
+    )
 
-    @property
-    def score(self) -> QualityScore:
-        """Mean score of the window's ticks, 100 when there were none.
+    def __init__(self, counts: QualityMetrics) -> None:
+        self.ts_from: int = counts.ts_from
+        self.ts_to: int = counts.ts_to
+        self.ticks: int = counts.ticks
+        self.accepted: int = counts.accepted
+        self.rejected: int = counts.rejected
+        self.stale: int = counts.stale
+        self.warned: int = counts.warned
+        self.anomalies: int = counts.anomalies
+        self.total: int = counts.total
+        self.reasons: dict[str, int] = counts.reasons
 
-        Raises:
-            InvalidValue: it is not within 0 to 100.
-        """
-        return QualityScore(round(self.total / self.ticks) if self.ticks else 100)
-
-
-@dataclass(slots=True)
-class MonitorState:
-    """Complete memory of a monitor."""
-
-    window: QualityMetrics = field(default_factory=QualityMetrics)
-    seq: int = 0
-    degraded: bool = False
+    def counts(self) -> QualityMetrics:
+        """The same as plain data."""
+        return QualityMetrics(
+            self.ts_from,
+            self.ts_to,
+            self.ticks,
+            self.accepted,
+            self.rejected,
+            self.stale,
+            self.warned,
+            self.anomalies,
+            self.total,
+            self.reasons,
+        )
 
 
 class DataQualityMonitor:
     """Aggregate (symbol, venue): windows do not overlap, score in 0..100, anomalies are only ever added."""
 
+    __slots__ = ("_degraded", "_seq", "_window")
+
     def __init__(self, state: MonitorState | None = None) -> None:
-        self.state = state or MonitorState()
+        state = state or MonitorState()
+        self._window = _Window(state.window)
+        self._seq: int = state.seq
+        self._degraded: bool = state.degraded
+
+    @property
+    def state(self) -> MonitorState:
+        """The complete memory as it is now."""
+        return MonitorState(self._window.counts(), self._seq, self._degraded)
 
     def observe(
         self,
@@ -63,14 +82,19 @@ class DataQualityMonitor:
         accepted: bool,
     ) -> tuple[QualityReport | None, Event | None]:
         """Count one tick; the report of the window it ends, and the change of state that report makes."""
-        report, event = self._roll(tick, rules)
-        window = self.state.window
+        report: QualityReport | None = None
+        event: Event | None = None
+        # Only the receive clock moves windows: a wrong event time must not close them.
+        if tick[TS_RECV] >= self._window.ts_to:
+            report, event = self._roll(tick, rules)
+        window = self._window
         window.ticks += 1
         window.total += score
-        window.anomalies += len(anomalies)
+        if anomalies:
+            window.anomalies += len(anomalies)
         if accepted:
             window.accepted += 1
-            if tick.verdict == "stale":
+            if tick[VERDICT] == "stale":
                 window.stale += 1
             elif reasons:
                 window.warned += 1
@@ -81,50 +105,15 @@ class DataQualityMonitor:
         return report, event
 
     def _roll(self, tick: Tick, rules: ValidationRules) -> tuple[QualityReport | None, Event | None]:
-        window = self.state.window
-        # Only the receive clock moves windows: a wrong event time must not close them.
-        now = tick.ts_recv
-        if now < window.ts_to:
-            return None, None
+        window, now = self._window.counts(), tick[TS_RECV]
         length = int(rules.quality_window_s * NANOS_PER_SECOND)
         start = now - now % length
         start = max(start, window.ts_to)  # the window's length was changed: go on where the last one ended
-        self.state.window = QualityMetrics(start, max(start + 1, now - now % length + length))
+        self._window = _Window(QualityMetrics(start, max(start + 1, now - now % length + length)))
         if not window.ticks:
             return None, None
-        self.state.seq += 1
-        score = window.score
-        report = _report(window, score, tick, self.state.seq)
-        return report, self._judge(report, score, rules)
-
-    def _judge(self, report: QualityReport, score: QualityScore, rules: ValidationRules) -> Event | None:
-        if not self.state.degraded and score < QualityScore(rules.degraded_below):
-            self.state.degraded = True
-            return DataQualityDegraded(report.venue, report.symbol, report.score, rules.degraded_below)
-        if self.state.degraded and score >= QualityScore(rules.restored_at):
-            self.state.degraded = False
-            return DataQualityRestored(report.venue, report.symbol, report.score)
-        return None
-
-
-def _report(window: QualityMetrics, score: QualityScore, tick: Tick, seq: int) -> QualityReport:
-    return QualityReport(
-        tick.venue,
-        tick.symbol,
-        tick.source,
-        tick.epoch,
-        seq,
-        window.ts_to,
-        tick.ts_recv,
-        tick.ts_pub,
-        window.ts_from,
-        window.ts_to,
-        score.value,
-        window.ticks,
-        window.accepted,
-        window.rejected,
-        window.stale,
-        window.warned,
-        window.anomalies,
-        window.reasons,
-    )
+        self._seq += 1
+        report = report_of(window, tick, self._seq)
+        event = change_of(report, rules, degraded=self._degraded)
+        self._degraded ^= event is not None
+        return report, event

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.machinery
 import importlib.util
 import os
 import shutil
@@ -20,13 +19,13 @@ from rich.markup import escape
 from marketprism_adapters.calendars import chinese_trading_days, shortage_of
 from marketprism_adapters.nats import local_server, streams
 from marketprism_application.errors import EmbeddedServerError
-from marketprism_domain.bars import builder
 from marketprism_domain.sessions.trading_days import china_date
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.private_files import UMASK
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of
 from marketprism_services.platform.catalogue import names
+from marketprism_services.platform.core import core_in_use
 from marketprism_services.platform.descriptors import FEWEST, limit
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.nats_place import NatsPlace
@@ -77,8 +76,7 @@ def _python() -> Finding:
 
 
 def _core() -> Finding:
-    """Which form of the domain's hot modules is loaded; all of them come in one, or none."""
-    if (builder.__file__ or "").endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
+    if core_in_use() == "compiled":
         return Finding("ok", "core", "compiled")
     return Finding("ok", "core", "pure Python (make compiled, or a wheel built with a C compiler, is faster)")
 

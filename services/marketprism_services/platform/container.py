@@ -15,6 +15,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Service
 from marketprism_services.platform import data_contents
 from marketprism_services.platform.catalogue import SERVICES, ServiceRow, row_of, wiring_of
+from marketprism_services.platform.core import show_core
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.appliers import Appliers
 from marketprism_services.wiring.shared import Shared, tap_of
@@ -56,4 +57,5 @@ class Container:
             SourceError: the source of a gateway cannot be made.
         """
         service: Service = self._providers.services(row_of(name).name)
+        show_core(service)
         return service

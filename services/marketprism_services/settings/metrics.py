@@ -237,6 +237,7 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("pipeline_verified_ticks", "Ticks that were counted in at the gateway and found again in the store.", ()),
     ("stage_lag_messages", "Messages that a stage is behind its input.", ("stage",)),
     ("stage_lag_seconds", "Age of the oldest message that a stage has not taken, in seconds.", ("stage",)),
+    ("core_info", "Always 1; the label says which core runs, compiled or pure.", ("core",)),
     ("store_lag_messages", "Messages of a stream that are not stored.", _STREAM),
     ("store_lag_seconds", "Age of the oldest message that is not stored, in seconds.", _STREAM),
     ("registry_instances", "Instances of services that have a heartbeat.", ("service", "status")),

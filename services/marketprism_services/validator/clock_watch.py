@@ -34,7 +34,7 @@ class ClockWatch:
         found: dict[Key, list[int]] = {}
         for number, clocks in parts:
             for key, clock in list(clocks.items()):
-                ts_recv = clock.state.ts_recv
+                ts_recv = clock.ts_recv
                 known = self._heard.get((number, key))
                 if known is None or known[0] != ts_recv:
                     known = self._heard[number, key] = (ts_recv, now)

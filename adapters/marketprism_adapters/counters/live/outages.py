@@ -7,7 +7,7 @@ from decimal import Decimal
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.ticks.gaps import Interruption
+from marketprism_domain.ticks.state import Interruption
 
 
 class Losses:

@@ -11,7 +11,8 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks import validation as v
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import Accepted, MarketDataStream, Rejected
+from marketprism_domain.ticks.state import Rejected
+from marketprism_domain.ticks.stream import MarketDataStream
 from marketprism_domain.values import BookLevel
 from tests.fakes.ticks import tick
 
@@ -26,8 +27,8 @@ def verdict(calendar: MarketCalendar, *ticks: Tick) -> tuple[str, ...]:
         last = stream.accept(each, placed, SERVICE, 1, each.ts_recv)
     if isinstance(last, Rejected):
         return last.reasons
-    assert isinstance(last, Accepted)
-    return ("ok", *last.tick.warnings)
+    assert isinstance(last, Tick)
+    return ("ok", *last.warnings)
 
 
 def made(

@@ -11,7 +11,8 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks import validation as v
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.ticks.stream import MAX_SOURCES, Accepted, MarketDataStream, Rejected
+from marketprism_domain.ticks.state import Rejected
+from marketprism_domain.ticks.stream import MAX_SOURCES, MarketDataStream
 from marketprism_domain.values import BookLevel
 from tests.fakes.ticks import at, book, tick
 
@@ -33,8 +34,8 @@ def verdict(calendar: MarketCalendar, *ticks: Tick, service: v.TickValidationSer
         last = accept(stream, calendar, each, service)
     if isinstance(last, Rejected):
         return last.reasons
-    assert isinstance(last, Accepted)
-    return ("ok", *last.tick.warnings)
+    assert isinstance(last, Tick)
+    return ("ok", *last.warnings)
 
 
 FIRST = tick(DAY + "09:00:01", 100, 10)
@@ -127,11 +128,11 @@ def test_8_a_stale_tick_is_kept_and_moves_nothing(calendar: MarketCalendar) -> N
     stream = MarketDataStream()
     early = tick(DAY + "09:30:00", 100, 999, seq=1, ts_recv=at(DAY + "09:00:00"))
     kept = accept(stream, calendar, early)
-    assert isinstance(kept, Accepted)
-    assert (kept.tick.verdict, kept.tick.seq) == ("stale", 1)
+    assert isinstance(kept, Tick)
+    assert (kept.verdict, kept.seq) == ("stale", 1)
     after = accept(stream, calendar, tick(DAY + "09:00:01", 100, 10, seq=2))
-    assert isinstance(after, Accepted)
-    assert (after.tick.verdict, after.tick.seq) == ("valid", 2)
+    assert isinstance(after, Tick)
+    assert (after.verdict, after.seq) == ("valid", 2)
 
 
 def test_8_each_venue_may_have_its_own_limit() -> None:
@@ -153,15 +154,15 @@ def test_scores_lose_20_an_error_and_5_a_warning(calendar: MarketCalendar) -> No
     good = accept(stream, calendar, FIRST)
     warned = accept(stream, calendar, tick(DAY + "12:00:00", 100, 11))
     bad = accept(stream, calendar, tick(DAY + "13:30:00", 100, -1))
-    assert isinstance(good, Accepted) and isinstance(warned, Accepted) and isinstance(bad, Rejected)  # noqa: PT018
-    assert (good.tick.quality_score, warned.tick.quality_score, bad.score) == (100, 95, 40)
+    assert isinstance(good, Tick) and isinstance(warned, Tick) and isinstance(bad, Rejected)  # noqa: PT018
+    assert (good.quality_score, warned.quality_score, bad.score) == (100, 95, 40)
 
 
 def test_each_place_of_a_source_is_taken_once_and_sequences_have_no_hole(calendar: MarketCalendar) -> None:
     stream = MarketDataStream()
     ticks = [tick(f"{DAY}09:00:{n:02}", 100, n + 1, seq=n + 1) for n in range(30)]
     taken = [accept(stream, calendar, each) for each in (*ticks[:20], *ticks[5:])]
-    numbers = [a.tick.seq for a in taken if isinstance(a, Accepted)]
+    numbers = [a.seq for a in taken if isinstance(a, Tick)]
     assert numbers == list(range(1, 31))
     assert taken.count(None) == 15
 
@@ -172,7 +173,7 @@ def test_the_memory_of_sources_is_bounded(calendar: MarketCalendar) -> None:
         accept(
             stream, calendar, tick(at(DAY + "09:00:00") + number, 100, number + 1, seq=1)._replace(source=f"s{number}")
         )
-    assert len(stream.state.positions) == MAX_SOURCES
+    assert len(stream.positions) == MAX_SOURCES
 
 
 @pytest.mark.parametrize(
@@ -212,14 +213,14 @@ def test_a_trade_counts_however_late_it_is_told_and_a_quote_of_long_ago_does_not
 
     accept(stream, calendar, crypto(now, 0, 1))
     late = accept(stream, calendar, crypto(old, 3, 2))
-    assert isinstance(late, Accepted)
-    assert (late.tick.verdict, late.tick.warnings) == ("warned", (v.STALE,))
+    assert isinstance(late, Tick)
+    assert (late.verdict, late.warnings) == ("warned", (v.STALE,))
     quote = accept(stream, calendar, crypto(old, 0, 3))
-    assert isinstance(quote, Accepted)
-    assert quote.tick.verdict == "stale"
+    assert isinstance(quote, Tick)
+    assert quote.verdict == "stale"
     ancient = accept(stream, calendar, crypto(1, 3, 4))
-    assert isinstance(ancient, Accepted)
-    assert ancient.tick.verdict == "stale"
+    assert isinstance(ancient, Tick)
+    assert ancient.verdict == "stale"
     ahead = accept(stream, calendar, crypto(now + 60 * 10**9, 3, 5))
-    assert isinstance(ahead, Accepted)
-    assert ahead.tick.verdict == "stale"
+    assert isinstance(ahead, Tick)
+    assert ahead.verdict == "stale"

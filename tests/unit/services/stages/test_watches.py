@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from marketprism_domain.events.pipeline import ClockOff, StreamReplaced, StreamTruncated
-from marketprism_domain.ticks.clocks import ClockState, VenueClock
+from marketprism_domain.ticks.clocks import VenueClock
+from marketprism_domain.ticks.state import ClockState
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.streams import InputCut
 from marketprism_services.stages.input_losses import OUT_OF_CHAIN_S, TRUNCATED_S, InputLosses
