@@ -32,6 +32,7 @@ from tests.benchmarks.quiet import measure_quiet
 from tests.benchmarks.revisions import measure_revisions
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
+from tests.benchmarks.stored import measure_stored
 from tests.benchmarks.stream_fanout import measure_fanout
 from tests.benchmarks.sustained import measure_sustained
 from tests.benchmarks.venue_load import measure_load
@@ -83,7 +84,7 @@ def main() -> None:
         "--only",
         default="",
         help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, quiet, "
-        "sustained, latency: only that",
+        "sustained, latency, stored: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -92,6 +93,8 @@ def main() -> None:
         "--console-minutes", type=float, default=10.0, help="of the console at 2 000 updates a second; 0: none"
     )
     parser.add_argument("--quiet-seconds", type=float, default=60.0, help="over which a quiet market is measured")
+    parser.add_argument("--stored-ticks", type=int, default=10_000_000, help="that are stored while readers ask")
+    parser.add_argument("--stored-folder", type=Path, default=None, help="of a store that is kept, and filled once")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     if arguments.only == "venues":
@@ -123,6 +126,10 @@ def main() -> None:
         return
     if arguments.only == "sustained":
         _write({"sustained": measure_sustained(copies=(1, 2, 4))}, "sustained-")
+        return
+    if arguments.only == "stored":
+        found = asyncio.run(measure_stored(arguments.stored_ticks, arguments.stored_folder))
+        _write({"stored": found}, f"stored-{arguments.stored_ticks}-")
         return
     if arguments.only == "latency":
         _write({"latency": measure_latency()}, "latency-")

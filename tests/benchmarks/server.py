@@ -127,7 +127,7 @@ async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, A
             await publish_ack(connection, tick_subject("zz0001"), encode(TICK, ticks[-1]._replace(symbol="zz0001")))
             await _merged(engine)
             (size,) = (await engine.fetch(_SIZE)).to_pylist()
-            async with _read_side(nats.url, server.url, path) as url:
+            async with read_side(nats.url, server.url, path) as url:
                 queries = await _ask(url)
                 queries["bar_seen_after_publish"] = await _seen(connection, url, bar)
         finally:
@@ -172,11 +172,11 @@ async def _bars(store: SqlStore, bar: Bar) -> dict[str, float]:
         started = time.perf_counter()
         await store.insert(BAR, rows, places, StreamRange("B", "x", batch, batch), 1)
         times.append((time.perf_counter() - started) * 1_000)
-    return _spread(times)
+    return spread(times)
 
 
 @contextlib.asynccontextmanager
-async def _read_side(nats_url: str, clickhouse_url: str, path: Path) -> Any:
+async def read_side(nats_url: str, clickhouse_url: str, path: Path) -> Any:
     """The address of an API gateway with a query service behind it, a process each."""
     async with (
         _service("query", nats_url, clickhouse_url, path) as query,
@@ -251,7 +251,7 @@ async def _seen(connection: NatsConnection, url: str, bar: Bar) -> dict[str, flo
             while len(await _get(session, path, {200, 404})) < 2:
                 pass
             times.append((time.perf_counter() - started) * 1_000)
-    return _spread(times)
+    return spread(times)
 
 
 async def _get(session: aiohttp.ClientSession, url: str, expected: Collection[int] = (200,)) -> list[bytes]:
@@ -267,9 +267,9 @@ async def _times(ask: Callable[[int], Awaitable[object]]) -> dict[str, float]:
         started = time.perf_counter()
         await ask(number)
         times.append((time.perf_counter() - started) * 1_000)
-    return _spread(times)
+    return spread(times)
 
 
-def _spread(times: list[float]) -> dict[str, float]:
+def spread(times: list[float]) -> dict[str, float]:
     ordered = sorted(times)
     return {"p50": round(ordered[len(ordered) // 2], 2), "p99": round(ordered[int(0.99 * (len(ordered) - 1))], 2)}
