@@ -84,7 +84,7 @@ def main() -> None:
         "--only",
         default="",
         help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, quiet, "
-        "sustained, latency, stored: only that",
+        "sustained, latency, stored, server: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -130,6 +130,13 @@ def main() -> None:
     if arguments.only == "stored":
         found = asyncio.run(measure_stored(arguments.stored_ticks, arguments.stored_folder))
         _write({"stored": found}, f"stored-{arguments.stored_ticks}-")
+        return
+    if arguments.only == "server":
+        ticks, _ = ticks_to_measure(chinese_calendar_of_markets())
+        _write(
+            {"clickhouse_server": asyncio.run(measure_server(list(ticks), SAMPLES["bar"], arguments.server_ticks))},
+            "server-",
+        )
         return
     if arguments.only == "latency":
         _write({"latency": measure_latency()}, "latency-")

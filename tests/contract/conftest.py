@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.queries.answering import answer
@@ -21,7 +22,8 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
         yield Pair(memory, memory)
         return
     engine, store = await empty_pair(request, request.param)
-    # One of them looks for every page in stretches of time, as a reader does where much is stored.
-    reader = SqlReader(engine, many_rows=0) if request.param == "remote" else SqlReader(engine)
+    reader = SqlReader(engine)
+    if request.param == "remote":  # as where much is stored: pages by stretches of time, rows as columns
+        reader, store = SqlReader(engine, many_rows=0), SqlStore(engine, many_rows=0)
     yield Pair(store, RemoteReader(lambda data: answer(reader, data)) if request.param == "remote" else reader)
     await store.close()
