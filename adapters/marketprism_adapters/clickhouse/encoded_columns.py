@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+    from marketprism_application.integrity.exact_numbers import ArrowArray
+
     Numbers = npt.NDArray[np.int64]
     Bytes = npt.NDArray[np.uint8]
+    Offsets = npt.NDArray[np.int32]
 
 _BLOCK = 5_000  # rows at once: what is worked on stays in the processor's cache
 _SURE = 19  # characters of a number that loses no digit, unless it has an exponent
@@ -67,7 +70,7 @@ def _block(kind: DataKind, rows: Sequence[bytes]) -> pa.Table:
     ends = np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)))
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
     walk = _Walk(b"".join(rows), starts, len(kind.fields))
-    arrays: dict[str, pa.Array] = {}
+    arrays: dict[str, ArrowArray] = {}
     for _, columns in columns_of(kind.name):
         if len(columns) == 2:
             arrays.update(zip((column.name for column in columns), walk.sides(), strict=True))
@@ -78,7 +81,7 @@ def _block(kind: DataKind, rows: Sequence[bytes]) -> pa.Table:
     return pa.table(arrays)
 
 
-def _column(walk: _Walk, column: Column) -> pa.Array:
+def _column(walk: _Walk, column: Column) -> ArrowArray:
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
     optional = column.stored.startswith("Nullable")
@@ -129,7 +132,7 @@ class _Walk:
         if not (self._counts() == width).all():
             raise NotPlain("fields")
 
-    def integers(self, *, optional: bool) -> pa.Array:
+    def integers(self, *, optional: bool) -> ArrowArray:
         """Whole numbers of 64 bits with a sign; where it is optional, of all rows or of none."""
         import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
@@ -152,15 +155,14 @@ class _Walk:
         self.at = self.at + size
         return pa.array(np.where(size == 1, first.astype(np.int8).astype(np.int64), plain))
 
-    def text(self, *, optional: bool, number: bool) -> pa.Array:
+    def text(self, *, optional: bool, number: bool) -> ArrowArray:
         """Texts; of numbers those only of which no digit can be lost."""
         found, self.at = self._texts_at(self.at, optional=optional, number=number)
         return found
 
-    def texts(self) -> pa.Array:
+    def texts(self) -> ArrowArray:
         """Lists of texts."""
         import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
-        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
         counts = self._counts()
         offsets = _offsets(counts)
@@ -170,12 +172,11 @@ class _Walk:
             places[offsets[has] + item] = self.at[has]
             self.at[has] = self._behind(self.at[has])
         values, _ = self._texts_at(places, optional=False, number=False)
-        return pa.ListArray.from_arrays(pa.array(offsets), values)
+        return _lists(offsets, values)
 
-    def sides(self) -> tuple[pa.Array, pa.Array]:
+    def sides(self) -> tuple[ArrowArray, ArrowArray]:
         """Prices and quantities of the levels of one side of a book."""
         import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
-        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
         counts = self._counts()
         offsets = _offsets(counts)
@@ -189,8 +190,7 @@ class _Walk:
             places[1, offsets[has] + level] = behind = self._behind(at + 1)
             self.at[has] = self._behind(behind)
         prices, quantities = (self._texts_at(each, optional=False, number=True)[0] for each in places)
-        shared = pa.array(offsets)
-        return pa.ListArray.from_arrays(shared, prices), pa.ListArray.from_arrays(shared, quantities)
+        return _lists(offsets, prices), _lists(offsets, quantities)
 
     def _counts(self) -> Numbers:
         """How many values the arrays have that begin here, and past their heads."""
@@ -209,9 +209,10 @@ class _Walk:
     def _behind(self, places: Numbers) -> Numbers:
         """Where texts end that begin there."""
         first = self._bytes[places]
-        return places + self._forms.size[first] + (first == _STR8) * self._bytes[places + 1]
+        behind: Numbers = places + self._forms.size[first] + (first == _STR8) * self._bytes[places + 1]
+        return behind
 
-    def _texts_at(self, places: Numbers, *, optional: bool, number: bool) -> tuple[pa.Array, Numbers]:
+    def _texts_at(self, places: Numbers, *, optional: bool, number: bool) -> tuple[ArrowArray, Numbers]:
         import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
@@ -230,12 +231,19 @@ class _Walk:
         data = self._bytes[taken]
         if number and (data == ord("E")).any():
             raise NotPlain("number")
-        valid = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
-        buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(data)]
+        valid = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little").tobytes())
+        buffers = [valid, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data.tobytes())]
         return pa.Array.from_buffers(pa.string(), len(places), buffers), behind
 
 
-def _offsets(lengths: Numbers) -> npt.NDArray[np.int32]:
+def _lists(offsets: Offsets, values: ArrowArray) -> ArrowArray:
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+    found: ArrowArray = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+    return found
+
+
+def _offsets(lengths: Numbers) -> Offsets:
     import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
 
     found = np.zeros(len(lengths) + 1, np.int32)
