@@ -94,6 +94,7 @@ def main() -> None:
     )
     parser.add_argument("--quiet-seconds", type=float, default=60.0, help="over which a quiet market is measured")
     parser.add_argument("--stored-ticks", type=int, default=10_000_000, help="that are stored while readers ask")
+    parser.add_argument("--stored-questions", type=int, default=200, help="of each sort that are asked")
     parser.add_argument("--stored-folder", type=Path, default=None, help="of a store that is kept, and filled once")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
@@ -128,7 +129,7 @@ def main() -> None:
         _write({"sustained": measure_sustained(copies=(1, 2, 4))}, "sustained-")
         return
     if arguments.only == "stored":
-        found = asyncio.run(measure_stored(arguments.stored_ticks, arguments.stored_folder))
+        found = asyncio.run(measure_stored(arguments.stored_ticks, arguments.stored_folder, arguments.stored_questions))
         _write({"stored": found}, f"stored-{arguments.stored_ticks}-")
         return
     if arguments.only == "server":

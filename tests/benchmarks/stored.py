@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -42,8 +43,7 @@ _PER_DAY = 5_000  # ticks of a symbol
 _MINUTES = 345  # of a day, as bars
 _DAY_NS = 86_400 * 10**9
 _BASE = "zzbase"
-_QUESTIONS = 200
-_SLOW = 5  # times that a question about everything is asked
+_SLOW = 2  # times that a question about everything is asked
 _PARTS = 10  # of the newest day
 
 
@@ -133,8 +133,7 @@ async def _settled(engine: ClickHouseEngine) -> dict[str, Any]:
 class _Times:
     """Questions about symbols and times by chance, always the same ones."""
 
-    def __init__(self, url: str, first: int, days: int) -> None:
-        self._url = url
+    def __init__(self, first: int, days: int) -> None:
         self._first = first
         self._days = days
         self._chance = random.Random(20)
@@ -182,28 +181,35 @@ class _Times:
 _WHOLE = {"symbols": "/api/v1/symbols", "coverage": "/api/v1/coverage", "daily": "/api/v1/daily/zz0007"}
 
 
-async def _asked(session: aiohttp.ClientSession, url: str) -> float:
-    """Milliseconds until the whole answer was there."""
-    started = time.perf_counter()
-    async with session.get(url) as answer:
-        body = await answer.read()
-        assert answer.status == 200, body[:300]
-    return (time.perf_counter() - started) * 1_000
+async def _asked(session: aiohttp.ClientSession, urls: Sequence[str]) -> dict[str, Any]:
+    """Milliseconds until the whole answer was there, of one after another, and why there was none."""
+    times: list[float] = []
+    failures: list[str] = []
+    for url in urls:
+        started = time.perf_counter()
+        async with session.get(url) as answer:
+            body = await answer.read()
+        times.append((time.perf_counter() - started) * 1_000)
+        if answer.status != 200:
+            failures.append(f"{answer.status} {body[:200].decode(errors='replace')}")
+    failed = {"failed": len(failures), "first": failures[0]} if failures else {}
+    return {**spread(times), **failed}
 
 
-async def _ask(url: str, times: _Times) -> dict[str, Any]:
+async def _ask(url: str, times: _Times, questions: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as session:
         for path in times.questions().values():  # what a process does once is not what a question costs
-            for _ in range(5):
-                await _asked(session, url + path())
+            await _asked(session, [url + path() for _ in range(3)])
         for name, path in times.questions().items():
-            paths = [path() for _ in range(_QUESTIONS)]
-            found[name] = spread([await _asked(session, url + each) for each in paths])
-            if name.startswith("bars_1000_arrow"):
-                found[f"{name}_again"] = spread([await _asked(session, url + each) for each in paths])
+            paths = [url + path() for _ in range(questions)]
+            found[name] = await _asked(session, paths)
+            if name == "bars_1000_arrow":
+                found[f"{name}_again"] = await _asked(session, paths)
+            print(name, found[name], file=sys.stderr, flush=True)
         for name, each in _WHOLE.items():
-            found[name] = spread([await _asked(session, url + each) for _ in range(_SLOW)])
+            found[name] = await _asked(session, [url + each] * _SLOW)
+            print(name, found[name], file=sys.stderr, flush=True)
     return found
 
 
@@ -218,7 +224,7 @@ async def _servers(nats: Path, store: Path) -> AsyncIterator[tuple[EmbeddedServe
         await messages.stop()
 
 
-async def measure_stored(total: int, folder: Path | None = None) -> dict[str, Any]:
+async def measure_stored(total: int, folder: Path | None = None, questions: int = 200) -> dict[str, Any]:
     """Milliseconds of each question with `total` ticks stored. A `folder` is one for the store that is kept, and that
     is not filled again."""
     ticks, _ = ticks_to_measure(chinese_calendar_of_markets())
@@ -240,7 +246,7 @@ async def measure_stored(total: int, folder: Path | None = None) -> dict[str, An
                     tick = ticks[-1]._replace(symbol=symbol_of(number))
                     await publish_ack(connection, tick_subject(tick.symbol), encode(TICK, tick))
                 async with read_side(messages.url, server.url, path) as url:
-                    times = await _ask(url, _Times(url, base[0].ts_event, days))
+                    times = await _ask(url, _Times(base[0].ts_event, days), questions)
             finally:
                 await engine.close()
                 await connection.close()

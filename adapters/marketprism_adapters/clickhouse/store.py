@@ -170,7 +170,7 @@ class SqlStore:
         """Write rows once per (kind, range), as the bytes that came: nothing of a row becomes a Python object."""
         rows = sum(len(group.rows) for group in groups)
         token = f"{covered.token}:{kind.name}"
-        if rows >= self._many_rows and not self._careful:
+        if self._engine.reads_arrow and rows >= self._many_rows and not self._careful:
             try:
                 table = await asyncio.to_thread(encoded_columns, kind, groups, epoch)
                 for what in inserts_texts(kind, token):
