@@ -161,7 +161,7 @@ class _Walk:
         return found
 
     def texts(self) -> ArrowArray:
-        """Lists of texts."""
+        """Lists of texts, one a row."""
         import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
 
         counts = self._counts()
