@@ -34,6 +34,7 @@ from tests.benchmarks.quiet import measure_quiet
 from tests.benchmarks.revisions import measure_revisions
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
+from tests.benchmarks.stored import measure_stored
 from tests.benchmarks.stream_fanout import measure_fanout
 from tests.benchmarks.sustained import measure_sustained
 from tests.benchmarks.venue_load import measure_load
@@ -85,7 +86,7 @@ def main() -> None:
         "--only",
         default="",
         help="venues, gateway, backtest, backtest-year, integrity, revisions, downloads, stream, console, orders, quiet, "
-        "sustained, latency, core, history: only that",
+        "sustained, latency, core, history, stored, server: only that",
     )
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
@@ -94,6 +95,9 @@ def main() -> None:
         "--console-minutes", type=float, default=10.0, help="of the console at 2 000 updates a second; 0: none"
     )
     parser.add_argument("--quiet-seconds", type=float, default=60.0, help="over which a quiet market is measured")
+    parser.add_argument("--stored-ticks", type=int, default=10_000_000, help="that are stored while readers ask")
+    parser.add_argument("--stored-questions", type=int, default=200, help="of each sort that are asked")
+    parser.add_argument("--stored-folder", type=Path, default=None, help="of a store that is kept, and filled once")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     if arguments.only == "venues":
@@ -128,6 +132,17 @@ def main() -> None:
         return
     if arguments.only == "core":
         _write({"core": measure_core()}, "core-")
+        return
+    if arguments.only == "stored":
+        found = asyncio.run(measure_stored(arguments.stored_ticks, arguments.stored_folder, arguments.stored_questions))
+        _write({"stored": found}, f"stored-{arguments.stored_ticks}-")
+        return
+    if arguments.only == "server":
+        ticks, _ = ticks_to_measure(chinese_calendar_of_markets())
+        _write(
+            {"clickhouse_server": asyncio.run(measure_server(list(ticks), SAMPLES["bar"], arguments.server_ticks))},
+            "server-",
+        )
         return
     if arguments.only == "latency":
         _write({"latency": measure_latency()}, "latency-")

@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+import psutil
 
 from marketprism_adapters.clickhouse.ledger import SqlLedger
 from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
@@ -65,8 +66,11 @@ async def _fill(connection: NatsConnection, ticks: list[Tick], total: int) -> in
     return -(-total // _PER_MESSAGE)
 
 
-async def _write(connection: NatsConnection, engine: ClickHouseEngine, last: int) -> dict[str, Any]:
-    """One writer from the beginning of the stream to its end: rows a second, all of it counted."""
+async def _write(
+    connection: NatsConnection, engine: ClickHouseEngine, last: int, others: dict[str, int]
+) -> dict[str, Any]:
+    """One writer from the beginning of the stream to its end: rows a second, all of it counted, and CPU time a row, its
+    own and that of `others`, processes by their names."""
     store = SqlStore(engine)
     await store.migrate()
     kv = await NatsKeyValue.open(connection, streams.STORE_RANGES)
@@ -88,6 +92,7 @@ async def _write(connection: NatsConnection, engine: ClickHouseEngine, last: int
     writer = StreamWriter(
         streams.TICKS, source, Watched(kv, "bench"), store, SqlLedger(engine), WriterSettings(), Counted()
     )
+    before = {name: _cpu_s(pid) for name, pid in others.items()}
     started, cpu = time.perf_counter(), time.process_time()
     running = asyncio.create_task(writer.run(1))
     await done.wait()
@@ -95,14 +100,20 @@ async def _write(connection: NatsConnection, engine: ClickHouseEngine, last: int
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     rows = sum(count for count, _ in batches)
+    beside = {name: round((_cpu_s(pid) - before[name]) / rows * 1e6, 2) for name, pid in others.items()}
     ordered = sorted(count for count, _ in batches)
     return {
         "rows": rows,
         "seconds": round(seconds, 1),
         "rows_per_s": round(rows / seconds),
-        "writer_cpu_us_per_row": round(used / rows * 1e6, 2),
+        "cpu_us_per_row": {"writer": round(used / rows * 1e6, 2), **beside},
         "batch_rows_p50": ordered[len(ordered) // 2],
     }
+
+
+def _cpu_s(pid: int) -> float:
+    used = psutil.Process(pid).cpu_times()
+    return float(used.user + used.system)
 
 
 _SIZE = """SELECT sum(data_compressed_bytes) AS bytes, sum(rows) AS rows FROM system.parts
@@ -121,13 +132,14 @@ async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, A
             await streams.ensure_streams(connection)
             last = await _fill(connection, ticks, total)
             gc.freeze()  # what the benchmark itself holds is not what a storage process holds
-            written = await _write(connection, engine, last)
+            processes = {"clickhouse": server.process.pid, "nats": nats.process.pid}
+            written = await _write(connection, engine, last, processes)
             gc.unfreeze()
             bars = await _bars(SqlStore(engine), bar)
             await publish_ack(connection, tick_subject("zz0001"), encode(TICK, ticks[-1]._replace(symbol="zz0001")))
             await _merged(engine)
             (size,) = (await engine.fetch(_SIZE)).to_pylist()
-            async with _read_side(nats.url, server.url, path) as url:
+            async with read_side(nats.url, server.url, path) as url:
                 queries = await _ask(url)
                 queries["bar_seen_after_publish"] = await _seen(connection, url, bar)
         finally:
@@ -144,11 +156,18 @@ async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, A
     }
 
 
+_PARTS = "SELECT count() AS n FROM system.parts WHERE active AND database = 'market'"
+
+
 async def _merged(engine: ClickHouseEngine) -> None:
-    """Until the server has merged what was just written: readers are measured on tables at rest."""
+    """Until the server has merged what was just written, for ten seconds nothing: readers are measured on tables at
+    rest."""
+    before, same = -1, 0
     for _ in range(120):
-        (merges,) = (await engine.fetch("SELECT count() AS n FROM system.merges")).to_pylist()
-        if not merges["n"]:
+        (parts,) = (await engine.fetch(_PARTS)).to_pylist()
+        same = same + 1 if parts["n"] == before else 0
+        before = parts["n"]
+        if same >= 10:
             return
         await asyncio.sleep(1)
 
@@ -172,11 +191,11 @@ async def _bars(store: SqlStore, bar: Bar) -> dict[str, float]:
         started = time.perf_counter()
         await store.insert(BAR, rows, places, StreamRange("B", "x", batch, batch), 1)
         times.append((time.perf_counter() - started) * 1_000)
-    return _spread(times)
+    return spread(times)
 
 
 @contextlib.asynccontextmanager
-async def _read_side(nats_url: str, clickhouse_url: str, path: Path) -> Any:
+async def read_side(nats_url: str, clickhouse_url: str, path: Path) -> Any:
     """The address of an API gateway with a query service behind it, a process each."""
     async with (
         _service("query", nats_url, clickhouse_url, path) as query,
@@ -251,7 +270,7 @@ async def _seen(connection: NatsConnection, url: str, bar: Bar) -> dict[str, flo
             while len(await _get(session, path, {200, 404})) < 2:
                 pass
             times.append((time.perf_counter() - started) * 1_000)
-    return _spread(times)
+    return spread(times)
 
 
 async def _get(session: aiohttp.ClientSession, url: str, expected: Collection[int] = (200,)) -> list[bytes]:
@@ -267,9 +286,9 @@ async def _times(ask: Callable[[int], Awaitable[object]]) -> dict[str, float]:
         started = time.perf_counter()
         await ask(number)
         times.append((time.perf_counter() - started) * 1_000)
-    return _spread(times)
+    return spread(times)
 
 
-def _spread(times: list[float]) -> dict[str, float]:
+def spread(times: list[float]) -> dict[str, float]:
     ordered = sorted(times)
     return {"p50": round(ordered[len(ordered) // 2], 2), "p99": round(ordered[int(0.99 * (len(ordered) - 1))], 2)}

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.queries.answering import answer
@@ -22,5 +23,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
         return
     engine, store = await empty_pair(request, request.param)
     reader = SqlReader(engine)
+    if request.param == "remote":  # as where much is stored: pages by stretches of time, rows as columns
+        reader, store = SqlReader(engine, many_rows=0), SqlStore(engine, many_rows=0)
     yield Pair(store, RemoteReader(lambda data: answer(reader, data)) if request.param == "remote" else reader)
     await store.close()

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.questions import Records
 from marketprism_application.ports.storage import EncodedRows, StreamPlace, StreamRange
@@ -21,9 +22,11 @@ from tests.contract.test_market_store import TICKS
 _numbers = count(10_000, 1_000)
 
 
-@pytest.fixture(params=["chdb", SERVER, NATIVE])
+@pytest.fixture(params=["chdb", "columns", SERVER, NATIVE])
 async def engine_pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     engine, store = await empty_pair(request, request.param)
+    if request.param == "columns":
+        store = SqlStore(engine, many_rows=0)
     yield Pair(store, SqlReader(engine))
     await store.close()
 

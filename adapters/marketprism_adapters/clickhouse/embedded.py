@@ -8,7 +8,7 @@ import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
@@ -29,6 +29,8 @@ class ChdbEngine:
     Raises (everywhere):
         StoreError: with a text that says what is in the way.
     """
+
+    reads_arrow: ClassVar[bool] = True
 
     def __init__(self, session: Any, executor: ThreadPoolExecutor) -> None:
         self._session = session

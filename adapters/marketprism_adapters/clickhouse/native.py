@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 
@@ -43,6 +43,8 @@ class NativeEngine:
         StoreError: the server's own, by its number; retryable when nobody answers in time.
         RowError: a value that a table cannot take.
     """
+
+    reads_arrow: ClassVar[bool] = False
 
     def __init__(
         self, driver: Any, url: ServerUrl, timeout_s: float, settings: dict[str, str], tls: ClientTls | None = None

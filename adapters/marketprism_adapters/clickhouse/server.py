@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiohttp
 
@@ -36,6 +36,8 @@ _READ = {
 
 class ClickHouseEngine:
     """Fulfils the engine's part of `sql.store`. `url` is http(s)://user:password@host:port."""
+
+    reads_arrow: ClassVar[bool] = True
 
     def __init__(
         self, session: aiohttp.ClientSession, url: str, settings: dict[str, str], tls: ClientTls | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from marketprism_adapters.clickhouse.dead_rows import SqlDeadRows
+from marketprism_adapters.clickhouse.encoded_columns import NotPlain, encoded_columns
 from marketprism_adapters.clickhouse.migrations import (
     LEDGER,
     MIGRATIONS,
@@ -27,6 +28,7 @@ from marketprism_adapters.clickhouse.sql.schema import (
     inserts,
     inserts_columns,
     inserts_encoded,
+    inserts_texts,
 )
 from marketprism_adapters.clickhouse.tiers import tier_statements
 from marketprism_adapters.clickhouse.topology import DATABASE, REVISIONS, TABLES, Topology
@@ -41,13 +43,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _CAREFUL_PARTS = 100
+_MANY_ROWS = 2_000  # fewer are handed over as they came: making columns costs some milliseconds of itself
 
 
 class SqlStore:
-    """Fulfils `MarketStore`."""
+    """Fulfils `MarketStore`. So many encoded rows at once as `many_rows` go as columns."""
 
-    def __init__(self, engine: Engine, topology: Topology | None = None) -> None:
+    def __init__(self, engine: Engine, topology: Topology | None = None, many_rows: int = _MANY_ROWS) -> None:
         self._engine = engine
+        self._many_rows = many_rows
         self._topology = topology or Topology()
         self._letters = SqlDeadRows(engine)
         self._careful = 0  # parts to come whose numbers are looked into at once
@@ -164,9 +168,18 @@ class SqlStore:
         self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
     ) -> int:
         """Write rows once per (kind, range), as the bytes that came: nothing of a row becomes a Python object."""
-        body = await asyncio.to_thread(_flat, kind, groups, epoch)
         rows = sum(len(group.rows) for group in groups)
         token = f"{covered.token}:{kind.name}"
+        if self._engine.reads_arrow and rows >= self._many_rows and not self._careful:
+            try:
+                table = await asyncio.to_thread(encoded_columns, kind, groups, epoch)
+                for what in inserts_texts(kind, token):
+                    await self._engine.insert(what, table)
+            except (NotPlain, RowError):
+                pass  # the engine is asked once more, about the rows as they came
+            else:
+                return rows
+        body = await asyncio.to_thread(_flat, kind, groups, epoch)
         if not self._careful:
             try:
                 for what in inserts_encoded(kind, token, careful=False):

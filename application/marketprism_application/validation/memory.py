@@ -95,13 +95,18 @@ class PartitionMemory:
         """Memory of an instrument, made at its first tick."""
         found = self.streams.get((venue, symbol))
         if found is None:
-            found = self._made(venue, symbol)
+            found = self._begin(venue, symbol)
         return found
 
-    def _made(self, venue: str, symbol: str, *states: Any) -> StreamMemory:
-        schedule = self.calendar.schedule(venue, symbol)
-        made = self.streams[venue, symbol] = StreamMemory(f"{venue}.{symbol}", schedule, *states)
-        return made
+    def _begin(self, venue: str, symbol: str, saved: SavedStream | None = None) -> StreamMemory:
+        key, schedule = f"{venue}.{symbol}", self.calendar.schedule(venue, symbol)
+        found = (
+            StreamMemory(key, schedule)
+            if saved is None
+            else StreamMemory(key, schedule, saved.stream, saved.anomalies, saved.silence, saved.quality)
+        )
+        self.streams[venue, symbol] = found
+        return found
 
     def clock(self, venue: str, source: str) -> VenueClock:
         """What is known of the clock that receives a venue's ticks from a source."""
@@ -169,6 +174,6 @@ class PartitionMemory:
             self.calendar.overrule(change)
         self.streams = {}
         for saved in state.streams:
-            watched = self._made(saved.venue, saved.symbol, saved.stream, saved.anomalies, saved.silence, saved.quality)
+            watched = self._begin(saved.venue, saved.symbol, saved)
             watched.stale, watched.missing = saved.stale, saved.missing
             watched.hole, watched.excluded = saved.hole, saved.excluded

@@ -20,7 +20,7 @@ ANOMALIES = {
     str(node.args[0].value)
     for node in ast.walk(ast.parse(inspect.getsource(anomalies)))
     if isinstance(node, ast.Call)
-    and getattr(node.func, "id", "") == "Anomaly"
+    and getattr(node.func, "id", "") == "anomaly"
     and isinstance(node.args[0], ast.Constant)
 }
 RULES = set(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from marketprism_adapters.clickhouse.sql.schema import Insert
 
@@ -19,7 +19,10 @@ class Fetching(Protocol):
 
 
 class Engine(Fetching, Protocol):
-    """Runs statements. Raises RowError for what a value is, StoreError for everything else."""
+    """Runs statements. Raises RowError for what a value is, StoreError for everything else. `reads_arrow` says whether
+    it takes the columns of an Arrow table as they are, so that they cost it less than MessagePack."""
+
+    reads_arrow: ClassVar[bool]
 
     async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
         """Run a statement without a result."""

@@ -96,6 +96,16 @@ def records(query: Records) -> Statement:
     return Statement(text, params, shape)
 
 
+def held(kind: DataKind) -> str:
+    """Oldest and newest time and number of rows of a kind's table, which the engine knows without reading a row: they
+    are of the time by which the table is cut into partitions."""
+    column = f"t.{kind.partitioned_by}"
+    return (
+        f"SELECT toUnixTimestamp64Nano(min({column})) AS oldest, toUnixTimestamp64Nano(max({column})) AS newest, "
+        f"toInt64(count()) AS rows FROM {DATABASE}.{kind.table} AS t"
+    )
+
+
 def _stood(kind: DataKind, as_of: int, where: Sequence[str], params: Params) -> str:
     """Rows that stood at an instant: of those of one key that were published by then, the newest revision."""
     params["as_of"] = as_of
@@ -191,8 +201,15 @@ def latest(question: Latest) -> Statement | pa.Table:
         return schema_of(kind.name).empty_table()
     names = {f"s{n}": parameter(symbol) for n, symbol in enumerate(question.symbols)}
     listed = ", ".join(f"{{{name}:String}}" for name in names)
+    newest = ""
+    if "ts_event" in kind.order_by:  # then what a merge or FINAL hides has the time of what it leaves
+        # Found by three columns; of the others only what lies around these rows is read.
+        newest = (
+            f" AND (t.symbol, t.venue, t.ts_event) IN (SELECT k.symbol, k.venue, max(k.ts_event) "
+            f"FROM {DATABASE}.{kind.table} AS k WHERE k.symbol IN ({listed}) GROUP BY k.symbol, k.venue)"
+        )
     text = (
-        f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE symbol IN ({listed}) "
+        f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE symbol IN ({listed}){newest} "
         f"ORDER BY t.ts_event DESC, t.seq DESC, {', '.join(f't.{name}' for name in kind.order_by)} "
         "LIMIT 1 BY symbol, venue"
     )

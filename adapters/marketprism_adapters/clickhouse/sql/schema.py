@@ -129,7 +129,7 @@ def inserts_encoded(kind: DataKind, token: str, *, careful: bool) -> list[Insert
             values.append(_careful_number(name, column.stored.startswith("Nullable")))
         elif column.stored.startswith("Nullable"):
             numbers.append(f"ifNull({name}, '')")
-            values.append(f"if(isNull({name}), NULL, toDecimal128(ifNull({name}, '0'), 18))")
+            values.append(_quick_number(name))
         else:
             numbers.append(name)
             values.append(f"toDecimal128({name}, 18)")
@@ -138,6 +138,25 @@ def inserts_encoded(kind: DataKind, token: str, *, careful: bool) -> list[Insert
     incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
     structure = ", ".join(incoming)
     return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
+
+
+def inserts_texts(kind: DataKind, token: str) -> list[Insert]:
+    """INSERTs from an Arrow table whose numbers are texts of which no digit can be lost, each once per token. A text
+    that is no number refuses the insert."""
+    incoming: list[str] = []
+    values: list[str] = []
+    for _, columns in columns_of(kind.name):
+        for column in columns:
+            incoming.append(f"{column.name} {column.incoming}")
+            optional_number = column.stored == "Nullable(Decimal(38, 18))"
+            values.append(_quick_number(column.name) if optional_number else column.insert)
+    incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
+    structure = ", ".join(incoming)
+    return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
+
+
+def _quick_number(name: str) -> str:
+    return f"if(isNull({name}), NULL, toDecimal128(ifNull({name}, '0'), 18))"
 
 
 def _careful_number(name: str, optional: bool) -> str:
