@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from marketprism_sdk.partitions import rendezvous
 
-# Sessions. out: none. live. drain: leaves. gone: the process was killed and nobody has noticed. dead: declared dead by
-# a peer, which the process itself has not noticed.
-OUT, LIVE, DRAIN, GONE, DEAD = "out", "live", "drain", "gone", "dead"
+# Sessions. out: none. live. drain: leaves. gone: the process was killed and nobody has noticed. left: it was killed while
+# it left, and nobody has noticed. dead: declared dead by a peer, which the process itself has not noticed.
+OUT, LIVE, DRAIN, GONE, LEFT, DEAD = "out", "live", "drain", "gone", "left", "dead"
 # What a member does with the partition. asked: its claim is written, the answer on its way. idle: nobody works on it.
 ASKED, TAKING, WORKING, IDLE = "asked", "taking", "working", "idle"
 
@@ -75,9 +75,9 @@ class Model:
         """What happens by itself."""
         for i, name in enumerate(self.members):
             session, own, record = state.session[i], state.own[i], state.record
-            if session == GONE and LIVE in state.session:
+            if session in (GONE, LEFT) and LIVE in state.session:
                 yield f"{name} is found dead", _but(state, i, session=OUT)
-            if session in (OUT, GONE):
+            if session in (OUT, GONE, LEFT):
                 continue
             if own is not None and own.phase == ASKED:
                 yield f"{name} owns", _but(state, i, own=Own(TAKING, own.epoch), fresh=True)
@@ -133,7 +133,7 @@ class Model:
             session, own = state.session[i], state.own[i]
             running = session in (LIVE, DRAIN, DEAD)
             others = any(s in (LIVE, DRAIN, DEAD) for j, s in enumerate(state.session) if j != i)
-            if session in (OUT, GONE):
+            if session in (OUT, GONE, LEFT):
                 # A name that comes back finds what the one before left in the record.
                 yield from _paid(state, "join", f"{name} joins", _but(state, i, session=LIVE, own=None, fresh=False))
             if session == LIVE and (own is None or own.phase != ASKED):
@@ -141,8 +141,8 @@ class Model:
             if session in (LIVE, DRAIN) and others:
                 yield from _paid(state, "dead", f"{name} is declared dead", _but(state, i, session=DEAD))
             if running:
-                left = OUT if session == DEAD else GONE
-                yield from _paid(state, "kill", f"{name} is killed", _but(state, i, session=left, own=None))
+                after = {LIVE: GONE, DRAIN: LEFT, DEAD: OUT}[session]
+                yield from _paid(state, "kill", f"{name} is killed", _but(state, i, session=after, own=None))
             if own is None or not running:
                 continue
             if own.phase == ASKED:

@@ -19,6 +19,7 @@ from tests.unit.sdk.partitions.shards_model import (
     DEAD,
     DRAIN,
     GONE,
+    LEFT,
     LIVE,
     OUT,
     Model,
@@ -105,7 +106,7 @@ class AsModelled(Group):
         entry = self.stage.kv._entries.get(f"sess.{name}")
         said = OUT if entry is None or entry.deleted else msgspec.msgpack.decode(entry.value, type=SessionRecord).state
         if name not in self.joined:
-            return GONE if said in (LIVE, DRAIN) else OUT
+            return {LIVE: GONE, DRAIN: LEFT}.get(said, OUT)
         return said if said in (LIVE, DRAIN) else DEAD
 
     def state(self) -> State:
