@@ -25,7 +25,7 @@ WORKERS ?= 4
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: check-statistics help setup compiled counters run test test-compiled test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-check bench-peers chaos clean
+.PHONY: check-statistics help setup compiled counters run test test-long test-compiled test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-check bench-peers chaos clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,12 +66,15 @@ run: $(RUN) $(if $(filter ctp% sopt%,$(SOURCE)),counters) ## Run the whole pipel
 
 # Hundreds of processes load the same modules: each is compiled once, whatever the shell says.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: $(DEV) ## Lint, types, import contracts and every test
+test: $(DEV) ## Lint, types, import contracts and every test that is not long
 	@# Beside the tests, on the core that their servers leave idle; printed where it finds something, before what failed.
 	@$(MAKE) --no-print-directory lint >$(VENV)/lint.txt 2>&1 & lint=$$!; set -o pipefail; \
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --ignore tests/chaos $(ARGS) | tee $(VENV)/tests.txt; tests=$$?; \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not long" --ignore tests/chaos $(ARGS) | tee $(VENV)/tests.txt; tests=$$?; \
 	wait $$lint; linted=$$?; if [ $$linted = 0 ]; then echo "lint, types and import contracts: clean"; else cat $(VENV)/lint.txt; fi; \
 	[ $$tests = 0 ] || grep -E '^(FAILED|ERROR) |^[0-9]+ failed' $(VENV)/tests.txt; exit $$((tests ? tests : linted))
+
+test-long: $(DEV) ## Every page in every language, theme and width, more seeds of faults, more kills, more engines
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m long --ignore tests/chaos $(ARGS)
 
 # What stands on the core alone: no extra is installed there.
 CORE_TESTS := tests/unit/domain tests/unit/application tests/unit/sdk tests/contract/test_codec.py

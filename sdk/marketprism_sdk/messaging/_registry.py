@@ -22,10 +22,10 @@ from marketprism_sdk.values import decode_or_none
 log = get_logger(__name__)
 
 REGISTRY = "service_instances"  # the bucket
-HEARTBEAT_S = 2.0
-TTL_S = 5.0  # two heartbeats and some
+HEARTBEAT_S = 1.0
+TTL_S = 5.0
 _WHOLE_REFRESH_S = 30.0  # where the watch has told everything, and nobody is quiet
-_QUIET_S = 1.5 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
+_QUIET_S = 2.5 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
 
 
 class InstanceRecord(msgspec.Struct, frozen=True):

@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 START_S = 2.0  # a start waits so long for the bucket
-_LOOK_S = 5.0  # where something is not certain
-_TOLD_LOOK_S = 20.0  # else: a change is told, and what an outage may have kept is read behind it
+_LOOK_S = 5.0  # a bucket that was deleted is told by nobody
 _READY_LOOK_S = 0.05
 
 
@@ -122,7 +121,6 @@ class ConfigWatch:
         self._heard = asyncio.Event()
         self._written: CentralLayer | None = None
         self._refused = 0  # the version that was refused last, so that it is in the log once
-        self._is_read = False  # whether the last reading was answered
         self._older = 0  # readings in a row of a version before the one that runs
         follower.instance = service.instance
         service.mount(self)
@@ -180,7 +178,7 @@ class ConfigWatch:
 
     async def _until_changed(self) -> None:
         try:
-            async with asyncio.timeout(_TOLD_LOOK_S if self._is_read and not self._older else _LOOK_S):
+            async with asyncio.timeout(_LOOK_S):
                 await self._heard.wait()
         except TimeoutError:
             return
@@ -189,10 +187,8 @@ class ConfigWatch:
         """Take what was heard, or else what is read."""
         layer, self._newest = self._newest, None
         if layer is None:
-            self._is_read = False
             try:
                 layer = (await self._log.current()).layer
-                self._is_read = True
             except SdkError as error:
                 log.debug("config.not_read", error=reason_of(error), detail="what is running holds")
                 return

@@ -79,6 +79,7 @@ def packed(_: object, value: Any) -> bytes:
 any_request = schemathesis.pytest.from_fixture("openapi").exclude(path=ENDLESS)
 
 
+@pytest.mark.long
 @any_request.parametrize()
 @few
 def test_no_answer_is_a_surprise_whatever_is_asked(case: Any) -> None:

@@ -13,6 +13,7 @@ from marketprism_application.contracts.tiers import tiers_of
 from tests.support.archive import answers, counted, fill, questions, scene_of
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1])
 async def test_every_question_answers_the_same_before_during_and_after_a_move(tmp_path: Path, seed: int) -> None:
     async with scene_of(tmp_path) as scene:

@@ -94,6 +94,7 @@ async def _engine(name: str, urls: tuple[str, str]) -> Engine | None:
     return engine
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["chdb", "clickhouse", "native"])
 async def test_answers_are_the_same_from_a_bucket(
     server: S3Server, urls: tuple[str, str], tmp_path: Path, name: str

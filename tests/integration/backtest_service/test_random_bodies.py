@@ -29,6 +29,7 @@ AT_ONCE, AGAIN = 24, 5
 pytestmark = [pytest.mark.timeout(180 + COUNT // 5), pytest.mark.xdist_group("clickhouse")]
 
 
+@pytest.mark.long
 async def test_no_body_of_any_kind_is_a_fault_of_the_server(
     stored: str, tmp_path: Path, calendar: MarketCalendar
 ) -> None:

@@ -136,6 +136,7 @@ async def test_two_users_share_the_queue_and_two_instances_the_work(
         await other.close()
 
 
+@pytest.mark.long
 async def test_whoever_is_killed_every_run_is_in_the_results_once(
     stored: str, tmp_path: Path, calendar: MarketCalendar
 ) -> None:

@@ -48,6 +48,7 @@ def _see(seen: Viewer, at: Doors, view: str) -> None:
     seen.settle()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("language", "theme", "width"), [("en", "light", 1440), ("zh", "dark", 390)])
 def test_every_view_is_right(browser: Browser, at: Doors, root: User, language: str, theme: str, width: int) -> None:
     with signed_in(browser, at, root, "/access", language=language, theme=theme, width=width) as seen:

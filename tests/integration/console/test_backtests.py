@@ -238,6 +238,7 @@ def test_who_may_not_run_strategies_is_told_so(browser: Browser, bench: Bench) -
         assert seen.problems == []
 
 
+@pytest.mark.long
 def test_every_view_is_right_in_both_languages_and_themes_and_on_a_phone(browser: Browser, bench: Bench) -> None:
     ids: dict[str, Any] = {"run": bench.done("", RUN)["run_id"], "other": bench.done("", OTHER)["run_id"]}
     views = {

@@ -25,6 +25,7 @@ def give(seen: Viewer, button: str = "Give it") -> Any:
     return dialog
 
 
+@pytest.mark.long
 def test_the_page_is_right_with_a_form_and_without(browser: Browser, desk: Desk) -> None:
     with at_desk(browser, desk, "/commands") as seen:
         for path in ("/commands", START):

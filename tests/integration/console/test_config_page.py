@@ -58,6 +58,7 @@ def _row(seen: Viewer, name: str) -> Any:
     return seen.page.locator("table.settings tr", has=seen.page.locator(f"th code:text-is('{name}')"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("language", "theme", "width"),
     [("en", "light", 1440), ("zh", "dark", 390)],

@@ -45,6 +45,7 @@ def defects(seen: Viewer) -> Locator:
     return seen.page.get_by_role("region", name="Defects").locator("tbody tr")
 
 
+@pytest.mark.long
 def test_every_view_is_right(browser: Browser, office: Office) -> None:
     check = begun(office, "checks", **CHECK)
     office.ask("POST", f"/api/v1/data/checks/{check}/recheck", json={})

@@ -16,7 +16,10 @@ _ROWS = re.findall(r"path: '([^']+)'", (WEB / "pages/index.js").read_text(encodi
 PATHS = [*_ROWS, "/market/shfe.ru1901", "/market/shfe.ru1901?as=table", "/nowhere"]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=() if path in ("/market", "/data", "/system") else pytest.mark.long) for path in PATHS],
+)
 def test_a_page_is_right_in_both_languages_and_themes_and_on_a_phone(
     browser: Browser, futures: Site, path: str
 ) -> None:

@@ -150,6 +150,7 @@ async def test_a_job_is_cancelled_within_a_second_and_its_rows_stay(tmp_path: Pa
         assert await side.side.count("klines") >= job.rows
 
 
+@pytest.mark.long
 async def test_a_service_that_is_killed_leaves_its_task_to_another(tmp_path: Path) -> None:
     found = await rounds(tmp_path, 12_000, kills=1, seed=3, longest_s=1.0)
     assert found.killed == 1

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.killed_downloads import rounds
 from tests.support.killed_store_downloads import rounds as store_rounds
+
+pytestmark = pytest.mark.long
 
 
 async def test_a_download_that_is_killed_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:

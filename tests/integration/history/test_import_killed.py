@@ -70,6 +70,7 @@ async def ended(process: Process) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.long
 async def test_kills_of_the_import_and_of_the_storage_leave_each_row_once(tmp_path: Path) -> None:
     server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=choose_port(0)))
     connection = await NatsConnection.open(server.url, name="test")

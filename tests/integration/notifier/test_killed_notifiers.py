@@ -21,6 +21,7 @@ def url(tmp_path: Path) -> Iterator[str]:
         yield found
 
 
+@pytest.mark.long
 async def test_no_notice_is_lost_when_the_leader_is_killed(url: str, tmp_path: Path) -> None:
     connection = await NatsConnection.open(url)
     try:

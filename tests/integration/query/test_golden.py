@@ -70,9 +70,11 @@ async def built_of(paths: list[Path], calendar: MarketCalendar) -> Built:
     "names",
     [
         ("ctp/ticks/ru1901_20181008", "ctp/ticks/ru1901_20181009", "ctp/ticks/ru1901_20181010"),
-        ("ctp/ticks/AP010_2020080",),
+        pytest.param(("ctp/ticks/AP010_2020080",), marks=pytest.mark.long),
         ("ctp/ticks/CFFEX_IF2101_20210104",),
-        ("binance/usdm/hft_btcusdt_20230404", "binance/usdm/hft_btcusdt_20230405"),
+        pytest.param(
+            ("binance/usdm/hft_btcusdt_20230404", "binance/usdm/hft_btcusdt_20230405"), marks=pytest.mark.long
+        ),
     ],
     ids=["ru1901", "AP", "IF", "BTC-USDT-PERP"],
 )

@@ -99,7 +99,9 @@ async def until_on(engine: ClickHouseEngine, disk: str, partitions: set[str]) ->
             await asyncio.sleep(0.2)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    "policy", [pytest.param(each, marks=pytest.mark.long if each != "hot_cold" else ()) for each in POLICIES]
+)
 async def test_old_ticks_are_moved_and_every_answer_stays(tiered: Tiered, tmp_path: Path, policy: str) -> None:
     disk = POLICIES[policy]
     engine = await ClickHouseEngine.open(tiered.server.url)

@@ -64,6 +64,7 @@ async def test_every_fault_by_itself(market: str) -> None:
     assert all(each.checked for each in found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("market", TRIED)
 async def test_faults_by_seed(market: str) -> None:
     # Four at once: a source that the machine does not keep up with takes every connection for a silent one.

@@ -203,9 +203,9 @@ def latest(question: Latest) -> Statement | pa.Table:
     listed = ", ".join(f"{{{name}:String}}" for name in names)
     newest = ""
     if "ts_event" in kind.order_by:  # then what a merge or FINAL hides has the time of what it leaves
-        # Found by three columns; of the others only what lies around these rows is read.
+        # Found by three columns; of the others only what lies around these rows is read. GLOBAL: once, for all shards.
         newest = (
-            f" AND (t.symbol, t.venue, t.ts_event) IN (SELECT k.symbol, k.venue, max(k.ts_event) "
+            f" AND (t.symbol, t.venue, t.ts_event) GLOBAL IN (SELECT k.symbol, k.venue, max(k.ts_event) "
             f"FROM {DATABASE}.{kind.table} AS k WHERE k.symbol IN ({listed}) GROUP BY k.symbol, k.venue)"
         )
     text = (
