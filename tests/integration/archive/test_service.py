@@ -109,7 +109,7 @@ async def asking(tmp_path: Path, connection: NatsConnection, request: pytest.Fix
         yield found
 
 
-@pytest.mark.parametrize("asking", ["chdb", "clickhouse"], indirect=True)
+@pytest.mark.parametrize("asking", ["chdb", pytest.param("clickhouse", marks=pytest.mark.long)], indirect=True)
 async def test_jobs_move_hold_restore_and_delete_while_questions_are_answered(asking: Asking) -> None:
     before = await asking.answers()
     rows = 1 + sum(

@@ -97,6 +97,7 @@ def test_trials_are_counted_over_the_history_of_a_data_directory(morning: Path, 
     assert last_object(call(*other, "--data-dir", str(tmp_path / "none"))[1])["trials"] == 2
 
 
+@pytest.mark.long
 def test_a_walk_forward_chains_the_days_behind_its_trainings(tmp_path: Path) -> None:
     space = ("--param", "fast=5,10", "--param", "slow=30,60", "--train", "20", "--test", "10")
     fees = ("--fee-rate", "0.0001", "--multiplier", "5", "--gap-policy", "ignore", "--objective", "net")

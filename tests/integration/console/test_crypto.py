@@ -209,6 +209,7 @@ def test_a_contract_at_rest_is_what_the_api_says_and_marked_when_it_is_old(
         assert seen.problems == []
 
 
+@pytest.mark.long
 def test_the_live_bar_grows_and_closes_without_a_reload(browser: Browser, crypto: Site) -> None:
     with viewer(browser, crypto.base) as seen:
         seen.open(PAGE)
