@@ -16,7 +16,7 @@ from marketprism_adapters.nats.local_server import choose_port
 from tests.e2e.program import look, start
 from tests.e2e.simulated_venue import simulated
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("e2e"), pytest.mark.long]
 
 
 class Told:

@@ -22,7 +22,7 @@ from tests.integration.api.access_side import Gateway, gateway
 from tests.support.backtest_place import NET, RUN, place
 from tests.support.services import running
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("clickhouse")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("clickhouse"), pytest.mark.long]
 
 BACKTESTS = "/api/v1/backtests"
 

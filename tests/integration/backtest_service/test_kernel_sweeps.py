@@ -23,6 +23,7 @@ from tests.support.services import running
 
 pytest.importorskip("numba", reason="the extra `fast` is not installed: make setup does")
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(300),
     pytest.mark.xdist_group("clickhouse"),
     pytest.mark.asyncio(loop_scope="module"),  # one service for the module

@@ -17,7 +17,7 @@ from tests.integration.console.signed_side import beside, faults
 from tests.support.backtest_place import RUN, fill_store
 from tests.support.console import Viewer
 
-pytestmark = [pytest.mark.xdist_group("clickhouse"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.xdist_group("clickhouse"), pytest.mark.timeout(240), pytest.mark.long]
 
 NET = "704.07925"
 GAP = (1_539_136_200_000_000_000, 1_539_136_800_000_000_000)  # 2018-10-10 09:50 to 10:00
@@ -238,7 +238,6 @@ def test_who_may_not_run_strategies_is_told_so(browser: Browser, bench: Bench) -
         assert seen.problems == []
 
 
-@pytest.mark.long
 def test_every_view_is_right_in_both_languages_and_themes_and_on_a_phone(browser: Browser, bench: Bench) -> None:
     ids: dict[str, Any] = {"run": bench.done("", RUN)["run_id"], "other": bench.done("", OTHER)["run_id"]}
     views = {

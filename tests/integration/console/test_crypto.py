@@ -19,7 +19,7 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from tests.e2e.simulated_venue import simulated
 from tests.support.console import Site, Viewer, running_site, viewer
 
-pytestmark = [pytest.mark.xdist_group("sites"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("sites"), pytest.mark.timeout(300), pytest.mark.long]
 
 SWAP = "BTC-USDT-PERP"
 PAGE = f"/market/okx.{SWAP}"
@@ -209,7 +209,6 @@ def test_a_contract_at_rest_is_what_the_api_says_and_marked_when_it_is_old(
         assert seen.problems == []
 
 
-@pytest.mark.long
 def test_the_live_bar_grows_and_closes_without_a_reload(browser: Browser, crypto: Site) -> None:
     with viewer(browser, crypto.base) as seen:
         seen.open(PAGE)

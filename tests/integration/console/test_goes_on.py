@@ -18,7 +18,7 @@ from tests.integration.console.processes import another
 from tests.support.console import Site, running_site, viewer
 from tests.support.console_feed import publish, publishing
 
-pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300), pytest.mark.long]
 
 MINUTE = 60 * 10**9
 NOW = 1_795_780_800 * 10**9
