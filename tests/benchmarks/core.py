@@ -6,14 +6,13 @@ out: both cores must say the same.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,12 +29,11 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
 from tests.benchmarks.counts import is_compiled
-from tests.benchmarks.stages import SEVEN, ticks_to_measure
+from tests.benchmarks.stages import SEVEN, median_seconds, ticks_to_measure
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "deploy/core/core_build.py"
 TURNS = 5
-_RUNS = 3  # of each work in a turn
 _SIZES = (20, 1)  # ticks of a message
 
 
@@ -91,7 +89,7 @@ def one_turn() -> dict[str, Any]:
             shard = ShardValidator(calendar, ValidationRules())
             return [*(shard.process(packed, number, 0) for number, packed in enumerate(raw)), shard.snapshot()]
 
-        costs[f"validate, {size} a message"] = _seconds(validate) / len(ticks) * 1e6
+        costs[f"validate, {size} a message"] = median_seconds(validate, time.process_time) / len(ticks) * 1e6
         said = validate()
         digest.update(msgspec.msgpack.encode(said))
         valid = [tick for out in said[:-1] for tick in out.ticks]
@@ -101,7 +99,7 @@ def one_turn() -> dict[str, Any]:
         builder = BarBuilder(valid[0].venue, valid[0].symbol, schedule, SEVEN)
         return [builder.on_tick(tick) for tick in valid]
 
-    costs["bars, 7 intervals"] = _seconds(build) / len(valid) * 1e6
+    costs["bars, 7 intervals"] = median_seconds(build, time.process_time) / len(valid) * 1e6
     digest.update(msgspec.msgpack.encode(build()))
     core = "compiled" if is_compiled() else "pure"
     return {"core": core, "ticks": len(ticks), "us_per_tick": costs, "said": digest.hexdigest()[:16]}
@@ -116,19 +114,6 @@ def _messages(calendar: MarketCalendar, ticks: Sequence[Tick], size: int) -> lis
         batch = SourceBatch(part, part[-1].ts_recv, {})
         messages.extend(decode_packed(encode_packed(packed)) for _, packed in packer.feed(batch))
     return messages
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    """Median of the processor time of a few runs, with the collector resting."""
-    seconds = []
-    for _ in range(_RUNS):
-        gc.collect()
-        gc.disable()
-        started = time.process_time()
-        work()
-        seconds.append(time.process_time() - started)
-        gc.enable()
-    return median(seconds)
 
 
 if __name__ == "__main__":
