@@ -67,7 +67,7 @@ def test_units_are_killed_in_the_middle_another_one_leads_and_nothing_is_lost_or
         assert market == process_of(running.pid, "validator") == process_of(running.pid, "aggregator")
         output = stack.enter_context(standby_log.open("w"))
         command = [*PROGRAM, "run", MARKET, "--config", str(settings)]
-        # Two that look for a free port at the same moment may find the same one.
+        # Where the usual ports are taken, the settings name those that `up` has chosen for its own services.
         ports = {f"MARKETPRISM_HTTP__{service.upper()}": "0" for service in MARKET.split("+")}
         standby = subprocess.Popen(command, stdout=output, stderr=output, env={**ENVIRONMENT, **ports})
         stack.enter_context(killed(standby))
