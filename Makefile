@@ -25,7 +25,9 @@ WORKERS ?= 4
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: check-statistics help setup compiled counters run test test-long test-compiled test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-check bench-peers chaos clean
+STEPS ?= 1000000
+MINUTES ?= 3
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,27 +71,69 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) ## Lint, types, import contracts and every test that is not long
 	@# Beside the tests, on the core that their servers leave idle; printed where it finds something, before what failed.
 	@$(MAKE) --no-print-directory lint >$(VENV)/lint.txt 2>&1 & lint=$$!; set -o pipefail; \
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not long" --ignore tests/chaos $(ARGS) | tee $(VENV)/tests.txt; tests=$$?; \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not long and not ops" --ignore tests/chaos --ignore tests/veighna $(ARGS) | tee $(VENV)/tests.txt; tests=$$?; \
 	wait $$lint; linted=$$?; if [ $$linted = 0 ]; then echo "lint, types and import contracts: clean"; else cat $(VENV)/lint.txt; fi; \
 	[ $$tests = 0 ] || grep -E '^(FAILED|ERROR) |^[0-9]+ failed' $(VENV)/tests.txt; exit $$((tests ? tests : linted))
 
 test-long: $(DEV) ## Every page in every language, theme and width, more seeds of faults, more kills, more engines
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m long --ignore tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "long and not ops" --ignore tests/chaos --ignore tests/veighna $(ARGS)
 
-# What stands on the core alone: no extra is installed there.
+ops: $(DEV) ## Deployment for real: image, containers, network namespaces (needs root; installs packages of the system)
+	@$(BIN)/python -m pytest -q -p no:xdist -m ops tests/ops $(ARGS)
+
+check-deploy: $(DEV) ## What is deployed, as far as nothing has to run: manifests, units, workflows, images, scripts
+	@$(BIN)/python -m pytest -q -n 2 $(wildcard tests/unit/deploy tests/integration/deploy) $(ARGS)
+
+check-packages: $(DEV) ## The wheel in bare environments: light, server, embedded (needs a package index)
+	@$(BIN)/python -m pytest -q -p no:xdist -m ops tests/ops/test_packages.py $(ARGS)
+
+# docs/releasing.md: only Python and git are needed; what builds comes into .build.
+RELEASE := $(PYTHON) deploy/release/release.py
+
+dist: ## Source and pure wheel into dist, the same bytes of the same commit
+	@$(RELEASE) build
+
+wheels: ## Wheels with the compiled core into dist, one a Python and platform (cibuildwheel; on Linux with a container engine)
+	@test -x .build/wheels/bin/cibuildwheel || { $(PYTHON) -m venv .build/wheels && \
+	  .build/wheels/bin/python -m pip install --quiet --disable-pip-version-check cibuildwheel==4.3.5; }
+	@.build/wheels/bin/cibuildwheel --output-dir dist $(ARGS)
+
+rehearse: ## A release without publishing, in a copy of the last commit; results in .build/rehearsal (VERSION=0.2.0)
+	@$(RELEASE) prepare "$(VERSION)" --dry-run
+
+release-check: ## Whether the tree is what the tag in the variable TAG says
+	@$(RELEASE) check "$$TAG"
+
+release-files: ## Sums, SBOM and provenance of what lies in dist
+	@$(RELEASE) files
+
+# What stands on the framework alone: nothing of the services is installed there.
 CORE_TESTS := tests/unit/domain tests/unit/application tests/unit/sdk tests/contract/test_codec.py
-# chinesecalendar: the holidays of the calendar that the tests share.
-TEST_TOOLS := blockbuster chinesecalendar hypothesis msgpack pytest pytest-asyncio pytest-timeout pytest-xdist
+# cronsim: times of jobs; chinesecalendar: the holidays of the calendar that the tests share; numpy: columns of backtests and history.
+TEST_TOOLS := blockbuster chinesecalendar cronsim hypothesis msgpack numpy pytest pytest-asyncio pytest-timeout pytest-xdist
 
-test-core: ## Domain, application, SDK and contracts in an environment without any extra
+# What vnpy and its gateways import, without Qt.
+VNPY_TOOLS := numpy ta-lib loguru tzlocal requests psutil
+VNPY_GATEWAYS := vnpy_ctp vnpy_sopt vnpy_mini vnpy_femas vnpy_rohon vnpy_jees vnpy_xtp vnpy_tora vnpy_tap vnpy_esunny vnpy_ib
+
+test-core: ## Domain, application, SDK and contracts in an environment without the services
 	@test -x .venv-core/bin/python || $(PYTHON) -m venv .venv-core
-	@.venv-core/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . $(TEST_TOOLS)
+	@.venv-core/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sdk,arrow,otlp]' $(TEST_TOOLS)
 	@.venv-core/bin/python -m pytest -q -n 2 $(CORE_TESTS) $(ARGS)
+
+test-vnpy-gateways: ## Gateways of VeighNa as sources, on true vnpy; those that build here are made (minutes, once)
+	@test -x .venv-vnpy-gateways/bin/python || $(PYTHON) -m venv .venv-vnpy-gateways
+	@.venv-vnpy-gateways/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sdk,arrow]' $(TEST_TOOLS) $(VNPY_TOOLS)
+	@.venv-vnpy-gateways/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vnpy
+	@for package in $(VNPY_GATEWAYS); do .venv-vnpy-gateways/bin/python -m pip show -q $$package >/dev/null 2>&1 || \
+	  .venv-vnpy-gateways/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $$package >/dev/null 2>&1 || \
+	  echo "$$package: does not build here"; done
+	@.venv-vnpy-gateways/bin/python -m pytest -q -rs -n 0 tests/unit/adapters/vnpy_gateway $(ARGS)
 
 test-oldest: ## The same tests on the lowest versions that pyproject.toml allows
 	@test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
 	@$(PYTHON) tests/support/oldest.py > .venv-oldest/oldest.txt
-	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-oldest/oldest.txt -e . $(TEST_TOOLS)
+	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-oldest/oldest.txt -e '.[sdk,arrow,otlp]' $(TEST_TOOLS)
 	@.venv-oldest/bin/python -m pytest -q -n 2 $(CORE_TESTS) $(ARGS)
 
 compiled: $(DEV) ## Compile the domain's hot modules for this tree (needs a C compiler); `make run` uses them while they fit
@@ -100,10 +144,26 @@ test-compiled: compiled ## Domain, golden and property tests over the compiled c
 	@core=$$($(BIN)/python deploy/core/core_build.py path); test -n "$$core" && \
 	PYTHONPATH="$$core" $(BIN)/python -m pytest -q -n 2 tests/unit/domain tests/unit/application/validation tests/unit/application/replay tests/contract/test_codec.py $(ARGS)
 
-test-types: $(DEV) ## How complete the public types of the SDK and the client are (pyright, in an environment of its own)
-	@test -x .venv-types/bin/basedpyright || { $(PYTHON) -m venv .venv-types && \
-	  .venv-types/bin/python -m pip install --quiet --disable-pip-version-check 'basedpyright>=1.30' -c constraints.txt -e .; }
-	@PATH="$(CURDIR)/.venv-types/bin:$$PATH" $(BIN)/python tests/support/public_types.py
+test-types: ## Public types of SDK, client and backtests, and a user's program, by pyright and mypy (in an environment of its own)
+	@test -x .venv-types/bin/mypy || { $(PYTHON) -m venv .venv-types && MARKETPRISM_COMPILED=0 \
+	  .venv-types/bin/python -m pip install --quiet --disable-pip-version-check 'basedpyright>=1.30' mypy pandas-stubs pyarrow-stubs -c constraints.txt -e '.[sdk,arrow,pandas]' numpy; }
+	@PATH="$(CURDIR)/.venv-types/bin:$$PATH" .venv-types/bin/python tests/support/public_types.py
+
+# VeighNa brings Qt and TA-Lib, 1 GB; of ours only the light client is beside it, and the wheel of sdk/veighna.
+VEIGHNA := vnpy==4.5.0 vnpy_ctastrategy==1.4.1 vnpy_datamanager==1.2.0 vnpy_portfoliostrategy==1.3.0 vnpy_chartwizard==1.1.0
+
+test-vnpy: $(DEV) ## VeighNa itself on our database, datafeed and gateway, in an environment of its own
+	@test -x .venv-vnpy/bin/python || $(PYTHON) -m venv .venv-vnpy
+	@MARKETPRISM_COMPILED=0 .venv-vnpy/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[arrow]' sdk/veighna $(VEIGHNA) mypy pyarrow-stubs
+	@cd sdk/veighna && ../../.venv-vnpy/bin/mypy --strict --follow-untyped-imports --config-file= vnpy_marketprism
+	@$(BIN)/python -m pytest -q -n 0 tests/veighna $(ARGS)
+
+# As a user has them: packages by npm, libraries of the system where they are, notebooks by nbclient in an environment of their own (a backtest needs what the services need).
+test-clients: $(DEV) ## Programs in other languages and libraries, and every notebook, against a running pipeline
+	@test -x .venv-notebooks/bin/python || $(PYTHON) -m venv .venv-notebooks
+	@.venv-notebooks/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[server]' duckdb ipykernel nbclient pandas polars
+	@$(BIN)/python -m pytest -q -n 0 tests/unit/deploy/test_foreign_pages.py tests/integration/client/test_foreign_node.py \
+	  tests/integration/client/test_notebooks_run.py tests/integration/query/test_foreign_readers.py tests/ops/test_foreign_c.py $(ARGS)
 
 coverage: $(DEV) ## Which lines the tests of one process reach; a report, no gate
 	@$(BIN)/python -m coverage erase
@@ -131,8 +191,17 @@ console/node_modules/.ready: console/package.json
 format: $(DEV) ## Rewrite the code in the house format
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
 
-docs: $(DEV) ## Write the reference pages of docs/ (settings, metrics, subjects, tables) from the code
+docs: $(DEV) ## Write the reference pages of docs/ from the code (settings, commands, requests, libraries and the rest)
 	@$(BIN)/python -m tests.support.reference
+
+# What builds the site is no tool of the code: an environment of its own.
+.venv-docs/.ready: deploy/docs/requirements.txt
+	@test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r deploy/docs/requirements.txt
+	@touch $@
+
+site: .venv-docs/.ready ## Build docs/ as a web site, English and Chinese, strictly; it comes into .build/site and asks no other host
+	@.venv-docs/bin/python deploy/docs/site.py
 
 lock: $(RUN) ## Write requirements.lock: every package with the hashes of its files, for this Python and this machine
 	@$(BIN)/python tests/support/lock.py '.[server,embedded,plot,backup]' > requirements.lock
@@ -156,5 +225,45 @@ check-statistics: ## Hold statistics of backtests against empyrical-reloaded and
 chaos: $(DEV) ## Inject faults into real processes; results in chaos/results
 	@$(BIN)/python -m pytest -q -s -p no:xdist tests/chaos $(ARGS)
 
+proof: $(DEV) ## Look for an order of events in which a guarantee breaks, and for faults that are put in (STEPS, MINUTES: how long)
+	@$(BIN)/python -m tests.simulation electing --steps $(STEPS)
+	@$(BIN)/python -m tests.simulation stages --steps $(STEPS)
+	@$(BIN)/python -m tests.simulation storing --steps $(STEPS)
+	@$(BIN)/python -m tests.simulation pipeline --steps $(STEPS)
+	@$(BIN)/python -m tests.simulation.mutants
+	@for what in kv lease lock stages reads; do $(BIN)/python -m tests.histories $$what --minutes $(MINUTES) || exit 1; done
+	@for what in full mutants traces real; do $(BIN)/python -m tests.model $$what || exit 1; done
+
+soak: $(DEV) ## The whole product under a steady load, and whether anything grows (MINUTES=360, ARGS="--instruments 20000")
+	@$(BIN)/python -m tests.histories soak --minutes $(MINUTES) $(ARGS)
+
+# atheris has wheels for some Pythons only, and is no tool of the tests: it lies beside them, in a folder of its own.
+.venv-fuzz/.ready: | $(DEV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv-fuzz atheris==3.0.0
+	@touch $@
+
+SECONDS ?= 60
+fuzz: .venv-fuzz/.ready ## Every parser under inputs chosen by what they reach (SECONDS a target, TARGETS: some of them)
+	@PYTHONPATH=".venv-fuzz$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/python -m tests.fuzzing $(TARGETS) --seconds $(SECONDS) $(ARGS)
+
+.venv-supply/.ready:
+	@test -x .venv-supply/bin/python || $(PYTHON) -m venv .venv-supply
+	@.venv-supply/bin/python -m pip install --quiet --disable-pip-version-check bandit==1.9.4 pip-audit==2.10.1
+	@touch $@
+
+supply-chain: $(DEV) .venv-supply/.ready ## Licences, secrets, bandit, hashes, SBOM and known faults of what is installed (the last needs the network)
+	@$(BIN)/python deploy/supply_chain/licences.py
+	@$(BIN)/python deploy/supply_chain/secrets_scan.py
+	@.venv-supply/bin/bandit -q -c pyproject.toml -r domain application adapters services sdk console deploy examples
+	@mkdir -p .build && $(BIN)/python tests/support/lock.py '.[server,embedded,plot,backup]' > .build/requirements.lock
+	@$(BIN)/python deploy/image/sbom.py > .build/sbom.cdx.json && echo "SBOM: .build/sbom.cdx.json"
+	@.venv-supply/bin/pip-audit --progress-spinner off --disable-pip --require-hashes -r .build/requirements.lock
+
+MODULES ?= marketprism_domain marketprism_sdk.election marketprism_sdk.partitions
+SAMPLE ?= 20
+
+mutants: $(DEV) ## Small changes of the source that some test must fail on (MODULES, SAMPLE=0: every one, ARGS=--keep: into docs/proof.md)
+	@nice -n 10 $(BIN)/python -m tests.mutation $(MODULES) --sample $(SAMPLE) $(ARGS)
+
 clean: ## Remove the virtual environment and caches (not your data)
-	rm -rf $(VENV) console/node_modules .venv-core .venv-oldest .venv-types .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .build dist build
+	rm -rf $(VENV) console/node_modules .venv-core .venv-oldest .venv-types .venv-docs .venv-notebooks .venv-vnpy .venv-fuzz .venv-supply .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .build dist build

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, MutableMapping
 from pathlib import Path
@@ -44,6 +45,13 @@ FIXTURES = Path(os.environ.get("MARKETPRISM_FIXTURES", ROOT.parent / "shared" / 
 
 # Groups that one worker runs one after the other, the longest first: what begins last must not be what takes longest.
 _FIRST = ("e2e", "clickhouse", "console", "desks", "sites", "venues", "cluster", "attacks", "gateway", "backtest")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """With the parameters that it names, a test of the mark `long_on` is `long`."""
+    parameters = set(re.split(r"[\[\]-]", item.name))
+    if any(not parameters.isdisjoint(mark.args) for mark in item.iter_markers("long_on")):
+        item.add_marker(pytest.mark.long)
 
 
 @pytest.hookimpl(trylast=True)

@@ -212,7 +212,11 @@ class TradingDay(str):
     __slots__ = ()
 
     def __new__(cls, value: str) -> Self:
-        if len(value) != 8 or not value.isdigit() or not ("01" <= value[4:6] <= "12" and "01" <= value[6:] <= "31"):
+        if (
+            len(value) != 8
+            or not (value.isascii() and value.isdecimal())
+            or not ("01" <= value[4:6] <= "12" and "01" <= value[6:] <= "31")
+        ):
             raise InvalidValue("trading_day", "YYYYMMDD", value)
         return super().__new__(cls, value)
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.tiers import Tiers, tiers_of
 from marketprism_client._failures import QueryFailed
 from marketprism_client._fields import Fields, deepest
+from marketprism_client._libraries import needs
 from marketprism_client._records import shortest
+from marketprism_client._tables import in_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
+    from marketprism_application.contracts.plain_table import Table
     from marketprism_client._columns import Column
 
 Record_co = TypeVar("Record_co", covariant=True)
@@ -28,6 +30,7 @@ class Answer(Generic[Record_co]):
     """Rows, oldest first. `to_pandas()`, `to_polars()` and `to_arrow()` compute; iterating gives exact records.
 
     `table` is the Arrow table as it was sent: times int64 nanoseconds UTC, decimals decimal128(38, 18), books as lists.
+    Without pyarrow (`pip install 'marketprism[arrow]'`) there are records, `to_pylist()` and what `plain` can do.
     `time_field` names the column that is the index (None: there is no time), `tz` the zone it is shown in.
     `tiers` says where the rows lay: how many archived partitions were read (`cold_units`), and until when rows are
     archived (`cold_until`, nanoseconds UTC); None where there is no archive.
@@ -35,7 +38,7 @@ class Answer(Generic[Record_co]):
 
     def __init__(
         self,
-        table: pa.Table,
+        table: Table,
         make: Callable[[Row], Record_co],
         *,
         time_field: str | None,
@@ -43,11 +46,16 @@ class Answer(Generic[Record_co]):
         fields: Fields = None,
     ) -> None:
         self.tiers: Tiers | None = tiers_of(table)
-        self.table = table.replace_schema_metadata(None)
+        self.plain: Table = table.replace_schema_metadata(None)
         self.time_field = time_field
         self.tz = tz
         self._make = make
         self._fields = fields
+
+    @property
+    def table(self) -> pa.Table:
+        """The Arrow table as it was sent. Raises ModuleNotFoundError: pyarrow is not installed."""
+        return in_arrow(self.plain)
 
     # -- to compute with ---------------------------------------------------------------------------------------------
 
@@ -67,13 +75,14 @@ class Answer(Generic[Record_co]):
         Raises:
             QueryFailed: no such column or no such zone.
         """
+        table = self.table
         from marketprism_client._columns import chosen, computed  # noqa: PLC0415 (heavy: only who computes)
         from marketprism_client._times import zone_of  # noqa: PLC0415
 
         zone = zone_of(tz or self.tz)[0]
         wanted = fields if fields is not None else self._fields
         depth = max(depth, deepest(wanted))
-        return chosen(computed(self.table, decimals=decimals, tz=zone, depth=depth), wanted, self.time_field or "")
+        return chosen(computed(table, decimals=decimals, tz=zone, depth=depth), wanted, self.time_field or "")
 
     def to_pandas(
         self,
@@ -91,7 +100,7 @@ class Answer(Generic[Record_co]):
         Raises:
             QueryFailed: no such column or no such zone. ModuleNotFoundError: pandas is not installed.
         """
-        _needs("pandas")
+        needs("pandas")
         table = self.to_arrow(fields=fields, decimals=decimals, tz=tz, depth=depth)
         frame: pd.DataFrame = table.to_pandas()
         if decimals:
@@ -115,7 +124,7 @@ class Answer(Generic[Record_co]):
         Raises:
             QueryFailed: no such column or no such zone. ModuleNotFoundError: polars is not installed.
         """
-        _needs("polars")
+        needs("polars")
         import polars as pl  # noqa: PLC0415 (who has it asks for it)
 
         found = pl.from_arrow(self.to_arrow(fields=fields, decimals=decimals, tz=tz, depth=depth))
@@ -132,7 +141,7 @@ class Answer(Generic[Record_co]):
         Raises:
             QueryFailed: no such column. ModuleNotFoundError: pandas is not installed.
         """
-        _needs("pandas")
+        needs("pandas")
         import pandas as pd  # noqa: PLC0415 (who has it asks for it)
 
         intervals = set(self.table.column("interval").to_pylist()) if "interval" in self.table.column_names else set()
@@ -159,15 +168,15 @@ class Answer(Generic[Record_co]):
     # -- as records --------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return self.plain.num_rows
 
     def __iter__(self) -> Iterator[Record_co]:
         """Records with exact decimals; rows of answers that have no record class are dictionaries."""
-        for batch in self.table.to_batches(max_chunksize=4096):
+        for batch in self.plain.to_batches(max_chunksize=4096):
             yield from map(self._make, batch.to_pylist())
 
     def __repr__(self) -> str:
-        names = self.table.column_names
+        names = self.plain.column_names
         rows = f"{len(self)} row{'s' * (len(self) != 1)}"
         return f"<Answer: {rows}, {len(names)} columns: {', '.join(names[:12])}{', …' * (len(names) > 12)}>"
 
@@ -175,19 +184,19 @@ class Answer(Generic[Record_co]):
         """What a notebook shows: bars as a picture and the newest rows, anything else as rows."""
         from marketprism_client._picture import html_of  # noqa: PLC0415 (only notebooks)
 
-        return html_of(self.table, self.time_field, self.tz)
+        return html_of(self.plain, self.time_field, self.tz)
 
     # -- as the Arrow table that it holds ----------------------------------------------------------------------------
 
     @property
     def num_rows(self) -> int:
         """Rows of the table."""
-        return self.table.num_rows
+        return self.plain.num_rows
 
     @property
     def column_names(self) -> list[str]:
         """Columns of the table as it was sent."""
-        return list(self.table.column_names)
+        return list(self.plain.column_names)
 
     @property
     def schema(self) -> pa.Schema:
@@ -200,18 +209,11 @@ class Answer(Generic[Record_co]):
 
     def to_pylist(self) -> list[Row]:
         """Rows of the table as it was sent: times as integers, decimals with all their digits."""
-        return self.table.to_pylist()
+        return self.plain.to_pylist()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """What polars, duckdb and whoever else takes Arrow read: `to_arrow()`."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
-
-
-def _needs(library: str) -> None:
-    if find_spec(library) is None:
-        raise ModuleNotFoundError(
-            f"answer: expected {library}, was not installed: pip install 'marketprism[{library}]'", name=library
-        )
 
 
 def as_row(row: Mapping[str, object]) -> Row:

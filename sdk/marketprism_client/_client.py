@@ -11,6 +11,7 @@ import msgspec
 
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, TICK
+from marketprism_application.contracts.plain_table import Table
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     Audit,
@@ -29,12 +30,12 @@ from marketprism_application.contracts.questions import (
     next_of,
 )
 from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
-from marketprism_application.contracts.tiers import together
 from marketprism_client._answer import Answer, Row, as_row
 from marketprism_client._backtests import Backtests
 from marketprism_client._data import Data
 from marketprism_client._fields import Fields
 from marketprism_client._history import History, Names, TradingDay, days_of
+from marketprism_client._libraries import needs
 from marketprism_client._line import Message
 from marketprism_client._live import Live
 from marketprism_client._names import Directory, names_of
@@ -42,6 +43,7 @@ from marketprism_client._orders import Orders
 from marketprism_client._records import SomeRecord, record_of
 from marketprism_client._session import Session
 from marketprism_client._stream import LiveStream
+from marketprism_client._tables import in_arrow, together
 from marketprism_client._times import CHINA_ZONE, Time
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
@@ -285,9 +287,10 @@ class MarketClient:
 
         Raises:
             QueryFailed: the question is wrong, or the read side cannot answer it now. NoResponders, DeadlineExceeded,
-            NotConnected (marketprism_sdk.errors): nobody answered.
+            NotConnected (marketprism_sdk.errors): nobody answered. ModuleNotFoundError: pyarrow is not installed.
         """
-        return await self._session.ask(question)
+        needs("pyarrow")
+        return in_arrow(await self._session.ask(question))
 
     async def monitor(self, *, timeout_s: float | None = None) -> dict[str, Any]:
         """What the monitor says of the pipeline: `behind` by stage, `problems` as texts, and what else it watches.
@@ -370,7 +373,7 @@ class MarketClient:
         """Stored, distinct and read-back ticks and bars per source."""
         return self._rows(await self._session.ask(Audit(tuple(sources))))
 
-    async def _whole(self, question: Continuous | Instruments) -> pa.Table:
+    async def _whole(self, question: Continuous | Instruments) -> Table:
         """Every page of an answer that may be longer than one."""
         pages = [await self._session.ask(question)]
         while (after := next_of(pages[-1])) is not None:
@@ -382,5 +385,5 @@ class MarketClient:
         names = await self._directory.matching(names_of(symbol))
         return self._rows(together([await self._session.ask(question(name)) for name in names]))
 
-    def _rows(self, table: pa.Table, time_field: str | None = None) -> Answer[Row]:
+    def _rows(self, table: Table, time_field: str | None = None) -> Answer[Row]:
         return Answer(table, as_row, time_field=time_field, tz=self._session.tz)

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketprism_application.contracts.rows import flat_levels
 from marketprism_client._fields import check_fields
 
+_SAMPLE = 512
+_MOST_EXACT = 1 << 53
 Column: TypeAlias = "pa.ChunkedArray[Any]"
 
 
@@ -48,8 +51,27 @@ def as_float(column: Column) -> Column:
     """The doubles nearest to decimals: those that `float` makes of their text.
 
     Arrow's own cast is not: it multiplies by a power of ten that is no double, which can be one step off. Its parser of
-    text rounds once, and most columns have few distinct values.
+    text rounds once, and most columns have few distinct values. Of many distinct ones that are whole, as sums of
+    volumes are, integers are made, of which each up to 2^53 is a double.
     """
-    encoded = column.combine_chunks().dictionary_encode()
+    if column.null_count == len(column):  # levels that a venue does not send
+        return pa.chunked_array([pa.nulls(len(column), pa.float64())])
+    array = column.combine_chunks()
+    if len(array) > _SAMPLE and len(array.slice(len(array) // 2, _SAMPLE).unique()) > _SAMPLE // 2:
+        whole = _whole(array)
+        if whole is not None:
+            return pa.chunked_array([whole], pa.float64())
+    encoded = array.dictionary_encode()
     values = encoded.dictionary.cast(pa.string()).cast(pa.float64())
     return pa.chunked_array([values.take(encoded.indices)], pa.float64())
+
+
+def _whole(array: pa.Array[Any]) -> pa.Array[Any] | None:
+    """Whole decimals as doubles; None where one is no integer, or has no double of its own."""
+    try:
+        found = array.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    least, most = (bound.as_py() for bound in pc.min_max(found).values())
+    exact = least >= -_MOST_EXACT and most <= _MOST_EXACT
+    return found.cast(pa.float64()) if exact else None

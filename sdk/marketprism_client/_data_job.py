@@ -63,7 +63,7 @@ class DataJob:
 
     def __init__(self, requests: Requests, shown: JobShown) -> None:
         self._requests = requests
-        self.shown = shown
+        self.shown: JobShown = shown
 
     def __repr__(self) -> str:
         shown = self.shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -26,14 +26,16 @@ from marketprism_application.contracts.kinds import (
     TRADE,
     DataKind,
 )
-from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
-from marketprism_application.contracts.tiers import together
+from marketprism_application.contracts.plain_table import Table
+from marketprism_application.contracts.questions import MAX_LIMIT, Records
 from marketprism_client._answer import Answer
 from marketprism_client._failures import QueryFailed
 from marketprism_client._fields import Fields, asked_columns
 from marketprism_client._names import Directory, names_of
+from marketprism_client._paging import pages_ahead
 from marketprism_client._records import SomeRecord, record_of
 from marketprism_client._session import Session
+from marketprism_client._tables import together
 from marketprism_client._times import Day, Time, day_text
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.funding_rate import FundingRate
@@ -47,9 +49,6 @@ from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.marketdata.ticker import Ticker
 from marketprism_domain.marketdata.trade import Trade
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Names = str | Sequence[str]
 # One day, or the first and the last of several, either of which may be open.
@@ -286,13 +285,26 @@ class History:
         *,
         venue: str | None = None,
         interval: str | None = None,
+        fields: Fields = None,
     ) -> AsyncIterator[Answer[SomeRecord]]:
-        """Records of one instrument, a page of some thousands at a time: what is larger than memory."""
+        """Records of one instrument, a page of some thousands at a time: what is larger than memory. The next page is
+        on its way while one is looked at."""
         found = kind_named(kind)
-        ts_from, ts_to = self._session.span(start, end)
-        question = Records(found.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
+        question = Records(
+            found.name,
+            symbol,
+            venue,
+            *self._session.span(start, end),
+            interval,
+            min(_PAGE, MAX_LIMIT),
+            fields=asked_columns(found, fields),
+        )
+        rows = 0
         async for page in self._pages(question):
-            yield self._answer(found, page, None)
+            rows += page.num_rows
+            yield self._answer(found, page, fields)
+        if venue is not None and not rows:
+            await self._directory.check_venue(venue)
 
     async def _ranged(
         self,
@@ -322,7 +334,7 @@ class History:
             _check_last(last)
             question = msgspec.structs.replace(question, limit=last, last=True)
         names = await self._directory.matching(names_of(symbol), venue)
-        tables: list[pa.Table] = []
+        tables: list[Table] = []
         for name in names:
             tables += [page async for page in self._pages(msgspec.structs.replace(question, symbol=name))]
         table = together(tables)
@@ -332,28 +344,11 @@ class History:
             await self._directory.check_venue(venue)
         return self._answer(kind, table, fields)
 
-    def _answer(self, kind: DataKind, table: pa.Table, fields: Fields) -> Answer[SomeRecord]:
+    def _answer(self, kind: DataKind, table: Table, fields: Fields) -> Answer[SomeRecord]:
         return Answer(table, partial(record_of, kind), time_field=kind.time_field, tz=self._session.tz, fields=fields)
 
-    async def _pages(self, question: Records) -> AsyncIterator[pa.Table]:
-        try:
-            while True:
-                try:
-                    page = await self._session.ask(question)
-                except QueryFailed as error:
-                    if error.code != Code.RESPONSE_TOO_LARGE or question.last or question.limit == 1:
-                        raise
-                    question = msgspec.structs.replace(question, limit=question.limit // 2)
-                    continue
-                after = next_of(page)
-                yield page
-                if after is None and page.num_rows >= question.limit and not question.fields:
-                    after = key_of(KINDS[question.kind], page)  # of a read side that does not say whether there is more
-                if after is None or question.last:
-                    return
-                question = msgspec.structs.replace(question, after=after)
-        except QueryFailed as error:
-            raise await self._directory.by_class(error) from error
+    def _pages(self, question: Records) -> AsyncIterator[Table]:
+        return pages_ahead(self._session, self._directory, question)
 
 
 def _check_last(last: object) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from marketprism_application.contracts.failures import Code
+from marketprism_client._http import HttpClient, Place
 from marketprism_client._line import Receive, Stop
 from marketprism_client._published import PUBLISHED, Route, request_of
 from marketprism_client._web_stream import WebStream
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected, RemoteError, reason_of
-
-if TYPE_CHECKING:
-    import aiohttp
 
 _PATHS = {
     "query.latest_tick": "latest_tick",
@@ -23,7 +21,8 @@ _PATHS = {
     "query.orderbook": "orderbook",
     "monitor.status": "monitor",
 }
-_HEADERS = {"Content-Type": "application/msgpack"}
+_MSGPACK = "application/msgpack"
+_HEADERS = {"Content-Type": _MSGPACK}
 
 
 class _Error(msgspec.Struct):
@@ -40,30 +39,30 @@ class _Failure(msgspec.Struct):
 
 
 class HttpLine:
-    """A session for a base URL, with a key in its headers; its WebSocket is opened by the first subscription."""
+    """Connections to a base URL, with a key in their headers; a WebSocket is opened by the first subscription."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, client: HttpClient) -> None:
         self._url = url.rstrip("/")
-        self._session = session
-        self._stream = WebStream(self._url, session)
+        self._client = client
+        self._stream = WebStream(self._url, client)
 
     @classmethod
     async def open(cls, url: str, key: str, ca: str | Path | None) -> HttpLine:
-        """Raises NotConnected: no API gateway is there, or `ca` holds no certificates."""
-        import aiohttp  # noqa: PLC0415 (only who speaks HTTP)
-
+        """Raises NotConnected: no API gateway is there, or `ca` holds no certificates. RemoteError: the URL is none."""
         headers = {"X-API-Key": key} if key else {}
         try:
             context = ssl.create_default_context(cafile=ca) if ca is not None else None
         except (OSError, ssl.SSLError) as error:
             raise NotConnected(f"ca: expected a file of certificates, was {str(ca)!r}: {reason_of(error)}") from error
-        connector = aiohttp.TCPConnector(ssl=context if context is not None else True)
-        session = aiohttp.ClientSession(headers=headers, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        line = cls(url, session)
+        try:
+            client = HttpClient(Place.of(url), headers, context)
+        except ValueError as error:
+            raise RemoteError(Code.INVALID_PARAMETER, reason_of(error)) from error
+        line = cls(url, client)
         try:
             await line._post("/health/live", None, 5.0, method="GET")
         except BaseException:
-            await session.close()
+            await client.close()
             raise
         return line
 
@@ -72,9 +71,10 @@ class HttpLine:
         """Whether messages can come now."""
         return self._stream.connected
 
-    async def ask(self, question: bytes, *, timeout_s: float) -> bytes:
+    async def ask(self, question: bytes, *, timeout_s: float, plain: bool = False) -> bytes:
         """The answer to a question, as `Line.ask` has it."""
-        return await self._post("/api/v1/client/ask", question, timeout_s)
+        headers = {**_HEADERS, "Accept": _MSGPACK} if plain else _HEADERS
+        return await self._post("/api/v1/client/ask", question, timeout_s, headers=headers)
 
     async def call(
         self,
@@ -120,7 +120,7 @@ class HttpLine:
     async def close(self) -> None:
         """Leave; nothing more is received."""
         await self._stream.close()
-        await self._session.close()
+        await self._client.close()
 
     async def _post(
         self,
@@ -131,20 +131,16 @@ class HttpLine:
         method: str = "POST",
         headers: dict[str, str] = _HEADERS,
     ) -> bytes:
-        import aiohttp  # noqa: PLC0415 (only who speaks HTTP)
-
         try:
-            async with self._session.request(
-                method, self._url + path, data=body, headers=headers, timeout=aiohttp.ClientTimeout(total=timeout_s)
-            ) as answer:
-                found = await answer.read()
-                if answer.status < 400:
-                    return found
-                raise _refusal(answer.status, found)
+            async with asyncio.timeout(timeout_s):
+                status, found = await self._client.request(method, path, body, headers)
         except TimeoutError as error:
             raise DeadlineExceeded(f"{self._url}{path}: no answer within {timeout_s:.3g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             raise NotConnected(f"{self._url}: expected an API gateway, {reason_of(error)}") from error
+        if status < 400:
+            return found
+        raise _refusal(status, found)
 
 
 def _refusal(status: int, body: bytes) -> RemoteError:

@@ -44,8 +44,8 @@ class Line(Protocol):
         """Whether messages can come now."""
         ...
 
-    async def ask(self, question: bytes, *, timeout_s: float) -> bytes:
-        """The read side's answer to an encoded question.
+    async def ask(self, question: bytes, *, timeout_s: float, plain: bool = False) -> bytes:
+        """The read side's answer to an encoded question: an Arrow stream, or `plain` rows (`contracts.plain_table`).
 
         Raises:
             RemoteError: there is none, and why. NoResponders, DeadlineExceeded, NotConnected: nobody answered.
@@ -88,9 +88,10 @@ class NatsLine:
         """Whether messages can come now."""
         return self._connection.connected
 
-    async def ask(self, question: bytes, *, timeout_s: float) -> bytes:
+    async def ask(self, question: bytes, *, timeout_s: float, plain: bool = False) -> bytes:
         """The answer to a question, as `Line.ask` has it."""
-        return await self._calls.call_raw("query", "arrow", question, timeout_s=timeout_s, idempotent=True)
+        method = "rows" if plain else "arrow"
+        return await self._calls.call_raw("query", method, question, timeout_s=timeout_s, idempotent=True)
 
     async def call(
         self, service: str, method: str, body: object, *, timeout_s: float, idempotent: bool = True

@@ -11,7 +11,7 @@ from marketprism_client._records import shortest
 from marketprism_client._times import zone_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from marketprism_application.contracts.plain_table import Table
 
 _BARS, _ROWS = 120, 10
 _WIDTH, _HEIGHT = 720, 240
@@ -20,20 +20,24 @@ _PRICES = ("open", "high", "low", "close")
 _UP, _DOWN = "#d0332b", "#1f9d55"  # red rises, as everywhere in China and in our other pictures
 
 
-def html_of(table: pa.Table, time_field: str | None, tz: str) -> str:
+def html_of(table: Table, time_field: str | None, tz: str) -> str:
     """HTML of the newest rows, below a picture where they are bars of one instrument."""
     picture = _candles(table.slice(max(0, table.num_rows - _BARS))) if _is_bars(table) else ""
     return f"<div>{picture}{_rows(table, time_field, tz)}</div>"
 
 
-def _is_bars(table: pa.Table) -> bool:
+def _is_bars(table: Table) -> bool:
     names = set(table.column_names)
-    return {*_PRICES, "ts_open", "symbol"} <= names and table.num_rows > 1 and len(table["symbol"].unique()) == 1
+    return (
+        {*_PRICES, "ts_open", "symbol"} <= names
+        and table.num_rows > 1
+        and len(set(table.column("symbol").to_pylist())) == 1
+    )
 
 
-def _candles(table: pa.Table) -> str:
+def _candles(table: Table) -> str:
     """Bars side by side: a break takes no room."""
-    bars = [tuple(float(each[name]) for name in _PRICES) for each in table.select(_PRICES).to_pylist()]
+    bars = [tuple(float(str(each[name])) for name in _PRICES) for each in table.select(list(_PRICES)).to_pylist()]
     highest, lowest = max(bar[1] for bar in bars), min(bar[2] for bar in bars)
     scale = (_HEIGHT - 20) / ((highest - lowest) or 1.0)
     step = _WIDTH / len(bars)
@@ -58,7 +62,7 @@ def _candles(table: pa.Table) -> str:
     )
 
 
-def _rows(table: pa.Table, time_field: str | None, tz: str) -> str:
+def _rows(table: Table, time_field: str | None, tz: str) -> str:
     names = [name for name in table.column_names if name not in _HIDDEN]
     if time_field in names:
         names = [time_field, *(name for name in names if name != time_field)]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from marketprism_application.contracts.failures import Code
+from marketprism_application.contracts.plain_answers import decode_plain
+from marketprism_application.contracts.plain_table import Table
 from marketprism_application.contracts.questions import Question, decode_answer, encode_question
 from marketprism_client._failures import QueryFailed, query_failures
+from marketprism_client._libraries import has_arrow
 from marketprism_client._line import Line, NatsLine, Receive, Stop
 from marketprism_client._times import Time, nanoseconds, zone_of
 from marketprism_sdk.lazy import loaded
 from marketprism_sdk.nats.access import NatsAccess
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _NAME = "marketprism-client"
 _NATS = ("nats", "tls", "ws", "wss")  # those that nats-py connects to
@@ -95,17 +94,20 @@ class Session:
             raise RuntimeError("MarketClient: expected `async with MarketClient(url) as market`")
         return self._line
 
-    async def ask(self, question: Question, *, timeout_s: float | None = None) -> pa.Table:
-        """Answer of a question as it is sent.
+    async def ask(self, question: Question, *, timeout_s: float | None = None) -> Table:
+        """Answer of a question as it is sent: a table of Arrow's, or where pyarrow is not installed a plain one.
 
         Raises:
             QueryFailed: the question is wrong, or the read side cannot answer it now. NoResponders, DeadlineExceeded,
             NotConnected: nobody answered.
         """
-        line = self.line
+        line, asked, wait_s = self.line, encode_question(question), timeout_s or self.timeout_s
+        if not has_arrow():
+            with query_failures():
+                return decode_plain(await line.ask(asked, timeout_s=wait_s, plain=True))
         await loaded("pyarrow")
         with query_failures():
-            return decode_answer(await line.ask(encode_question(question), timeout_s=timeout_s or self.timeout_s))
+            return decode_answer(await line.ask(asked, timeout_s=wait_s))
 
     async def call(self, method: str, body: object) -> object:
         """What a method of the query service answers; raises as `ask`."""

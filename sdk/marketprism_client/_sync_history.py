@@ -312,9 +312,14 @@ class SyncHistory:
         *,
         venue: str | None = None,
         interval: str | None = None,
+        fields: Fields = None,
     ) -> Iterator[Answer[SomeRecord]]:
-        """Records of one instrument, a page of some thousands at a time: what is larger than memory."""
-        return pages_of(self._loop, self._history.pages(kind, symbol, start, end, venue=venue, interval=interval))
+        """Records of one instrument, a page of some thousands at a time: what is larger than memory. The next page is
+        on its way while one is looked at."""
+        return pages_of(
+            self._loop,
+            self._history.pages(kind, symbol, start, end, venue=venue, interval=interval, fields=fields),
+        )
 
 
 def pages_of(loop: LoopThread, pages: AsyncIterator[Page]) -> Iterator[Page]:

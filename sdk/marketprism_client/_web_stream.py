@@ -7,18 +7,17 @@ import contextlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import msgspec
 
 from marketprism_application.contracts.failures import Code
+from marketprism_client._http import HttpClient
 from marketprism_client._line import Payload, Receive, Stop
+from marketprism_client._websocket import WebSocket
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected, RemoteError, reason_of
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.resilience import Backoff
-
-if TYPE_CHECKING:
-    import aiohttp
 
 log = get_logger(__name__)
 
@@ -66,7 +65,7 @@ class _Subscription:
     def begin(self, at: str) -> None:
         """It is on, behind a token."""
         self.stream, _, seq = at.rpartition("/")
-        self.seq = int(seq) if seq.isdigit() else 0
+        self.seq = int(seq) if seq.isdecimal() else 0
         if self.begun is not None and not self.begun.done():
             self.begun.set_result(None)
 
@@ -75,9 +74,9 @@ class WebStream:
     """The subscriptions of a client. Those that have no message in common share a WebSocket: what comes on one says of
     which subject it is, and not for which of two channels that both have it."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, client: HttpClient) -> None:
         self._url = url
-        self._session = session
+        self._client = client
         self._sockets: list[_Socket] = []
 
     @property
@@ -93,7 +92,7 @@ class WebStream:
         """
         socket = next((each for each in self._sockets if each.has_room_for(subject)), None)
         if socket is None:
-            socket = _Socket(self._url, self._session)
+            socket = _Socket(self._url, self._client)
             self._sockets.append(socket)
         return await socket.subscribe(subject, receive)
 
@@ -106,11 +105,11 @@ class WebStream:
 class _Socket:
     """One WebSocket, opened by the first subscription and made again when it is lost."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, client: HttpClient) -> None:
         self._url = url + _PATH
-        self._session = session
+        self._client = client
         self._wanted: dict[str, _Subscription] = {}
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: WebSocket | None = None
         self._task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._ids = itertools.count(1)
@@ -160,6 +159,12 @@ class _Socket:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        await self._leave()
+
+    async def _leave(self) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.close()
 
     async def _begin(self, wanted: _Subscription) -> None:
         async with self._opening:  # of several that begin at once the first opens it for all
@@ -175,13 +180,11 @@ class _Socket:
         except TimeoutError as error:
             raise DeadlineExceeded(f"{self._url}: no answer to {wanted.subject} within {_ANSWER_S:g} s") from error
 
-    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
-        import aiohttp  # noqa: PLC0415 (only who speaks HTTP)
-
+    async def _connect(self) -> WebSocket:
         try:
             async with asyncio.timeout(_ANSWER_S):
-                return await self._session.ws_connect(self._url, protocols=(_PROTOCOL,), max_msg_size=0)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                return await WebSocket.connect(self._client, _PATH, _PROTOCOL)
+        except OSError as error:  # TimeoutError is one
             raise NotConnected(f"{self._url}: expected an API gateway, {reason_of(error)}") from error
 
     async def _follow(self) -> None:
@@ -197,30 +200,30 @@ class _Socket:
                         await self._ask_for(wanted)
                 except (NotConnected, ConnectionError) as error:
                     log.debug("channel.not_connected", error=reason_of(error))
-                    self._socket = None
+                    await self._leave()
                     continue
             if await self._receive(socket):
                 attempt = 0
             self._socket = None
 
-    async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> bool:
+    async def _receive(self, socket: WebSocket) -> bool:
         """Take messages until the socket ends; whether there was one."""
-        import aiohttp  # noqa: PLC0415 (only who speaks HTTP)
-
         some = False
         try:
             while True:
-                message = await socket.receive(timeout=_SILENT_S)
-                if message.type is not aiohttp.WSMsgType.BINARY:
+                async with asyncio.timeout(_SILENT_S):
+                    message = await socket.receive()
+                if message is None:
                     break
                 some = True
-                self._take(message.data)
+                self._take(message)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warning("channel.malformed", error=reason_of(error))
-        except (TimeoutError, ConnectionError, aiohttp.ClientError) as error:
+        except OSError as error:  # silent for too long, too
             log.debug("channel.silent", error=reason_of(error))
-        code = socket.close_code
-        await socket.close()
+        finally:  # whoever leaves while it waits leaves no socket behind
+            code = socket.close_code
+            await socket.close()
         if code in _ENDING:
             self._failed = RemoteError(Code.FORBIDDEN, f"stream: expected leave to listen, was closed with {code}")
             for wanted in self._wanted.values():
@@ -253,7 +256,7 @@ class _Socket:
                     "channel.gap", channel=control.ch, reason=control.reason, after=wanted.token, first=control.first
                 )
                 wanted.stream, _, first = control.first.rpartition("/")
-                wanted.seq = int(first) - 1 if first.isdigit() else 0
+                wanted.seq = int(first) - 1 if first.isdecimal() else 0
             case "error":
                 named = wanted or self._wanted.get(self._asked.get(control.id or 0, ""))
                 if named is not None and named.begun is not None and not named.begun.done():
@@ -273,7 +276,7 @@ class _Socket:
 
     async def _send(self, request: dict[str, object]) -> None:
         if self._socket is not None:
-            await self._socket.send_bytes(msgspec.msgpack.encode(request))
+            await self._socket.send(msgspec.msgpack.encode(request))
 
 
 def overlap(one: str, other: str) -> bool:

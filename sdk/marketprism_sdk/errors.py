@@ -15,6 +15,7 @@ SdkError
 ├── StreamError          JetStream refused a request; `code` is its err_code
 │   ├── StreamMissing         the stream or consumer is not there
 │   └── StreamMisconfigured   the server or the stream is not set up for it (a ConfigurationError as well)
+├── NewerFormat          a newer program wrote it, in a form that this one does not read
 ├── NotActive            the instance is a standby; `leader` is who leads
 ├── RemoteError          the other side answered with an error; `code`, `details`
 ├── JobFailed            a job was done and found something wrong; `output` says what
@@ -105,6 +106,10 @@ class StreamMissing(StreamError):
 
 class StreamMisconfigured(StreamError, ConfigurationError):
     """The server, the account or the stream is not set up for what was asked."""
+
+
+class NewerFormat(SdkError):
+    """A newer program wrote it, in a form that this one does not read: it is left as it is, for one that does."""
 
 
 class NotActive(SdkError):

@@ -3,7 +3,10 @@ missed, and one's own heartbeats, which come over the watch as well, say that it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from marketprism_sdk.clock import Clock
+from marketprism_sdk.ports import KvEntry
 
 
 class FollowedRevisions:
@@ -18,7 +21,7 @@ class FollowedRevisions:
 
     def note(self, revision: int) -> None:
         """A change that the watch told. One that is behind the last is of a bucket that was made anew."""
-        if self._last and revision != self._last + 1:
+        if self._last and revision not in (self._last, self._last + 1):
             self._whole = False
         self._last = revision
         self._heard_at = self._clock.monotonic_s()
@@ -26,6 +29,11 @@ class FollowedRevisions:
     def reading(self) -> None:
         """The bucket is about to be read whole: what was missed before is of no account any more."""
         self._whole = True
+
+    def read(self, entries: Iterable[KvEntry]) -> None:
+        """It was read: the next change is behind the newest of these. Of one whose copy was lost before anything was
+        heard, there is no other sign."""
+        self._last = max((self._last, *(entry.revision for entry in entries)))
 
     def missed(self) -> None:
         """Nothing is certain: the connection was lost, or the reading failed."""

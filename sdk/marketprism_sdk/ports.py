@@ -24,8 +24,11 @@ Stop = Callable[[], Awaitable[None]]
 class KeyValue(Protocol):
     """A bucket with compare-and-swap.
 
-    Writes are linearizable. `watch` is a hint: entries may be missed while the connection is away, so whoever acts on
-    them reads again. Every method may raise NotConnected or DeadlineExceeded.
+    Writes are linearizable. A refused one was not taken, save where a server of a replicated bucket that had led before
+    refused it: whoever must know reads again, as after an answer that was lost. Reads give what was written, and may
+    lag behind it, but for the first of a key after a refusal: whoever acts on one writes under the revision that it
+    gave. `watch` is a hint: entries may be missed while the connection is away, so whoever acts on them reads again.
+    Every method may raise NotConnected or DeadlineExceeded.
     """
 
     async def get(self, key: str) -> KvEntry | None:

@@ -112,6 +112,9 @@ def _schema_of(kind: type[str]) -> Any:
 def _bare(url: str) -> str:
     if "://" not in url:
         return url.rpartition("@")[2]
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets of no address: what stands before the last @ may be who logs in
+        return url.partition("://")[0] + "://" + url.partition("://")[2].rpartition("@")[2].partition("?")[0]
     query = "&".join(each for each in parts.query.split("&") if not _PARAMETER.search(f"?{each}"))
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from marketprism_sdk.errors import reason_of
-from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.observability.logger import Logger, get_logger
 from marketprism_sdk.ports import KvEntry
 
 if TYPE_CHECKING:
     from marketprism_sdk.observability import Metrics
 
-log = get_logger(__name__)
+log: Logger = get_logger(__name__)
 
 T = TypeVar("T")
 REFUSED = "kv_values_refused_total"

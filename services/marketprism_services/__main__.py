@@ -1,7 +1,7 @@
 """`marketprism`, and `python -m marketprism_services`.
 
-The command is there with the core alone, which is what a program of one's own needs; the services need an extra, and
-are told which in one line.
+The command is there in every installation. The light one has what reads and listens; what else is asked of it says in
+one line which extra it needs.
 """
 
 from __future__ import annotations
@@ -16,19 +16,32 @@ def main() -> None:
     """Entry point; a package that is missing ends it with the command that installs it, and exit code 2."""
     try:
         _hide_arguments()
+        _answer_health()
         from marketprism_services.cli.app import main as run  # noqa: PLC0415 (an extra)
 
         run()
     except KeyboardInterrupt:  # while the command itself is loaded
         raise SystemExit(_INTERRUPTED) from None
     except ModuleNotFoundError as error:
-        from marketprism_services.settings.extras import extra_of, install_command, is_there  # noqa: PLC0415
+        from marketprism_services.cli.language.catalogue import spoken  # noqa: PLC0415 (keeps --help quick)
+        from marketprism_services.settings.extras import command_for, is_there  # noqa: PLC0415
 
-        if not error.name or is_there(error.name) or not extra_of(error.name):
+        if not error.name or is_there(error.name) or not (command := command_for(error.name)):
             raise
-        text = f"error: expected the package {error.name}, found none: {install_command(error.name)}"
-        print(text, file=sys.stderr)  # rich may be what is missing
+        text = f"error: expected the package {error.name.partition('.')[0]} for this, found none: {command}"
+        print(spoken().translate(text), file=sys.stderr)
         raise SystemExit(_USAGE) from error
+
+
+def _answer_health() -> None:
+    """Answer `health` and end: engines of containers ask it every few seconds, without loading the command line."""
+    if sys.argv[1:2] != ["health"]:
+        return
+    from marketprism_services.cli.health_check import check  # noqa: PLC0415 (of one command)
+
+    code = check(sys.argv[2:])
+    if code is not None:
+        raise SystemExit(code)
 
 
 def _hide_arguments() -> None:

@@ -80,7 +80,7 @@ def test_no_package_index_is_named_anywhere() -> None:
         path
         for path in ROOT.rglob("*")
         if path.is_file()
-        and not {".git", "node_modules"} & set(path.parts)
+        and not {".git", ".build", "node_modules"} & set(path.parts)
         and not any(part.startswith(".venv") for part in path.parts)
     ]
     texts = [path for path in files if path.suffix in {".py", ".toml", ".md", ".txt", ".yaml", ".yml", ".cfg", ""}]

@@ -27,11 +27,12 @@ class LogCall(NamedTuple):
 
 def loggers(tree: ast.Module) -> set[str]:
     """Names of a module that hold a logger."""
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
     return {
         target.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and ast.unparse(node.value) in LOGGERS
-        for target in node.targets
+        for node in assigned
+        if node.value is not None and ast.unparse(node.value) in LOGGERS
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
 

@@ -28,7 +28,7 @@ def test_every_module_imports_with_sockets_and_threads_blocked() -> None:
         ".".join(path.relative_to(ROOT / folder).with_suffix("").parts).removesuffix(".__init__")
         for folder in PACKAGES
         for path in (ROOT / folder).rglob("*.py")
-        if path.name != "__main__.py"
+        if path.name != "__main__.py" and "veighna" not in path.parts  # a distribution of its own, on VeighNa's classes
     )
     assert len(modules) > 50
     script = (

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_services.cli.language.catalogue import catalogue
 from marketprism_services.settings.errors import SettingsError
@@ -13,9 +14,10 @@ from marketprism_services.settings.meanings import LANGUAGES, WHY_FIXED, meaning
 from marketprism_services.settings.modes import FIXED
 from marketprism_services.settings.settings import Settings, load
 from marketprism_services.settings.shape import type_at
+from tests.support.reference import FOLDERS, PAGES, ROOT, groups
 from tests.support.reference import MEANINGS as MEANINGS_FILE
-from tests.support.reference import PAGES, ROOT
 from tests.support.reference.columns import MEANINGS
+from tests.support.reference.errors import comments_of_members
 from tests.support.reference.settings import bounds_of, meanings_file, rows
 from tests.support.reference.tables import comments_of, meaning_of
 
@@ -23,6 +25,29 @@ from tests.support.reference.tables import comments_of, meaning_of
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_what_the_code_says(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name](), "expected the page of `make docs`"
+
+
+def test_pages_of_commands_and_requests_are_what_the_code_says() -> None:
+    made = groups()
+    assert len(made) > 100
+    there = {
+        str(path.relative_to(ROOT / "docs")) for folder in FOLDERS for path in (ROOT / "docs" / folder).glob("*.md")
+    }
+    assert there - made.keys() == set(), "expected pages of commands and requests that there are"
+    stale = [name for name, text in made.items() if (ROOT / "docs" / name).read_text(encoding="utf-8") != text]
+    assert stale == [], "expected the pages of `make docs`"
+
+
+def test_the_chinese_reference_is_in_chinese() -> None:
+    english = re.compile(r"(?<![`\w])(?:[a-z]+ ){4,}[a-z]+(?![`\w])")
+    pages = [path for folder in ("zh/settings.md", "zh/reference/cli/*.md") for path in (ROOT / "docs").glob(folder)]
+    found = [(path.name, said[0]) for path in pages for said in english.finditer(path.read_text(encoding="utf-8"))]
+    assert found == [], "expected a Chinese text in cli/language/zh_CN or settings_chinese.py"
+
+
+def test_every_code_of_a_failure_has_a_meaning() -> None:
+    meanings = comments_of_members(Code)
+    assert [code for code in Code if not meanings.get(code)] == []
 
 
 def test_every_setting_has_its_meaning_in_both_languages() -> None:

@@ -27,9 +27,11 @@ REGISTRIES = {
     "adapters/marketprism_adapters/imports/market_names.py",  # what others call markets
     "adapters/marketprism_adapters/venues/registry.py",
     "adapters/marketprism_adapters/venues/simulator/registry.py",
+    "adapters/marketprism_adapters/vnpy_gateway/registry.py",  # the exchanges of each gateway of VeighNa
     "domain/marketprism_domain/instruments/exchange_codes.py",
     "domain/marketprism_domain/sessions/exchange_hours.py",
     "domain/marketprism_domain/sessions/last_days.py",
+    "domain/marketprism_domain/sessions/listed_codes.py",
     "domain/marketprism_domain/instruments/product_names.py",
     "domain/marketprism_domain/instruments/sizes.py",
     "domain/marketprism_domain/trading/halts.py",  # what venues do with orders in a halt

@@ -27,7 +27,7 @@ from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.subjects import subject_of
 from marketprism_domain.values import BookLevel
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.platform.run_files import known_access, known_url
+from marketprism_services.platform.known_files import known_access, known_url
 from tests.contract.test_codec import SAMPLES
 from tests.support.browser import chromium
 from tests.support.console import Site, running_site, viewer

@@ -22,7 +22,7 @@ from aiohttp import web
 from marketprism_application.contracts.questions import Records, encode_question
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.platform.run_files import known_access
+from marketprism_services.platform.known_files import known_access
 
 _REQUESTS = 5_000
 _CONNECTIONS = 16

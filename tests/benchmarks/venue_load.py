@@ -1,6 +1,7 @@
 """The whole pipeline behind a venue: 200 instruments at 10 000 frames a second into ClickHouse, renewals under way.
 
 Simulator, gateway, validator, aggregator, storage, query, nats-server and ClickHouse share the machine.
+`python -m tests.benchmarks.venue_load 60 25` measures a minute at 25 steps of each instrument a second, three messages each.
 """
 
 from __future__ import annotations
@@ -14,16 +15,32 @@ import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from marketprism_adapters.clickhouse.access import WRITER
 from marketprism_adapters.nats.local_server import choose_port
 
 PROGRAM = [sys.executable, "-m", "marketprism_services"]
 _WARM_S = 20.0
 
 
-def _ask(url: str, statement: str) -> list[list[str]]:
-    request = urllib.request.Request(url, data=statement.encode())
+class _Store(NamedTuple):
+    """Where the server answers, and as whom it is asked."""
+
+    url: str
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, folder: Path, settings: dict[str, Any]) -> _Store:
+        """The server of an `up` whose data is in the folder."""
+        parts = urllib.parse.urlsplit(settings["store"]["url"])
+        (passwords,) = folder.rglob("passwords.json")
+        headers = {"X-ClickHouse-User": WRITER, "X-ClickHouse-Key": json.loads(passwords.read_text())[WRITER]}
+        return cls(f"http://{parts.hostname}:{parts.port}/", headers)
+
+
+def _ask(store: _Store, statement: str) -> list[list[str]]:
+    request = urllib.request.Request(store.url, data=statement.encode(), headers=store.headers)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return [line.split("\t") for line in answer.read().decode().splitlines()]
 
@@ -65,8 +82,6 @@ def measure_load(
             "MARKETPRISM_VENUE__QUOTE_MS": "1000",
             "MARKETPRISM_VENUE__LIFETIME_S": str(lifetime_s),
             "MARKETPRISM_VENUE__AUDIT_S": "600",
-            "MARKETPRISM_STORE__BATCH_MS": "1000",
-            "MARKETPRISM_STORE__BATCH_ROWS": "20000",
         }
         time.sleep(3)
         pipeline = subprocess.Popen(
@@ -87,11 +102,11 @@ def measure_load(
             env=environment,
         )
         try:
-            time.sleep(_WARM_S + seconds)
+            time.sleep(_WARM_S)
             settings = json.loads((Path(folder) / "run/settings.json").read_text())
-            parts = urllib.parse.urlsplit(settings["store"]["url"])
-            url = f"http://{parts.hostname}:{parts.port}/?user={parts.username or 'default'}&password={parts.password or ''}"
-            return _read(url, settings, seconds)
+            store = _Store.of(Path(folder), settings)
+            ages = _ages(store, seconds)
+            return {**_read(store, settings, seconds), "newest trade in the store is so old, ms": ages}
         finally:
             pipeline.terminate()
             pipeline.wait(30)
@@ -99,7 +114,18 @@ def measure_load(
             simulator.wait(10)
 
 
-def _read(url: str, settings: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _ages(store: _Store, seconds: float) -> dict[str, float]:
+    """How old the newest trade is that the store shows, looked at all the time."""
+    end, found = time.monotonic() + seconds, []
+    while time.monotonic() < end:
+        ((age,),) = _ask(store, "SELECT now64(9) - max(ts_recv) FROM market.trades WHERE ts_recv > now64(9) - 60")
+        found.append(float(age) * 1_000)
+        time.sleep(0.1)
+    found.sort()
+    return {"p50": round(found[len(found) // 2], 1), "p99": round(found[int(len(found) * 0.99)], 1)}
+
+
+def _read(store: _Store, settings: dict[str, Any], seconds: float) -> dict[str, Any]:
     since = f"now64(9) - INTERVAL {int(seconds)} SECOND"
     until = "now64(9) - INTERVAL 3 SECOND"
     inside = f"ts_recv > {since} AND ts_recv < {until}"
@@ -108,29 +134,27 @@ def _read(url: str, settings: dict[str, Any], seconds: float) -> dict[str, Any]:
     rows = {}
     for table in ("trades", "order_books", "book_tops", "tickers", "market_ticks"):
         ((count, p50, p99),) = _ask(
-            url, f"SELECT count(), quantile(0.5)({ms}), quantile(0.99)({ms}) FROM market.{table} WHERE {inside}"
+            store, f"SELECT count(), quantile(0.5)({ms}), quantile(0.99)({ms}) FROM market.{table} WHERE {inside}"
         )
         rows[table] = int(count)
         found[f"{table}: venue frame to publish, ms"] = {"p50": round(float(p50), 2), "p99": round(float(p99), 2)}
     found["rows"] = rows
     found["messages a second"] = round(sum(rows[name] for name in rows if name != "market_ticks") / (seconds - 3))
     ((holes,),) = _ask(
-        url,
+        store,
         "SELECT sum(missing) FROM (SELECT max(seq) - min(seq) + 1 - uniqExact(seq) AS missing FROM market.trades GROUP BY symbol)",
     )
     found["trades missing"] = int(float(holes))
-    ((twice,),) = _ask(url, "SELECT count() - uniqExact(symbol, seq) FROM market.trades FINAL")
+    ((twice,),) = _ask(store, "SELECT count() - uniqExact(symbol, seq) FROM market.trades FINAL")
     found["trades twice"] = int(float(twice))
     ((broken,),) = _ask(
-        url,
+        store,
         "SELECT countIf(was != 0 AND was != ifNull(prev_id, 0)) FROM (SELECT prev_id, form, lagInFrame(seq) OVER (PARTITION BY "
         "symbol ORDER BY seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS was FROM market.order_books FINAL WHERE form = 'update')",
     )
     found["book links broken"] = int(float(broken))
-    ((gaps,),) = _ask(url, "SELECT count() FROM market.gaps FINAL WHERE cause NOT IN ('joined')")
+    ((gaps,),) = _ask(store, "SELECT count() FROM market.gaps FINAL WHERE cause NOT IN ('joined')")
     found["gaps"] = int(float(gaps))
-    ((behind,),) = _ask(url, "SELECT now64(9) - max(ts_recv) FROM market.trades")
-    found["newest trade in ClickHouse is so old, s"] = round(float(behind), 2)
     found |= _of_gateway(settings)
     return found
 
@@ -162,4 +186,6 @@ def _of_gateway(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure_load(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0), indent=1))
+    given = sys.argv[1:]
+    seconds, rate = float(given[0] if given else 60), float(given[1] if len(given) > 1 else 16.7)
+    print(json.dumps(measure_load(seconds, rate), indent=1))

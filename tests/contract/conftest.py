@@ -23,7 +23,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
         return
     engine, store = await empty_pair(request, request.param)
     reader = SqlReader(engine)
-    if request.param == "remote":  # as where much is stored: pages by stretches of time, rows as columns
-        reader, store = SqlReader(engine, many_rows=0), SqlStore(engine, many_rows=0)
+    if request.param == "remote":  # pages by stretches of time, as where much is stored; rows handed over as they came
+        reader, store = SqlReader(engine, many_rows=0), SqlStore(engine, columns=False)
     yield Pair(store, RemoteReader(lambda data: answer(reader, data)) if request.param == "remote" else reader)
     await store.close()

@@ -6,7 +6,11 @@ import asyncio
 import gzip
 import itertools
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+)
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -24,11 +28,14 @@ from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
+from marketprism_adapters.vnpy_gateway.settings import VnpySettings
+from marketprism_adapters.vnpy_gateway.source import VnpySource
 from marketprism_application.ports.sources import MarketSource
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.urls import Secret
 from tests.integration.venues.recordings_made import hour, lines
 from tests.integration.venues.venue_side import FAST, venue
+from tests.support.vnpy_gateways import scripted_gateway, setting
 
 _PLAN = "seed=7,rate=0.1,days=1,instruments=rb2505+AP505"
 _COUNTER_FILES = ("AP101_20200804", "AP010_20200804")
@@ -160,6 +167,22 @@ async def _venue_away(_: Workplace) -> AsyncIterator[MarketSource]:
     await source.close()
 
 
+@asynccontextmanager
+async def _vnpy_gateway(at: Workplace) -> AsyncIterator[MarketSource]:
+    given = VnpySettings(setting=Secret(setting()), quiet_s=0.01, requests_per_second=100_000)
+    with ExitStack() as stack:
+        vnpy = await asyncio.to_thread(stack.enter_context, scripted_gateway(at.folder))
+        vnpy.ScriptedGateway.ticking = True
+        source = VnpySource(f"{vnpy.__name__}.ScriptedGateway", given, at.calendar)
+        yield source
+        await source.close()
+
+
+@asynccontextmanager
+async def _no_vnpy_gateway(at: Workplace) -> AsyncIterator[MarketSource]:
+    yield VnpySource("vnpy_nowhere.NoGateway", VnpySettings(setting=Secret(setting())), at.calendar)
+
+
 CASES = {
     "recordings": Case(ReplaySource, _recordings, _no_recordings, seeks=True),
     "captured frames": Case(CaptureSource, _captured, _no_capture, seeks=True),
@@ -167,4 +190,5 @@ CASES = {
     "simulated market": Case(SimulatedVenue, _made_up, _made_up_of_nothing, seeks=True),
     "counter": Case(CtpSource, _counter, _no_counter),
     "live venue": Case(VenueSource, _live_venue, _venue_away),
+    "vnpy gateway": Case(VnpySource, _vnpy_gateway, _no_vnpy_gateway),
 }

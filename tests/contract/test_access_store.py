@@ -196,6 +196,7 @@ async def test_who_hears_nothing_knows_it_before_the_connection_is_lost(
     await server.stop()
 
 
+@pytest.mark.long
 async def test_an_answer_that_comes_late_counts_from_when_it_was_asked_for(
     tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:
@@ -203,7 +204,8 @@ async def test_an_answer_that_comes_late_counts_from_when_it_was_asked_for(
     server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0))
     proxy = FaultyProxy("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
     await proxy.start()
-    connection, behind = await NatsConnection.open(server.url), await NatsConnection.open(proxy.url)
+    connection = await NatsConnection.open(server.url)
+    behind = await NatsConnection.open(proxy.url, ping_interval_s=20.0)  # late answers are no dead connection here
     one, slow = NatsAccessStore(connection), NatsAccessStore(behind)
     await one.start()
     revision = await one.write(KEY, 0)

@@ -74,6 +74,7 @@ async def test_a_migration_that_ends_behind_any_statement_is_done_by_the_next_st
 
 
 @pytest.mark.parametrize("name", ["chdb", SERVER])
+@pytest.mark.long_on("chdb")
 async def test_a_migration_whose_statements_are_done_and_not_recorded_is_run_again(
     request: pytest.FixtureRequest, name: str, tmp_path: Path
 ) -> None:
@@ -138,6 +139,7 @@ def test_no_statement_of_a_migration_minds_being_run_twice(topology: Topology) -
                 assert rendered.count(wanted) == lines.count(word), rendered
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lives", [3, 20])
 def test_schema_apply_goes_on_where_a_storage_was_killed(tmp_path: Path, lives: int) -> None:
     """By command, of the embedded store: no other server is needed for it."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import nats
 import pytest
+from nats.aio.msg import Msg
 
 from marketprism_sdk.errors import DeadlineExceeded, KeyExists, NoResponders, RevisionConflict
 from marketprism_sdk.messaging import BusMessage, MessageBus, NatsBus
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.testing import MemoryBus, MemoryKeyValue
@@ -49,6 +52,59 @@ async def test_a_deleted_key_is_gone_and_can_be_made_again(kv: KeyValue) -> None
     assert await kv.entries() == []
     await kv.create("k", b"2")
     assert (await kv.get("k")).value == b"2"  # type: ignore[union-attr]
+
+
+class Lagging(NatsConnection):
+    """A connection whose direct gets are answered by a replica that stays as it was when `frozen` was set."""
+
+    frozen: dict[bytes, Msg] | None = None
+
+    async def request(self, subject: str, payload: bytes, **options: Any) -> Msg:
+        """As the connection, with late answers."""
+        if self.frozen is None or ".DIRECT.GET." not in subject:
+            return await super().request(subject, payload, **options)
+        if payload not in self.frozen:
+            self.frozen[payload] = await super().request(subject, payload, **options)
+        return self.frozen[payload]
+
+
+@pytest.mark.parametrize("before", ["an entry", "nothing"])
+async def test_who_makes_a_key_is_refused_for_what_is_there_and_not_for_what_a_replica_still_says(
+    before: str, nats_url: str, unique: str
+) -> None:
+    connection = await Lagging.open(nats_url)
+    assert isinstance(connection, Lagging)
+    kv = await NatsKeyValue.open(connection, unique)
+    if before == "an entry":
+        await kv.create("k", b"1")
+    connection.frozen = {}
+    await kv.get("k")
+    if before == "an entry":
+        await kv.delete("k")
+    else:  # a deletion that is under way: its marker is there, and not yet taken out
+        await publish_ack(connection, f"$KV.{unique}.k", b"", {"KV-Operation": "DEL"})
+    revision = await kv.create("k", b"2")
+    with pytest.raises(KeyExists, match="one is there"):
+        await kv.create("k", b"3")
+    connection.frozen = None
+    assert await kv.get("k") == KvEntry("k", b"2", revision)
+    await connection.close()
+
+
+async def test_who_was_refused_a_write_reads_what_was_first_though_a_replica_lags(nats_url: str, unique: str) -> None:
+    connection, other = await Lagging.open(nats_url), await NatsConnection.open(nats_url)
+    assert isinstance(connection, Lagging)
+    mine, theirs = await NatsKeyValue.open(connection, unique), await NatsKeyValue.open(other, unique)
+    first = await mine.create("k", b"1")
+    connection.frozen = {}
+    assert await mine.get("k") == KvEntry("k", b"1", first)
+    second = await theirs.update("k", b"2", first)
+    with pytest.raises(RevisionConflict):
+        await mine.update("k", b"3", first)
+    assert await mine.get("k") == KvEntry("k", b"2", second)
+    assert await mine.get("k") == KvEntry("k", b"1", first)  # any other read may be late
+    await connection.close()
+    await other.close()
 
 
 async def test_entries_are_the_live_ones_of_a_prefix(kv: KeyValue) -> None:

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.timeout(60)
 
 ENOUGH = 40  # ticks of a source that never ends
 SLOW = 1e-6  # of the recorded speed: whoever waits for a second tick waits for ever
-LIVE = ("counter", "live venue")
+LIVE = ("counter", "live venue", "vnpy gateway")
 RECORDINGS = ("recordings", "captured frames", "venue recordings")
 NARROW = {
     "named": (NamedSource, named_source),
@@ -152,6 +152,7 @@ async def test_every_row_of_the_registry_is_in_this_suite(at: Workplace) -> None
             "sim": "days=1",
             "ctp": "",
             "sopt": "",
+            "vnpy": "vnpy_xtp.XtpGateway",
         }
     specs = [f"{row}:{arguments.get(row, 'BTC-USDT')}".removesuffix(":") for row in SOURCES]
     specs.append(f"replay:{await asyncio.to_thread(venue_recording, at)}")

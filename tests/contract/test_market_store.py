@@ -48,6 +48,15 @@ async def test_the_same_range_twice_is_stored_once(pair: Pair) -> None:
     assert (audit["stored"], audit["distinct_ticks"], audit["read_back"]) == (50, 50, 50)
 
 
+async def test_messages_without_any_row_are_stored_as_nothing(pair: Pair) -> None:
+    """Those of a gateway that has just taken over hold marks and no ticks: a part may be made of them alone."""
+    for groups in ([EncodedRows(1, []), EncodedRows(2, [])], []):
+        assert await pair.store.insert_encoded(TICK, groups, covered(1, 2), 1) == 0
+    await put(pair.store, TICK, TICKS)
+    (audit,) = (await read(pair, Audit(("test",)))).to_pylist()
+    assert audit["stored"] == 50
+
+
 async def test_encoded_rows_are_the_rows_themselves_and_share_their_token(pair: Pair) -> None:
     rows = [msgspec.msgpack.encode(row) for row in TICKS]
     groups = [EncodedRows(1 + n, rows[n : n + 1]) for n in range(20)] + [EncodedRows(21, rows[20:], first=3)]
@@ -61,6 +70,15 @@ async def test_encoded_rows_are_the_rows_themselves_and_share_their_token(pair: 
         for name, value in tick_._asdict().items():
             expected = [level._asdict() for level in value] if name in ("bids", "asks") else value
             assert row[name] == (list(expected) if isinstance(expected, tuple) else expected), name
+
+
+async def test_messages_without_rows_are_stored_as_nothing(pair: Pair) -> None:
+    """Where a market rests, a whole range is marks of time and ends of sections."""
+    assert await pair.store.insert_encoded(TICK, [EncodedRows(1, []), EncodedRows(2, [])], covered(1, 2), 1) == 0
+    assert await pair.store.insert_encoded(TICK, [], covered(1, 2), 1) == 0
+    await put(pair.store, TICK, TICKS)
+    (audit,) = (await read(pair, Audit(("test",)))).to_pylist()
+    assert audit["stored"] == 50
 
 
 BROKEN = (

@@ -34,6 +34,7 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     await opened.close()
 
 
+@pytest.mark.long_on("native", "chdb")
 async def test_every_table_goes_out_and_comes_in_again_with_the_same_digests(engine: Engine) -> None:
     await fill(SqlStore(engine), 6, [kind for kind in KINDS.values() if kind not in (TICK, GAP)], days=2)
     copies: RowCopies = SqlRowCopies(engine, "any", 7)
@@ -77,6 +78,7 @@ async def test_every_table_goes_out_and_comes_in_again_with_the_same_digests(eng
     ] == [("MARKET_TICKS", "2025", 9)]
 
 
+@pytest.mark.long_on("native")
 async def test_a_symbol_with_many_rows_is_cut_and_each_key_counts_once(engine: Engine) -> None:
     copies = SqlRowCopies(engine, "any", 2)
     columns = (await copies.shapes())[TICK.table].columns

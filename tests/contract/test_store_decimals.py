@@ -22,11 +22,11 @@ from tests.contract.test_market_store import TICKS
 _numbers = count(10_000, 1_000)
 
 
-@pytest.fixture(params=["chdb", "columns", SERVER, NATIVE])
+@pytest.fixture(params=["chdb", "as they came", SERVER, NATIVE])
 async def engine_pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     engine, store = await empty_pair(request, request.param)
-    if request.param == "columns":
-        store = SqlStore(engine, many_rows=0)
+    if request.param == "as they came":
+        store = SqlStore(engine, columns=False)
     yield Pair(store, SqlReader(engine))
     await store.close()
 

@@ -12,6 +12,7 @@ from marketprism_adapters.clickhouse.ledger import SqlLedger
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
+from marketprism_application.errors import StoreError
 from marketprism_application.ports.storage import NO_MESSAGE, StoreLedger, StoreMark
 from tests.contract.stores import SERVER, empty_pair, engine_of, put
 from tests.contract.test_codec import SAMPLES
@@ -87,3 +88,38 @@ async def test_a_stream_is_held_where_any_of_its_tables_has_a_row(book: Book) ->
     assert [await book.ledger.holds(stream) for stream in streams] == [True, False, False, False]
     await book.store_row(GAP)
     assert [await book.again.holds(stream) for stream in streams] == [True, False, True, False]
+
+
+@pytest.mark.parametrize("name", ["chdb", SERVER])
+async def test_a_record_that_is_done_late_does_not_stand_above_the_next(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    """Its answer was lost, it was asked for again, the next one followed; then the first is done."""
+    engine, store = await empty_pair(request, name)
+    late: list[tuple[str, dict[str, object]]] = []
+
+    class Late:
+        """An engine that puts the first record off."""
+
+        async def fetch(self, *asked: object) -> object:
+            return await engine.fetch(*asked)  # type: ignore[arg-type]
+
+        async def execute(self, statement: str, parameters: dict[str, object]) -> None:
+            if late:
+                await engine.execute(statement, parameters)
+            else:
+                late.append((statement, parameters))
+
+    ledger = SqlLedger(Late())  # type: ignore[arg-type]
+    for seq in (38, 38, 51):
+        await ledger.record("MARKET_TICKS", "2026", StoreMark(seq))
+    await engine.execute(*late[0])
+    assert await ledger.watermark("MARKET_TICKS", "2026") == StoreMark(51)
+    behind = SqlLedger(engine, now_ns=lambda: 5)  # the next leader's clock is far behind
+    await behind.watermark("MARKET_TICKS", "2026")
+    await behind.record("MARKET_TICKS", "2026", StoreMark(60))
+    assert await ledger.watermark("MARKET_TICKS", "2026") == StoreMark(60)
+    with pytest.raises(StoreError, match="how far MARKET_TICKS is in it is recorded by who leads"):
+        await SqlLedger(engine, leads=lambda: False).record("MARKET_TICKS", "2026", StoreMark(7))
+    assert await ledger.watermark("MARKET_TICKS", "2026") == StoreMark(60)
+    await store.close()

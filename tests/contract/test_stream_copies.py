@@ -39,6 +39,7 @@ async def other(tmp_path: Path) -> AsyncIterator[NatsConnection]:
     await server.stop()
 
 
+@pytest.mark.long
 async def test_all_that_a_broker_holds_is_in_another_one_and_does_not_age_until_it_may(
     connection: NatsConnection, other: NatsConnection
 ) -> None:

@@ -75,6 +75,7 @@ async def test_a_database_made_in_one_go_is_the_one_that_went_through_all_migrat
 
 
 @pytest.mark.parametrize("name", ["chdb", SERVER])
+@pytest.mark.long_on("chdb")
 async def test_a_database_whose_making_ends_behind_any_statement_is_completed_by_the_next_start(
     request: pytest.FixtureRequest, name: str, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from tests.support.backups import counted, engine_at
 from tests.support.recordings import part_of
 
 SETTLED = ("market_ticks", "market_bars", "instruments")  # nothing is added to these once a recording is stored
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def until_stored(data_dir: Path) -> None:

@@ -74,6 +74,7 @@ def running(command: list[str] | str, **environment: str) -> Iterator[Output]:
         output.close()
 
 
+@pytest.mark.long
 def test_what_is_stored_so_far_becomes_what_is_stored_and_is_served_without_a_source(
     fixtures: Path, tmp_path: Path
 ) -> None:
@@ -153,6 +154,7 @@ def check_what_does_not_belong_there(where: tuple[str, ...]) -> None:
     assert "is `marketprism up` running?" in silent.stderr
 
 
+@pytest.mark.long
 def test_the_command_that_simulate_prints_works_when_it_is_pasted(tmp_path: Path) -> None:
     home = {"MARKETPRISM_HOME": str(tmp_path), "MARKETPRISM_NATS__PORT": "0", "PATH": _path()}
     with running([*PROGRAM, "simulate", "okx", "--bases", "BTC,ETH", "--rate", "0.5"]) as venue:
@@ -185,6 +187,7 @@ def check_gateway(home: dict[str, str]) -> None:
     assert "UpdateSubscriptionList" not in refused.stdout + refused.stderr
 
 
+@pytest.mark.long
 def test_a_storage_beside_another_takes_another_port_and_a_lost_one_is_named(tmp_path: Path) -> None:
     server = asyncio.run(EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0)))
     given = {"MARKETPRISM_NATS__URL": server.url, "MARKETPRISM_HTTP__STORAGE": "8083"}  # the usual one

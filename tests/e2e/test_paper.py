@@ -56,6 +56,7 @@ def test_what_cannot_be_run_is_refused(data: Path, arguments: tuple[str, ...], c
     assert (done.returncode, text in done.stderr) == (code, True), done.stderr
 
 
+@pytest.mark.long
 def test_a_strategy_that_raises_fails_its_run(data: Path, tmp_path: Path) -> None:
     (tmp_path / "raises.py").write_text(RAISES)
     child = paper(data, str(tmp_path / "raises.py") + ":Raises", "ru1901", "--fill", "quote", "--prefix", "replay.once")

@@ -46,6 +46,7 @@ def until(wanted: Any, seconds: float = 60.0) -> Any:
     return found
 
 
+@pytest.mark.long
 def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it_moves(tmp_path: Path) -> None:
     port = choose_port(0)
     running = start(

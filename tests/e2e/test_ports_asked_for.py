@@ -68,6 +68,7 @@ def test_up_says_which_port_it_took_instead_of_a_usual_one(tmp_path: Path) -> No
             up.until(r"port 8083 of storage is in use; it listens on \d+ instead")
 
 
+@pytest.mark.long
 def test_the_link_of_up_has_the_port_that_a_gateway_of_any_port_listens_at(tmp_path: Path) -> None:
     source = ("--source", "sim:days=1,rate=0.05,instruments=rb2505")
     command = [*PROGRAM, "up", *source, "--nats-port", "0", "--data-dir", str(tmp_path / "data")]

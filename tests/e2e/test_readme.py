@@ -12,7 +12,7 @@ import pytest
 
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
-from marketprism_services.platform.run_files import known_url
+from marketprism_services.platform.known_files import known_url
 from tests.e2e.program import start
 from tests.e2e.readme_examples import examples, run_example
 from tests.support.recordings import part_of
@@ -88,6 +88,7 @@ def test_questions_are_answered(pipeline: str) -> None:
         assert (tick, book, total) == ("ru1901", "ru1901", "1")
 
 
+@pytest.mark.long
 def test_scripts_and_notebooks_have_the_same_without_await(pipeline: str) -> None:
     for code in examples("SyncMarketClient("):
         shown = run_example(code, pipeline, "len(frame)", "frame.index.tz", "list(closes)", "quotes.columns.tolist()")

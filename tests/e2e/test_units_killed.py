@@ -50,6 +50,7 @@ def killed(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator
             process.kill()
 
 
+@pytest.mark.long
 def test_units_are_killed_in_the_middle_another_one_leads_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     data = tmp_path / "data"
     settings, log, standby_log = (

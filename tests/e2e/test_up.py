@@ -66,6 +66,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+@pytest.mark.long
 def test_a_recording_killed_in_the_middle_is_stored_once_and_its_bars_are_those_of_the_exchange(
     fixtures: Path, tmp_path: Path
 ) -> None:
@@ -218,6 +219,7 @@ def check_other_formats(data_dir: Path) -> None:
         assert text in refused.stderr
 
 
+@pytest.mark.long
 def test_stale_rows_open_no_bar_and_other_layouts_need_no_special_case(fixtures: Path, tmp_path: Path) -> None:
     names = ("AP101_20200803", "AP101_20200804", "CFFEX_IF2101_20210104")
     files = ",".join(str(part_of(fixtures / f"ctp/ticks/{name}.csv.gz", tmp_path, slice(0, None, 4))) for name in names)
@@ -227,6 +229,7 @@ def test_stale_rows_open_no_bar_and_other_layouts_need_no_special_case(fixtures:
     assert result["bars"]["1m"] <= 2 * 225 + 240
 
 
+@pytest.mark.long
 def test_the_simulated_venue_with_every_fault_is_the_same_on_a_clickhouse_server(tmp_path: Path) -> None:
     source = ("--source", "sim:rate=0.1,instruments=rb2505+IF2503,faults=all", "--nats-port", "0")
     here = verdict(*source, "--data-dir", str(tmp_path / "here"))

@@ -94,6 +94,7 @@ password = "{SECRETS["other"]}"
     return path
 
 
+@pytest.mark.long
 def test_services_have_the_passwords_and_nothing_that_is_written_or_printed_has(
     fixtures: Path, tmp_path: Path, nats: Nats
 ) -> None:

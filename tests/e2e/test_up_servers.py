@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group
 SOURCE = ("--source", "sim:days=1,rate=0.5,instruments=rb2505", "--speed", "2500")
 
 
+@pytest.mark.long
 def test_a_server_that_was_killed_is_started_again_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     """Its NATS here; its ClickHouse is killed in tests/chaos."""
     check_killed(tmp_path / "data", "nats-server")

@@ -37,6 +37,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[LocalCluster]:
     await nodes.stop()
 
 
+@pytest.mark.long
 async def test_what_two_leaders_of_a_venue_published_is_in_the_stream_once(
     tmp_path: Path, cluster: LocalCluster
 ) -> None:

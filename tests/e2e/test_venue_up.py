@@ -43,6 +43,7 @@ def until(ask: Any, seconds: float = 60) -> Any:
         time.sleep(0.3)
 
 
+@pytest.mark.long
 def test_a_recording_of_a_venue_is_stored_once_with_its_bars(fixtures: Path, tmp_path: Path) -> None:
     recording = fixtures / "binance/spot/cf_20210404_btc_eth_dot.txt.gz"
     if not recording.exists():

@@ -64,6 +64,7 @@ def up(source: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], Told]
         told.close()
 
 
+@pytest.mark.long
 def test_names_that_nobody_has_are_told_with_what_may_have_been_meant(tmp_path: Path) -> None:
     with simulated("binance", rate=1.0) as server:
         at = f",url=127.0.0.1:{server.port}"

@@ -16,7 +16,7 @@ from marketprism_application.contracts.subjects import subject_of
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
-from marketprism_services.platform.run_files import known_access, known_url
+from marketprism_services.platform.known_files import known_access, known_url
 
 Records = Sequence[tuple[DataKind, Any]]
 _WRITERS = {TICK: "validator", BAR: "aggregator", GAP: "validator"}  # everything else is a gateway's

@@ -249,3 +249,44 @@ def own_trades(folder: Path) -> Path:
     path = folder / "trades.csv"
     path.write_bytes(render(table_of(KINDS["trade"], rows), "csv"))
     return path
+
+
+def nautilus_bars(folder: Path) -> Path:
+    """As `ParquetDataCatalog` writes bars: numbers of 16 bytes, stamped at their close."""
+    texts = ("42000.1", "42010.5", "41990.25", "42005")
+    columns = {name: _raw([text] * 3, 16) for name, text in zip(("open", "high", "low", "close"), texts, strict=True)}
+    columns["volume"] = _raw([f"{n + 1}.125" for n in range(3)], 16)
+    times = [(T0 + (n + 1) * MINUTE) * 10**6 for n in range(3)]
+    return _catalog(folder, columns, times, {"bar_type": "BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL"})
+
+
+def nautilus_trades(folder: Path) -> Path:
+    """The same of trades, with numbers of 8 bytes, as standard precision has them."""
+    columns = {
+        "price": _raw(["42000.5", "42001", "42000.5"], 8),
+        "size": _raw(["0.25"] * 3, 8),
+        "aggressor_side": pa.array([2, 2, 2], pa.uint8()),
+        "trade_id": pa.array(["900", "901", "902"]),
+    }
+    return _catalog(folder, columns, [(T0 + n) * 10**6 for n in range(3)], {"instrument_id": "BTCUSDT.BINANCE"})
+
+
+def nautilus_quotes(folder: Path) -> Path:
+    """The same of quotes."""
+    columns = {name: _raw(["42000.5"] * 3, 16) for name in ("bid_price", "ask_price", "bid_size", "ask_size")}
+    return _catalog(folder, columns, [(T0 + n) * 10**6 for n in range(3)], {"instrument_id": "BTC-USDT-SWAP.OKX"})
+
+
+def _raw(texts: list[str], width: int) -> pa.Array:
+    scale = 16 if width == 16 else 9
+    units = [int(Decimal(text).scaleb(scale)) for text in texts]
+    return pa.array([each.to_bytes(width, "little", signed=True) for each in units], pa.binary(width))
+
+
+def _catalog(folder: Path, columns: dict[str, pa.Array], times: list[int], said: dict[str, str]) -> Path:
+    stamps = pa.array(times, pa.uint64())
+    metadata: dict[bytes | str, bytes | str] = {**said, "price_precision": "2", "size_precision": "3"}
+    table = pa.table({**columns, "ts_event": stamps, "ts_init": stamps}).replace_schema_metadata(metadata)
+    path = folder / "2024-01-01T00-01-00-000000000Z_2024-01-01T00-03-00-000000000Z.parquet"
+    parquet.write_table(table, path)
+    return path

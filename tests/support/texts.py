@@ -16,7 +16,7 @@ from marketprism_services.cli.notices import SENTENCES
 from tests.support.sources import parsed
 
 ROOT = Path(__file__).parents[2]
-_SHOWN_BY = {"print", "Stop", "status", "update", "confirm", "translate", "say"}
+_SHOWN_BY = {"print", "Stop", "status", "update", "confirm", "translate", "say", *("ok", "warning", "wrong", "judged")}
 
 
 def _template(node: ast.expr) -> str | None:
@@ -83,6 +83,8 @@ def texts_raised(*layers: str) -> set[str]:
     found: set[str] = set()
     for layer in layers:
         for path in sorted((ROOT / layer).rglob("*.py")):
+            if path.is_relative_to(ROOT / "sdk" / "veighna"):
+                continue  # said by VeighNa, and not by our commands
             for _, raised, texts in _calls(path):
                 if raised:
                     found.update(texts)

@@ -134,8 +134,12 @@ class CaptureFile:
         data = path.read_bytes() if path.exists() else b""
         whole = len(data) - len(data) % _ENTRY.size
         blocks = [Block(*entry) for entry in _ENTRY.iter_unpack(data[:whole])]
-        covered = blocks[-1].offset + blocks[-1].size if blocks else 0
-        return blocks if covered == self.path.stat().st_size else []
+        end = len(MAGIC)
+        for block in blocks:
+            if block.offset != end:
+                return []
+            end += block.size
+        return blocks if end == self.path.stat().st_size else []
 
     def _scan(self, file: Any) -> Iterator[Block]:
         size, offset = self.path.stat().st_size, len(MAGIC)
@@ -192,5 +196,12 @@ class CaptureFile:
         try:
             plain = pa.Codec("zstd").decompress(body, raw, asbytes=True)
             yield from msgspec.msgpack.decode(plain, type=list[tuple[int, int, Any]])
-        except (pa.ArrowException, msgspec.MsgspecError, OSError, MemoryError, RecursionError) as error:
+        except (
+            pa.ArrowException,
+            msgspec.MsgspecError,
+            UnicodeDecodeError,
+            OSError,
+            MemoryError,
+            RecursionError,
+        ) as error:
             raise SourceError(f"{where}: expected frames: {reason_of(error)}") from error

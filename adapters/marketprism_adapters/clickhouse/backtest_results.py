@@ -75,12 +75,10 @@ class SqlBacktestResults:
             if missing := {name for name, _ in columns} - set(arranged.column_names):
                 raise StoreError(f"{each.table}: expected the column {sorted(missing)[0]}, it is not there")
             names = [name for name, _ in columns]
-            structure = ", ".join(f"{name} {kind}" for name, kind in columns)
-            head = (
-                f"INSERT INTO {DATABASE}.{each.table} ({', '.join(names)}) "
-                f"SETTINGS async_insert = 0, insert_deduplicate = 0 SELECT {', '.join(names)}"
-            )
-            await self._engine.insert(Insert(head, structure), arranged.select(names))
+            listed, structure = ", ".join(names), ", ".join(f"{name} {kind}" for name, kind in columns)
+            into = f"INSERT INTO {DATABASE}.{each.table} ({listed})"
+            how = "SETTINGS async_insert = 0, insert_deduplicate = 0"
+            await self._engine.insert(Insert(into, how, listed, structure), arranged.select(names))
 
     async def answer(self, question: ResultsQuestion) -> pa.Table:
         """By one statement of the engine."""

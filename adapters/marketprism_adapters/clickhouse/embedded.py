@@ -8,8 +8,10 @@ import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from marketprism_adapters.clickhouse.sql.arrow import load_arrow
+from marketprism_adapters.clickhouse.sql.columns import arrow_stream
 from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 _CONFIG = Path(__file__).with_name("embedded.xml")
 # The library takes what is behind the question mark apart; where this package lies in such a folder it goes without.
 _OPTIONS = "" if {"?", "&", "="} & set(str(_CONFIG)) else f"?config-file={_CONFIG}"
+
+
+class _Session(Protocol):
+    """A session of the library."""
+
+    def query(self, statement: str, form: str) -> object: ...
 
 
 class ChdbEngine:
@@ -61,8 +69,11 @@ class ChdbEngine:
         await self._run(_query, statement, "Null", params)
 
     async def insert(self, what: Insert, rows: pa.Table) -> None:
-        """Run an INSERT … FROM Python(rows)."""
-        await self._run(_insert, what.statement("Python(rows)"), rows)
+        """Run an INSERT … FROM Python(rows), or of a file of rows that go in as they are, which costs less."""
+        if what.as_it_is:
+            await self._run(_insert_stored, what, rows)
+        else:
+            await self._run(_insert, what.statement("Python(rows)"), rows)
 
     async def insert_encoded(self, what: Insert, rows: bytes) -> None:
         """Run an INSERT … FROM file(…) of MessagePack values; the library takes bytes by a file only."""
@@ -91,8 +102,7 @@ class ChdbEngine:
 
 
 def _load() -> Any:
-    import pyarrow  # noqa: F401, PLC0415 (heavy; answers are its tables, and this runs beside the loop)
-
+    load_arrow()  # answers are its tables, and this runs beside the loop
     try:
         from chdb import session  # noqa: PLC0415 (an extra)
     except ImportError as error:
@@ -139,11 +149,18 @@ def _query(session: Any, statement: str, form: str, params: dict[str, Any] | Non
     return data
 
 
-def _insert(session: Any, statement: str, rows: pa.Table) -> None:  # noqa: ARG001 (the engine reads it by its name)
+def _insert(session: _Session, statement: str, rows: pa.Table) -> None:  # noqa: ARG001 (the engine reads it by its name)
     session.query(statement, "Null")
 
 
-def _insert_encoded(session: Any, what: Insert, rows: bytes) -> None:
+def _insert_stored(session: _Session, what: Insert, rows: pa.Table) -> None:
+    with tempfile.NamedTemporaryFile(prefix="marketprism-", suffix=".arrow") as file:
+        file.write(arrow_stream(rows))
+        file.flush()
+        session.query(f"{what.into} FROM INFILE '{file.name}' {what.settings} FORMAT ArrowStream", "Null")
+
+
+def _insert_encoded(session: _Session, what: Insert, rows: bytes) -> None:
     with tempfile.NamedTemporaryFile(prefix="marketprism-", suffix=".msgpack") as file:
         file.write(rows)
         file.flush()

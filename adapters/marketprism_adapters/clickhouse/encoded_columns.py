@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     Offsets = npt.NDArray[np.int32]
 
 _BLOCK = 5_000  # rows at once: what is worked on stays in the processor's cache
-_SURE = 19  # characters of a number that loses no digit, unless it has an exponent
 _MOST_LEVELS = 64
 _PADDING = bytes(16)
 _INT, _TEXT, _NIL, _ARRAY = 1, 2, 3, 4
 _NONE, _STR8, _ARRAY16, _UINT64, _INT8, _INT64 = 0xC0, 0xD9, 0xDC, 0xCF, 0xD0, 0xD3
+_FALSE, _TRUE = 0xC2, 0xC3
 
 
 class NotPlain(Exception):
@@ -38,10 +38,10 @@ class NotPlain(Exception):
 
 
 def encoded_columns(kind: DataKind, groups: Sequence[EncodedRows], epoch: int) -> pa.Table:
-    """Columns of the rows, numbers as their texts, with where each row came from.
+    """Columns of the rows as the kind's table has them, numbers exact, with where each row came from.
 
     Raises:
-        NotPlain: a value is of another type or form than its field has as a rule, or a number could lose digits.
+        NotPlain: a value is of another type or form than its field has as a rule, or a number would lose digits.
     """
     import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
@@ -73,7 +73,8 @@ def _block(kind: DataKind, rows: Sequence[bytes]) -> pa.Table:
     arrays: dict[str, ArrowArray] = {}
     for _, columns in columns_of(kind.name):
         if len(columns) == 2:
-            arrays.update(zip((column.name for column in columns), walk.sides(), strict=True))
+            for column, side in zip(columns, walk.sides(), strict=True):
+                arrays[column.name] = _exact(side, column.exact)
         else:
             arrays[columns[0].name] = _column(walk, columns[0])
     if not (walk.at == ends).all():
@@ -87,10 +88,13 @@ def _column(walk: _Walk, column: Column) -> ArrowArray:
     optional = column.stored.startswith("Nullable")
     if pa.types.is_list(column.arrow):
         return walk.texts()
+    if pa.types.is_boolean(column.arrow) and not optional:
+        return walk.booleans()
     if pa.types.is_int64(column.arrow):
-        return walk.integers(optional=optional)
+        return walk.integers(optional=optional).view(column.exact)
     if pa.types.is_string(column.arrow):
-        return walk.text(optional=optional, number="Decimal" in column.stored)
+        found = walk.text(optional=optional)
+        return found if column.exact == column.arrow else _exact(found, column.exact)
     raise NotPlain(column.name)
 
 
@@ -155,9 +159,20 @@ class _Walk:
         self.at = self.at + size
         return pa.array(np.where(size == 1, first.astype(np.int8).astype(np.int64), plain))
 
-    def text(self, *, optional: bool, number: bool) -> ArrowArray:
-        """Texts; of numbers those only of which no digit can be lost."""
-        found, self.at = self._texts_at(self.at, optional=optional, number=number)
+    def booleans(self) -> ArrowArray:
+        """True or false in every row."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+        first = self._bytes[self.at]
+        if not ((first == _FALSE) | (first == _TRUE)).all():
+            raise NotPlain("boolean")
+        self.at = self.at + 1
+        found: ArrowArray = pa.array(first == _TRUE)
+        return found
+
+    def text(self, *, optional: bool) -> ArrowArray:
+        """Texts, one a row."""
+        found, self.at = self._texts_at(self.at, optional=optional)
         return found
 
     def texts(self) -> ArrowArray:
@@ -171,11 +186,11 @@ class _Walk:
             has = np.flatnonzero(counts > item)
             places[offsets[has] + item] = self.at[has]
             self.at[has] = self._behind(self.at[has])
-        values, _ = self._texts_at(places, optional=False, number=False)
+        values, _ = self._texts_at(places, optional=False)
         return _lists(offsets, values)
 
     def sides(self) -> tuple[ArrowArray, ArrowArray]:
-        """Prices and quantities of the levels of one side of a book."""
+        """Texts of the prices and of the quantities of one side of a book, a list of each a row."""
         import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
 
         counts = self._counts()
@@ -189,7 +204,7 @@ class _Walk:
             places[0, offsets[has] + level] = at + 1
             places[1, offsets[has] + level] = behind = self._behind(at + 1)
             self.at[has] = self._behind(behind)
-        prices, quantities = (self._texts_at(each, optional=False, number=True)[0] for each in places)
+        prices, quantities = (self._texts_at(each, optional=False)[0] for each in places)
         return _lists(offsets, prices), _lists(offsets, quantities)
 
     def _counts(self) -> Numbers:
@@ -212,7 +227,7 @@ class _Walk:
         behind: Numbers = places + self._forms.size[first] + (first == _STR8) * self._bytes[places + 1]
         return behind
 
-    def _texts_at(self, places: Numbers, *, optional: bool, number: bool) -> tuple[ArrowArray, Numbers]:
+    def _texts_at(self, places: Numbers, *, optional: bool) -> tuple[ArrowArray, Numbers]:
         import numpy as np  # noqa: PLC0415 (heavy: only who has a table)
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
@@ -223,17 +238,22 @@ class _Walk:
         behind = self._behind(places)
         begin = places + 1 + (first == _STR8)
         lengths = behind - begin
-        if number and len(lengths) and int(lengths.max()) > _SURE:
-            raise NotPlain("number")
         offsets = _offsets(lengths)
         taken = np.repeat(begin - offsets[:-1], lengths)
         taken += np.arange(len(taken))
         data = self._bytes[taken]
-        if number and (data == ord("E")).any():
-            raise NotPlain("number")
         valid = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little").tobytes())
         buffers = [valid, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data.tobytes())]
         return pa.Array.from_buffers(pa.string(), len(places), buffers), behind
+
+
+def _exact(texts: ArrowArray, of: pa.DataType) -> ArrowArray:
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+    try:
+        return texts.cast(of)  # which refuses what would lose a digit
+    except pa.ArrowException as error:
+        raise NotPlain("number") from error
 
 
 def _lists(offsets: Offsets, values: ArrowArray) -> ArrowArray:

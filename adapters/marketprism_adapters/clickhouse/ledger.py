@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.contracts.history import REPLACING
 from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_application.errors import StoreError
 from marketprism_application.ports.storage import StoreMark
 from marketprism_application.storage.stream_gaps import RowsEnd, RowsNext
 
@@ -17,11 +19,25 @@ _IDENTITY = f"SELECT id FROM {DATABASE}.store_identity ORDER BY ts_made, id LIMI
 
 
 class SqlLedger:
-    """Fulfils `StoreLedger` and `RowsLedger`; `archived` says whether a table has rows that lie elsewhere."""
+    """Fulfils `StoreLedger` and `RowsLedger`; `archived` says whether a table has rows that lie elsewhere.
 
-    def __init__(self, engine: Engine, archived: Callable[[str], bool] = lambda _: False) -> None:
+    A record is of the time at which it was asked for, later than any that was read or asked for before: one whose
+    answer was lost may be done long after the next, on a server with another clock, and must not stand above it.
+    `leads` is looked at behind that: who led until then and does not know yet that it has ended records nothing.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        archived: Callable[[str], bool] = lambda _: False,
+        now_ns: Callable[[], int] = time.time_ns,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._engine = engine
         self._archived = archived
+        self._now_ns = now_ns
+        self._leads = leads
+        self._saved: dict[tuple[str, str], int] = {}  # nanoseconds UTC
 
     async def identity(self) -> str:
         """The oldest name in the table; the first who asks makes one."""
@@ -37,19 +53,31 @@ class SqlLedger:
     async def watermark(self, stream: str, created: str) -> StoreMark | None:
         """As it was recorded last."""
         found = await self._engine.fetch(
-            f"SELECT watermark, ts_message FROM {DATABASE}.store_progress FINAL "
+            "SELECT watermark, ts_message, toUnixTimestamp64Nano(ts_saved) AS saved "
+            f"FROM {DATABASE}.store_progress FINAL "
             "WHERE stream = {stream:String} AND created = {created:String}",
             {"stream": stream, "created": created},
         )
         rows = found.to_pylist()
-        return StoreMark(int(rows[0]["watermark"]), int(rows[0]["ts_message"])) if rows else None
+        if not rows:
+            return None
+        self._saved[stream, created] = max(int(rows[0]["saved"]), self._saved.get((stream, created), 0))
+        return StoreMark(int(rows[0]["watermark"]), int(rows[0]["ts_message"]))
 
     async def record(self, stream: str, created: str, mark: StoreMark) -> None:
-        """One row a stream, in its last version."""
+        """One row a stream, in its last version.
+
+        Raises:
+            StoreError: the lease has run out: it is recorded when it is held again, or by whoever holds it then.
+        """
+        saved = self._saved[stream, created] = max(self._now_ns(), self._saved.get((stream, created), 0) + 1)
+        if not self._leads():
+            raise StoreError(f"store: how far {stream} is in it is recorded by who leads")
         await self._engine.execute(
-            f"INSERT INTO {DATABASE}.store_progress (stream, created, watermark, ts_message) "
-            "VALUES ({stream:String}, {created:String}, {watermark:UInt64}, {ts_message:Int64})",
-            {"stream": stream, "created": created, "watermark": mark.seq, "ts_message": mark.ts},
+            f"INSERT INTO {DATABASE}.store_progress (stream, created, watermark, ts_message, ts_saved) "
+            "VALUES ({stream:String}, {created:String}, {watermark:UInt64}, {ts_message:Int64}, "
+            "fromUnixTimestamp64Nano({saved:Int64}, 'UTC'))",
+            {"stream": stream, "created": created, "watermark": mark.seq, "ts_message": mark.ts, "saved": saved},
         )
 
     async def holds(self, stream: str) -> bool:

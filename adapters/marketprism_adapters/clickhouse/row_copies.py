@@ -149,11 +149,11 @@ class SqlRowCopies:
         names = ", ".join(name for name, _ in columns)
         values = ", ".join(_in(name, kind) for name, kind in columns)
         structure = ", ".join(f"{name} {'Int64' if _is_time(kind) else kind}" for name, kind in columns)
-        head = (
-            f"INSERT INTO {DATABASE}.{table} ({names}) SETTINGS async_insert = 0, insert_deduplicate = 0, "
-            f"optimize_on_insert = 0, max_partitions_per_insert_block = 0 SELECT {values}"
+        how = (
+            "SETTINGS async_insert = 0, insert_deduplicate = 0, "
+            "optimize_on_insert = 0, max_partitions_per_insert_block = 0"
         )
-        await self._engine.insert(Insert(head, structure), rows)
+        await self._engine.insert(Insert(f"INSERT INTO {DATABASE}.{table} ({names})", how, values, structure), rows)
 
     async def places(self) -> Sequence[StreamPlace]:
         """As the ledger has them."""

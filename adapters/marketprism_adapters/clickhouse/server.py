@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import aiohttp
 
 from marketprism_adapters.clickhouse.server_url import HTTP, parse_server_url
+from marketprism_adapters.clickhouse.sql.columns import arrow_stream
 from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
@@ -86,10 +87,10 @@ class ClickHouseEngine:
         await self._post(statement, params)
 
     async def insert(self, what: Insert, rows: pa.Table) -> None:
-        """Run an INSERT … FROM input(…); the table is the body of the request."""
-        body = await asyncio.to_thread(_stream_of, rows)
-        source = f"input('{what.structure}')"
-        await self._post(f"{what.statement(source)} FORMAT ArrowStream", None, body)
+        """Run an INSERT, FROM input(…) where its columns are made of others; the table is the body of the request."""
+        body = await asyncio.to_thread(arrow_stream, rows)
+        statement = f"{what.into} {what.settings}" if what.as_it_is else what.statement(f"input('{what.structure}')")
+        await self._post(f"{statement} FORMAT ArrowStream", None, body)
 
     async def insert_encoded(self, what: Insert, rows: bytes) -> None:
         """Run an INSERT … FROM input(…) of MessagePack values."""
@@ -142,14 +143,5 @@ async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
         yield view[start : start + _PIECE]
 
 
-def _stream_of(rows: pa.Table) -> bytes:
-    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
-
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_table(rows)
-    return bytes(sink.getvalue())
-
-
 def _error_of(code: str, content: bytes) -> StoreError:
-    return store_error(content.decode("utf-8", "replace"), int(code) if code.isdigit() else 0)
+    return store_error(content.decode("utf-8", "replace"), int(code) if code.isdecimal() else 0)

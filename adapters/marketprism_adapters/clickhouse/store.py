@@ -19,7 +19,7 @@ from marketprism_adapters.clickhouse.migrations import (
     can_create_whole,
     pending,
 )
-from marketprism_adapters.clickhouse.sql.columns import columns_of, placed_columns, to_arrow
+from marketprism_adapters.clickhouse.sql.columns import columns_of, placed_columns, stored_columns, to_arrow
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.sql.schema import (
     COLUMNS,
@@ -28,7 +28,7 @@ from marketprism_adapters.clickhouse.sql.schema import (
     inserts,
     inserts_columns,
     inserts_encoded,
-    inserts_texts,
+    inserts_stored,
 )
 from marketprism_adapters.clickhouse.tiers import tier_statements
 from marketprism_adapters.clickhouse.topology import DATABASE, REVISIONS, TABLES, Topology
@@ -43,15 +43,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _CAREFUL_PARTS = 100
-_MANY_ROWS = 2_000  # fewer are handed over as they came: making columns costs some milliseconds of itself
 
 
 class SqlStore:
-    """Fulfils `MarketStore`. So many encoded rows at once as `many_rows` go as columns."""
+    """Fulfils `MarketStore`. Encoded rows go into an engine that reads Arrow as columns, unless `columns` says no, and
+    into others as they are."""
 
-    def __init__(self, engine: Engine, topology: Topology | None = None, many_rows: int = _MANY_ROWS) -> None:
+    def __init__(self, engine: Engine, topology: Topology | None = None, *, columns: bool = True) -> None:
         self._engine = engine
-        self._many_rows = many_rows
+        self._columns = columns and engine.reads_arrow
         self._topology = topology or Topology()
         self._letters = SqlDeadRows(engine)
         self._careful = 0  # parts to come whose numbers are looked into at once
@@ -67,6 +67,16 @@ class SqlStore:
         applied = await self._engine.fetch(f"SELECT number, checksum FROM {DATABASE}.schema_migrations FINAL")
         return pending([(int(row["number"]), str(row["checksum"])) for row in applied.to_pylist()])
 
+    async def applied(self) -> int:
+        """The number of the newest migration that is recorded, 0 where there is none; nothing is made."""
+        there = await self._engine.fetch(
+            f"SELECT 1 FROM system.tables WHERE database = '{DATABASE}' AND name = 'schema_migrations'"
+        )
+        if not there.num_rows:
+            return 0
+        found = await self._engine.fetch(f"SELECT max(number) AS newest FROM {DATABASE}.schema_migrations")
+        return int(found.to_pylist()[0]["newest"])
+
     async def migrate(self, up_to: int | None = None) -> Sequence[str]:
         """Bring schema and retention up to date; names of what was applied. `up_to` leaves the schema at that
         migration, for rows that were made under it: later ones change what there is. A database that has nothing yet
@@ -77,12 +87,17 @@ class SqlStore:
         """
         done: list[str] = []
         steps = await self.plan()
+        held = up_to is None and self._topology.schema_at_most
+        up_to = self._topology.schema_at_most or None if up_to is None else up_to
         if (up_to is None or up_to >= MIGRATIONS[-1].number) and can_create_whole(
             len(MIGRATIONS) - len(steps), await self._tables()
         ):
             return await self._make_whole(steps) + await self._retain()
         for migration in steps:
             if up_to is not None and migration.number > up_to:
+                if held:
+                    log.warning("migration.held_back", migration=migration.title, schema_at_most=up_to)
+                    break
                 return done
             for number, statement in enumerate(migration.statements, 1):
                 log.info("migration.running", migration=migration.title, statement=number, of=len(migration.statements))
@@ -156,11 +171,13 @@ class SqlStore:
 
         if not rows:
             return 0
+        exact = self._engine.reads_arrow
         try:
             table = to_arrow(kind, rows, places, epoch)
+            table = stored_columns(kind, table) if exact else table
         except (ValueError, pa.ArrowException, OverflowError) as error:
             raise RowError(f"{kind.table}: {reason_of(error)}") from error
-        for what in inserts(kind, f"{covered.token}:{kind.name}"):
+        for what in (inserts_stored if exact else inserts)(kind, f"{covered.token}:{kind.name}"):
             await self._engine.insert(what, table)
         return len(rows)
 
@@ -169,11 +186,13 @@ class SqlStore:
     ) -> int:
         """Write rows once per (kind, range), as the bytes that came: nothing of a row becomes a Python object."""
         rows = sum(len(group.rows) for group in groups)
+        if not rows:  # messages may hold marks and no ticks, as those of a gateway that has just taken over
+            return 0
         token = f"{covered.token}:{kind.name}"
-        if self._engine.reads_arrow and rows >= self._many_rows and not self._careful:
+        if self._columns:
             try:
                 table = await asyncio.to_thread(encoded_columns, kind, groups, epoch)
-                for what in inserts_texts(kind, token):
+                for what in inserts_stored(kind, token):
                     await self._engine.insert(what, table)
             except (NotPlain, RowError):
                 pass  # the engine is asked once more, about the rows as they came
@@ -198,11 +217,13 @@ class SqlStore:
         """Write rows once per (kind, range), as the columns that came."""
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
+        exact = self._engine.reads_arrow
         try:
             table = await asyncio.to_thread(placed_columns, kind, rows, seq, epoch)
+            table = await asyncio.to_thread(stored_columns, kind, table) if exact else table
         except (ValueError, pa.ArrowException) as error:
             raise RowError(f"{kind.table}: {reason_of(error)}") from error
-        for what in inserts_columns(kind, f"{covered.token}:{kind.name}"):
+        for what in (inserts_stored if exact else inserts_columns)(kind, f"{covered.token}:{kind.name}"):
             await self._engine.insert(what, table)
         return rows.num_rows
 

@@ -27,6 +27,9 @@ PARTITIONS = {"day": "toYYYYMMDD", "month": "toYYYYMM", "year": "toYear"}
 TICKS = KINDS["tick"].table
 _DENSE = "ZSTD(3)"
 _LONGEST_DAYS = 36_500
+# Migrations by number: the newest, and the oldest with which this program writes and reads as well.
+NEWEST_MIGRATION = 13
+OLDEST_MIGRATION = 12
 _KEEPER = "/clickhouse/tables/{shard}/"
 _NAME = re.compile(rf"\b{DATABASE}\.(\w+)")
 _ENGINE = re.compile(r"ENGINE = ReplacingMergeTree(?:\((\w+)\))?")
@@ -47,6 +50,8 @@ class Topology:
     `keep_days` and `partition_by` (day, month, year) are by table; rows are kept for ever where there is no number.
     Of a table in `tier_days` parts of that age are moved to the volume `tier_volume` of the server's storage policy
     `tier_policy`.
+    Migrations are applied up to the number `schema_at_most` (0: all): one that is held back keeps the way back to the
+    version before open, whose storage writes to no newer schema.
     Ticks are written with the server's quick codec, and compressed densely when they are `dense_days` old (0: never).
 
     Raises:
@@ -54,7 +59,7 @@ class Topology:
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
-    BOUNDS: ClassVar[Bounds] = {"dense_days": (0, _LONGEST_DAYS)}
+    BOUNDS: ClassVar[Bounds] = {"dense_days": (0, _LONGEST_DAYS), "schema_at_most": (0, NEWEST_MIGRATION)}
 
     cluster: str = ""
     quorum: str = "auto"
@@ -64,14 +69,16 @@ class Topology:
     tier_policy: str = ""
     tier_volume: str = "cold"
     tier_days: Mapping[str, int] = field(default_factory=dict)
+    schema_at_most: int = 0
 
     def __post_init__(self) -> None:
         if self.cluster and not _IDENTIFIER.fullmatch(self.cluster):
             raise InvalidValue("store.cluster", "the name of a cluster", self.cluster)
-        if self.quorum != "auto" and not self.quorum.isdigit():
+        if self.quorum != "auto" and not self.quorum.isdecimal():
             raise InvalidValue("store.quorum", "auto or a number of replicas", self.quorum)
         if not 0 <= self.dense_days <= _LONGEST_DAYS:
             raise InvalidValue("store.dense_days", f"0 to {_LONGEST_DAYS}", self.dense_days)
+        self._check_schema()
         for setting in ("keep_days", "partition_by", "tier_days"):
             for table in getattr(self, setting):
                 if table not in TABLES:
@@ -84,6 +91,11 @@ class Topology:
         for table, span in self.partition_by.items():
             if span not in PARTITIONS:
                 raise InvalidValue(f"store.partition_by.{table}", f"one of {', '.join(PARTITIONS)}", span)
+
+    def _check_schema(self) -> None:
+        if self.schema_at_most and not OLDEST_MIGRATION <= self.schema_at_most <= NEWEST_MIGRATION:
+            expected = f"0 or {OLDEST_MIGRATION} to {NEWEST_MIGRATION}"
+            raise InvalidValue("store.schema_at_most", expected, self.schema_at_most)
 
     def _check_tiers(self) -> None:
         for setting, name in (("tier_policy", self.tier_policy), ("tier_volume", self.tier_volume)):

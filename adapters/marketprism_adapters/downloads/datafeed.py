@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import pyarrow as pa
 
 from marketprism_adapters.downloads.datafeed_rows import DatafeedBar, DatafeedRows
+from marketprism_adapters.vnpy_gateway.settings import VnpySettings
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.times import CHINA
@@ -37,6 +39,7 @@ from marketprism_sdk.errors import reason_of
 _INTERVALS = {"1m": "MINUTE", "1h": "HOUR", "1d": "DAILY", "1w": "WEEKLY"}
 _EARLIEST = int(datetime(1990, 1, 1, tzinfo=CHINA).timestamp()) * NANOS_PER_SECOND
 _LONGEST_HOLIDAY = 14 * 1440 * NANOS_PER_MINUTE
+GATEWAY = "vnpy:"  # before the class of a gateway of VeighNa
 _Output = Callable[[str], object]
 T = TypeVar("T")
 
@@ -86,8 +89,11 @@ class DatafeedHistory:
             raise SourceError(f"datafeed {self._name}: expected to be logged in: {'; '.join(words)}"[:500])
 
     def close(self) -> None:
-        """End its thread as soon as what it asks is answered."""
+        """End its thread as soon as what it asks is answered, and the connection of one that has one of its own."""
+        ending = getattr(self._feed, "close", None)
         self._thread.shutdown(wait=False, cancel_futures=True)
+        if callable(ending):
+            threading.Thread(target=ending, name=f"datafeed-{self._name}-close", daemon=True).start()
 
     def kinds(self) -> Mapping[str, Sequence[str]]:
         """Bars of four intervals."""
@@ -188,12 +194,17 @@ def request_of(dataset: Dataset, ts_from: int, ts_to: int) -> object:
     return request
 
 
-def datafeed_named(name: str) -> Datafeed:
-    """The datafeed of a module: `rqdata` is `vnpy_rqdata`, as VeighNa has it, or a module is named in full.
+def datafeed_named(name: str, vnpy: VnpySettings | None = None) -> Datafeed:
+    """The datafeed of a module: `rqdata` is `vnpy_rqdata`, as VeighNa has it, or a module is named in full. The history
+    of a gateway, `vnpy:vnpy_ib.IbGateway`, is one, connected by the settings `vnpy`.
 
     Raises:
         QueryError: there is no such module, or it has no `Datafeed`. SourceError: it cannot be loaded.
     """
+    if name.startswith(GATEWAY):
+        from marketprism_adapters.vnpy_gateway.history import GatewayFeed  # noqa: PLC0415 (only where one is asked for)
+
+        return cast("Datafeed", GatewayFeed(name.removeprefix(GATEWAY), vnpy or VnpySettings()))
     tried = [f"vnpy_{name}", name] if name.isidentifier() else [name]
     for module in tried:
         try:
@@ -214,13 +225,15 @@ def datafeed_named(name: str) -> Datafeed:
 
 
 @asynccontextmanager
-async def datafeed_history(name: str, market: str, calendar: MarketCalendar) -> AsyncIterator[DatafeedHistory]:
-    """The history of a datafeed, logged in.
+async def datafeed_history(
+    name: str, market: str, calendar: MarketCalendar, vnpy: VnpySettings | None = None
+) -> AsyncIterator[DatafeedHistory]:
+    """The history of a datafeed, or of a gateway by the settings `vnpy`, logged in.
 
     Raises:
         QueryError: there is no such datafeed. SourceError: it refuses.
     """
-    history = DatafeedHistory(name, market, await asyncio.to_thread(datafeed_named, name), calendar)
+    history = DatafeedHistory(name, market, await asyncio.to_thread(datafeed_named, name, vnpy), calendar)
     try:
         await history.open()
         yield history

@@ -40,9 +40,9 @@ def _klines(sample: Sample, names: dict[str, int]) -> Layout | None:
         return None
     columns = archive.KLINES
     interval = ""
-    if sample.rows:
+    if sample.rows and _is_kline(sample.rows[0]):
         row = sample.rows[0]
-        length = int(float(row[6])) - int(float(row[0])) + 1
+        length = int(row[6]) - int(row[0]) + 1
         unit = 10**6 if len(row[0].strip()) <= 13 else 10**3
         interval = interval_of_ns(length * unit) or ""
     return Layout(
@@ -126,7 +126,7 @@ def _quotes(sample: Sample, names: dict[str, int]) -> Layout | None:
 
 
 def _first(sample: Sample, at: int) -> str:
-    return sample.rows[0][at].strip() if sample.rows else ""
+    return next((cell.strip() for cell in sample.column(at)), "")
 
 
 def _named(layout: Layout, sample: Sample) -> Layout:

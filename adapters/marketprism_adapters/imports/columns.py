@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,10 +12,14 @@ import pyarrow.compute as pc
 from marketprism_adapters.imports.layout import Layout
 from marketprism_application.errors import SourceError
 from marketprism_application.integrity.exact_numbers import ArrowArray, ExactNumbers, Ints, exact_numbers
+from marketprism_application.integrity.fine_numbers import as_decimals, is_text
 from marketprism_application.ports.imports import DECIMAL, ROWS, TIME_OF
 
 _BOUNDS = ((10**11, 10, 10**9), (10**14, 13, 10**6), (10**17, 16, 10**3))
 _DAY_NS = 86_400 * 10**9
+_SECONDS = re.compile(r"\d{9,11}\.\d{1,9}")
+# What Arrow and numpy say of a cell that no column of numbers has room for.
+_NO_NUMBERS = (pa.ArrowException, ValueError, OverflowError)
 _DATE = r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})"
 
 
@@ -53,7 +60,7 @@ def _times(batch: pa.RecordBatch, layout: Layout, zone: str) -> tuple[Ints, Ints
     name = TIME_OF[layout.kind]
     column = batch.column(layout.fields[name])
     if layout.second_time:
-        clock = pc.utf8_trim_whitespace(batch.column(layout.second_time))
+        clock = pc.utf8_trim_whitespace(batch.column(layout.second_time).cast(pa.string()))
         column = pc.binary_join_element_wise(_day_text(column), clock, " ")  # type: ignore[call-overload]  # stubs
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _of_text(column, zone, name), np.zeros(len(column), dtype=np.int64)
@@ -64,7 +71,10 @@ def _times(batch: pa.RecordBatch, layout: Layout, zone: str) -> tuple[Ints, Ints
         return _of_numbers(np.rint(column.to_numpy(zero_copy_only=False) * 1000).astype(np.int64))
     if column.null_count:
         raise BadCell(name, int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0]), "")
-    numbers = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    try:
+        numbers = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # larger, or a type that is no time
+        raise BadCell(name, *_first_bad(column, pa.int64())) from error
     if layout.base_day is not None:
         return layout.base_day * _DAY_NS + numbers * 10**6, np.zeros(len(numbers), dtype=np.int64)
     return _of_numbers(numbers)
@@ -82,7 +92,11 @@ def _of_numbers(numbers: Ints) -> tuple[Ints, Ints]:
 
 def _of_text(column: ArrowArray, zone: str, name: str) -> Ints:
     text = _padded(_day_text(pc.utf8_trim_whitespace(column)))
+    if text.null_count:
+        raise BadCell(name, int(np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False))[0]), "")
     first = text[0].as_py() if len(text) else ""
+    if _SECONDS.fullmatch(first):
+        return _of_seconds(text, name)
     zoned = bool(first) and (first.endswith("Z") or _offset(first))
     try:
         if zoned:
@@ -94,6 +108,17 @@ def _of_text(column: ArrowArray, zone: str, name: str) -> Ints:
     except pa.ArrowInvalid as error:
         raise BadCell(name, *_first_bad(text, pa.timestamp("ns", "UTC") if zoned else pa.timestamp("ns"))) from error
     return _of_timestamps(stamps, zone)
+
+
+def _of_seconds(text: ArrowArray, name: str) -> Ints:
+    """Texts of seconds since 1970 with a fraction, to the nanosecond."""
+    whole = pc.match_substring_regex(text, r"^\d{9,11}(\.\d{1,9})?$")
+    if not pc.all(whole).as_py():
+        first = int(np.flatnonzero(~whole.to_numpy(zero_copy_only=False))[0])
+        raise BadCell(name, first, text[first].as_py())
+    seconds = text.cast(pa.decimal128(20, 9))
+    found: Ints = pc.multiply(seconds, pa.scalar(Decimal(10**9))).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _offset(text: str) -> bool:
@@ -108,7 +133,7 @@ def _day_text(column: ArrowArray) -> ArrowArray:
     if "/" in first[:8] or "." in first[:6]:
         column = pc.replace_substring_regex(column, _DATE, r"\1-0\2-0\3")
         column = pc.replace_substring_regex(column, r"^(\d{4})-0?(\d\d)-0?(\d\d)(\D|$)", r"\1-\2-\3\4")
-    elif first[:8].isdigit() and (len(first) == 8 or first[8:9] in " T"):
+    elif first[:8].isdecimal() and (len(first) == 8 or first[8:9] in " T"):
         column = pc.replace_substring_regex(column, r"^(\d{4})(\d\d)(\d\d)", r"\1-\2-\3")
     return column
 
@@ -141,27 +166,33 @@ def _first_bad(column: ArrowArray, wanted: pa.DataType) -> tuple[int, object]:
         middle = (low + high) // 2
         try:
             column.slice(low, middle - low).cast(wanted)
-        except pa.ArrowInvalid:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # a type that is no number at all: the first cell
             high = middle
         else:
             low = middle
-    return low, column[low].as_py()
+    try:
+        return low, column[low].as_py()
+    except (ValueError, OverflowError):  # a time that Python has none for
+        return low, str(column[low].cast(pa.int64()).as_py())
 
 
 def _cast(column: ArrowArray, wanted: pa.DataType, name: str) -> ArrowArray:
     if column.type == wanted:
         return column
     if pa.types.is_decimal(wanted) and pa.types.is_floating(column.type):
-        return decimals_of(exact_numbers(column))
+        try:
+            return decimals_of(exact_numbers(column))
+        except _NO_NUMBERS as error:
+            raise BadCell(name, *_first_bad(column, wanted)) from error
     try:
-        if pa.types.is_string(column.type) and not pa.types.is_string(wanted):
-            column = pc.utf8_trim_whitespace(column)
-        return column.cast(wanted)
+        if is_text(column.type) and not pa.types.is_string(wanted):
+            column = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        return as_decimals(column, wanted) if pa.types.is_decimal(wanted) else column.cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
     try:  # digits beyond what a decimal holds, as of doubles that were written in full
-        return decimals_of(exact_numbers(column.cast(pa.float64())))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        return decimals_of(exact_numbers(column.cast(pa.float64()))).cast(wanted)
+    except _NO_NUMBERS as error:  # larger than the column holds, too
         raise BadCell(name, *_first_bad(column, pa.float64())) from error
 
 

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -153,7 +154,15 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (lzma.LZMAError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        EOFError,
+        zlib.error,
+        gzip.BadGzipFile,
+        IndexError,
+        struct.error,
+    ) as error:
         raise DamagedFile(f"file {path}: expected a complete file: {reason_of(error)}") from error
     except UnicodeError as error:
         raise SourceError(f"file {path}: expected UTF-8 or GB 18030 text: {reason_of(error)}") from error

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -14,6 +14,7 @@ import pyarrow.csv as arrow_csv
 from marketprism_adapters.imports.containers import Packed, head_of, opened
 from marketprism_adapters.imports.layout import Layout, Sample
 from marketprism_application.errors import SourceError
+from marketprism_application.integrity.fine_numbers import check_fineness
 from marketprism_application.ports.imports import ROWS, TIME_OF
 from marketprism_sdk.errors import reason_of
 
@@ -22,6 +23,7 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _NULLS = ["", "N/A", "NA", "nan", "NaN", "NAN", "null", "NULL", "None", "none", "-"]
 _SAMPLE_ROWS = 2_000
 _BLOCK, _SMALL_BLOCK = 1 << 22, 1 << 17
+_ROW = re.compile(r"Row #(\d+)")
 _CELLS = re.compile(
     r"(?:Row #(?P<row>\d+): )?Expected (?P<expected>\d+) columns, got (?P<was>\d+)(?:: (?P<text>.*))?", re.DOTALL
 )
@@ -100,26 +102,29 @@ class TextTable(NamedTuple):
         Raises:
             pyarrow.ArrowInvalid: a cell that is not of its column's type, or a row of another number of cells.
         """
-        names = list(layout.columns)
-        options = arrow_csv.ConvertOptions(
+        names, skipped, before = list(layout.columns), int(layout.header), 0
+        convert = arrow_csv.ConvertOptions(
             column_types={name: types.get(name, pa.string()) for name in wanted},
             include_columns=[name for name in names if name in wanted],
             null_values=_NULLS,
             strings_can_be_null=True,
         )
+        parse = arrow_csv.ParseOptions(delimiter=self.delimiter)
+        decimals = any(map(pa.types.is_decimal, types.values()))
         with opened(self.file) as stream:
-            yield from arrow_csv.open_csv(
-                stream,
-                arrow_csv.ReadOptions(
-                    use_threads=False,
-                    block_size=block,
-                    column_names=names,
-                    skip_rows=1 if layout.header else 0,
-                    encoding=self.encoding,
-                ),
-                arrow_csv.ParseOptions(delimiter=self.delimiter),
-                options,
-            )
+            for lines in _whole_lines(stream, block):
+                text = lines if self.encoding == "utf8" else lines.decode(self.encoding).encode()
+                if decimals:
+                    check_fineness(text)
+                read = arrow_csv.ReadOptions(
+                    use_threads=False, block_size=len(text) + 1, column_names=names, skip_rows=skipped
+                )
+                try:
+                    table = arrow_csv.read_csv(_outside_python(text), read, parse, convert)
+                except pa.ArrowInvalid as error:
+                    raise pa.ArrowInvalid(_moved(str(error), before)) from error
+                yield from table.to_batches()
+                before, skipped = before + table.num_rows + skipped, 0
 
     def _error(self, error: pa.ArrowInvalid, layout: Layout) -> SourceError:
         """What Arrow says of a row or a cell, with the field's name."""
@@ -134,6 +139,31 @@ class TextTable(NamedTuple):
         was = re.search(r"invalid value '(.*)'", text, re.DOTALL)
         shown = repr(was[1][:80]) if was else text[:200]
         return SourceError(f"file {self.file.path}: {name}: expected a number of its unit, was {shown}")
+
+
+def _moved(text: str, rows: int) -> str:
+    """What Arrow says of a piece of a text, with the number of the row in the whole."""
+    return _ROW.sub(lambda row: f"Row #{int(row[1]) + rows}", text)
+
+
+def _whole_lines(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """A text in pieces of some `size` bytes, cut where a line ends."""
+    begun: list[bytes] = []
+    while data := stream.read(size):
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield b"".join([*begun, data[:end]])
+            begun = []
+        begun.append(data[end:])
+    if rest := b"".join(begun):
+        yield rest
+
+
+def _outside_python(text: bytes) -> IO[bytes]:
+    """A copy that Arrow's own threads may let go: who needs Python for that while it ends, ends the process."""
+    buffer = pa.allocate_buffer(len(text))
+    memoryview(buffer).cast("B")[:] = text
+    return cast("IO[bytes]", pa.BufferReader(buffer))  # what the stubs have for it
 
 
 def _numbers_of(layout: Layout, wanted: set[str]) -> dict[str, pa.DataType]:

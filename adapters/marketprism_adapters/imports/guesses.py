@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from marketprism_adapters.imports.layout import Layout, Sample, positions
+from marketprism_adapters.imports.layout import Layout, Sample, cleaned, positions
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.imports import ROWS, TIME_OF
@@ -70,6 +70,21 @@ def numbered_columns(width: int) -> tuple[str, ...]:
     return tuple(f"column_{number + 1}" for number in range(width))
 
 
+def _as_written(layout: Layout) -> Layout:
+    """The layout with its columns by the names that the file has for them: `Timestamp` of `timestamp`."""
+    own = {cleaned(name): name for name in reversed(layout.columns)}
+
+    def written(column: str) -> str:
+        return column if not column or column in layout.columns else own.get(column, column)
+
+    names = ("symbols", "venues", "intervals", "maker_flag", "second_time")
+    return replace(
+        layout,
+        fields={field: written(column) for field, column in layout.fields.items()},
+        **{name: written(getattr(layout, name)) for name in names},  # type: ignore[arg-type]  # columns, all of them
+    )
+
+
 def with_columns(layout: Layout, given: Mapping[str, str]) -> Layout:
     """A layout in which fields have the columns that are given.
 
@@ -77,6 +92,7 @@ def with_columns(layout: Layout, given: Mapping[str, str]) -> Layout:
         SourceError: a field that the kind does not have, or a column that the file does not have.
     """
     check_columns(given, layout.columns)
+    layout = _as_written(layout)
     fields = dict(layout.fields)
     known = [name for name in ROWS[layout.kind].names if name not in ("row", "digits")]
     for name, column in given.items():

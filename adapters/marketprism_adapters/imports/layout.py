@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from marketprism_application.errors import SourceError
+
 CONSTANT_TAKER = "taker"  # a column that says who took, as a flag: true means that the buyer was the maker
 
 
@@ -60,6 +62,17 @@ class Layout:
     checksum: bool = False  # the file's sum is published beside it
     zone: str = ""
     remarks: tuple[str, ...] = field(default=())
+
+
+def check_names(where: str, names: Sequence[str]) -> None:
+    """That each column can be asked for by its name.
+
+    Raises:
+        SourceError: two have the same.
+    """
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SourceError(f"{where}: expected each column once, was {twice[:80]!r} twice")
 
 
 def positions(names: Sequence[str]) -> dict[str, int]:

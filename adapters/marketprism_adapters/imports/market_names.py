@@ -34,6 +34,12 @@ _CALLED = {
 }
 # A venue that tardis calls by its name alone trades contracts there, and spot under a name of its own.
 _OF_TARDIS = _CALLED | {"bybit": "bybit-linear"}
+# What stands behind the venue's own name in a catalog of NautilusTrader where a venue has several markets.
+_OF_CATALOG = {
+    ("binance", "-PERP"): "binance-usdm",
+    ("bybit", "-LINEAR"): "bybit-linear",
+    ("bybit", "-SPOT"): "bybit",
+}
 _SYMBOL: dict[str, Callable[[str], str]] = {
     "binance": BinanceNames("spot").symbol,
     "binance-usdm": BinanceNames("usdm").symbol,
@@ -62,6 +68,16 @@ def market_called(text: str, *, by_tardis: bool = False) -> str:
     return found or venue_of_code(word) or word
 
 
+def market_of_catalog(identity: str) -> tuple[str, str]:
+    """Market and the venue's own name of an instrument id of NautilusTrader: `BTCUSDT-PERP.BINANCE`, `rb2410.SHFE`."""
+    native, _, venue = identity.rpartition(".")
+    market = market_called(venue)
+    for (of_venue, ending), found in _OF_CATALOG.items():
+        if market == of_venue and native.endswith(ending) and "-" not in native.removesuffix(ending):
+            return found, native.removesuffix(ending)
+    return market, native
+
+
 def trades_in_contracts(market: str, symbol: str, *, by_tardis: bool) -> bool:
     """Whether amounts of an instrument's files are numbers of contracts: of Binance's inverse ones, and of what venues
     send as they send it, of OKX's contracts."""
@@ -77,7 +93,7 @@ def instrument_of(market: str, native: str) -> InstrumentNamed:
         return InstrumentNamed(market.partition("-")[0] if market in MARKETS else market, native)
     try:
         symbol = name(native)
-    except ParseRefused:
+    except (ParseRefused, ValueError):  # a date in it is none
         symbol = native
     return InstrumentNamed(market.partition("-")[0], symbol)
 
@@ -94,7 +110,7 @@ def instrument_written(text: str) -> InstrumentNamed:
     if pair is not None and venue_of(text) is None:
         return InstrumentNamed("", f"{pair[1]}-{pair[2]}{'-PERP' if pair[3] else ''}")
     if _JOINED.fullmatch(text) and not _exchange_of(text):
-        return InstrumentNamed("", _SYMBOL[ARCHIVE_SPOT](text))
+        return InstrumentNamed("", _of_archive(text))
     return InstrumentNamed(_exchange_of(text), text)
 
 
@@ -111,10 +127,18 @@ def instrument_in_name(name: str) -> InstrumentNamed:
     if pair is not None:
         return instrument_written(pair[1])
     for token in re.split(r"[^A-Za-z0-9]+", stem):
-        split = _SYMBOL[ARCHIVE_SPOT](token.upper()) if len(token) >= 5 and token.isalnum() else ""
+        split = _of_archive(token.upper()) if len(token) >= 5 and token.isalnum() else ""
         if "-" in split:
             return InstrumentNamed("", split)
     return InstrumentNamed()
+
+
+def _of_archive(native: str) -> str:
+    """Our symbol of a pair, the text itself where it is no name of one."""
+    try:
+        return _SYMBOL[ARCHIVE_SPOT](native)
+    except ParseRefused:
+        return native
 
 
 def _exchange_of(symbol: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ from marketprism_adapters.imports.market_names import (
     market_called,
     trades_in_contracts,
 )
+from marketprism_adapters.imports.veighna.table import SqlTable
 from marketprism_application.errors import SourceError
 from marketprism_application.files.digest import sha256_of
 from marketprism_application.integrity.exact_numbers import ArrowArray
@@ -39,6 +41,7 @@ from marketprism_domain.instruments.written_names import venue_named
 
 SUM_SUFFIX = ".CHECKSUM"
 _CHUNK, _SAMPLE_ROWS = 1 << 20, 2_000
+Key = tuple[str, ...]  # what the columns that tell series apart have in a row
 _OF_VNPY = {"d": "1d", "w": "1w", "tick": "", "1d": "1d", "1w": "1w"}
 
 
@@ -60,7 +63,7 @@ class TableFile:
         self._file, self._table, self._layout, self._hints = file, table, layout, hints
         self._damage: list[FileFault] = []
         self._remarks = list(layout.remarks)
-        self._keys: dict[FileSeries, tuple[str, ...]] = {}
+        self._keys: dict[FileSeries, list[Key]] = {}  # as they are written: `SHFE` and `shfe` are one
         series = self._all_series()
         self._facts = FileFacts(
             layout.format,
@@ -84,9 +87,8 @@ class TableFile:
         Raises:
             SourceError: a cell that is not what its column holds, or a damaged file that is no archive with a sum.
         """
-        key = self._keys[series]
         try:
-            yield from self._read(key, self._zone(series.venue))
+            yield from self._read(self._keys[series], self._zone(series.venue))
         except DamagedFile as error:
             if self._file.container != "zip":
                 raise
@@ -112,43 +114,58 @@ class TableFile:
         if published != found:
             yield FileFault("checksum", f"SHA-256 is {found}, {beside.name} has {published or 'none'}")
 
-    def _read(self, key: tuple[str, ...], zone: str, *, few: bool = False) -> Iterator[pa.RecordBatch]:
+    def _series_columns(self) -> list[str]:
+        return [name for name in (self._layout.symbols, self._layout.venues, self._layout.intervals) if name]
+
+    def _read(self, keys: Sequence[Key], zone: str, *, few: bool = False) -> Iterator[pa.RecordBatch]:
         layout = self._layout
-        series_columns = [name for name in (layout.symbols, layout.venues, layout.intervals) if name]
+        series_columns = self._series_columns()
         wanted = {*layout.fields.values(), *series_columns, layout.second_time, layout.maker_flag} - {""}
         row = 2 if layout.header else 1
-        for batch in self._table.batches(layout, wanted, few=few):
-            try:
-                rows = canonical(batch, layout, row, zone)
-            except BadCell as error:
-                raise of_file(self._file.path, error, row) from error
-            if key:
-                rows = rows.filter(_equal(batch, series_columns, key))
+        together = zip(series_columns, zip(*keys, strict=True), strict=True)
+        of = {name: values[0] for name, values in together if len(set(values)) == 1}
+        for batch in self._batches(wanted, few=few, of=of):
+            rows = self._rows(batch, row, zone)
+            if series_columns:
+                rows = rows.filter(_one_of(batch, series_columns, keys))
             row += batch.num_rows
             if rows.num_rows:
                 yield rows
 
-    def _all_series(self) -> tuple[FileSeries, ...]:
+    def _batches(self, wanted: set[str], *, few: bool, of: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+        """Columns of the table, where it can tell of the rows of one series alone."""
+        del of
+        yield from self._table.batches(self._layout, wanted, few=few)
+
+    def _rows(self, batch: pa.RecordBatch, row: int, zone: str) -> pa.RecordBatch:
+        """A batch as rows of the kind; `row` is the number of its first one."""
+        try:
+            return canonical(batch, self._layout, row, zone)
+        except BadCell as error:
+            raise of_file(self._file.path, error, row) from error
+
+    def _distinct(self, columns: list[str]) -> Iterable[tuple[str, ...]]:
+        """The values that columns have together, in the order in which they come."""
         layout = self._layout
-        columns = [name for name in (layout.symbols, layout.venues, layout.intervals) if name]
-        found: dict[tuple[str, ...], None] = {}
-        if columns:
-            bare = replace(layout, second_time="")
-            wanted = {*columns, layout.fields[TIME_OF[layout.kind]]}
-            for batch in self._table.batches(bare, wanted):
-                cells = [batch.column(name).cast(pa.string()).fill_null("") for name in columns]
-                table = pa.Table.from_arrays(cells, names=columns).group_by(columns).aggregate([])
-                found |= dict.fromkeys(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
-        out = []
-        for key in found or {(): None}:
-            series = self._series(dict(zip(columns, key, strict=True)))
-            self._keys[series] = key
-            if layout.kind in WITH_INTERVAL:
-                own = self._keys.pop(series)
-                series = series._replace(interval=self._interval(own, series))
-                self._keys[series] = own
-            out.append(series)
-        return tuple(out)
+        wanted = {*columns, layout.fields[TIME_OF[layout.kind]]}
+        for batch in self._table.batches(replace(layout, second_time=""), wanted):
+            cells = [batch.column(name).cast(pa.string()).fill_null("") for name in columns]
+            table = pa.Table.from_arrays(cells, names=columns).group_by(columns).aggregate([])
+            yield from zip(*(table.column(name).to_pylist() for name in columns), strict=True)
+
+    def _all_series(self) -> tuple[FileSeries, ...]:
+        columns = self._series_columns()
+        keys: Iterable[Key] = dict.fromkeys(self._distinct(columns)) if columns else [()]
+        found: dict[FileSeries, list[Key]] = {}
+        for key in keys:
+            found.setdefault(self._series(dict(zip(columns, key, strict=True))), []).append(key)
+        if not found:
+            raise SourceError(f"file {self._file.path}: expected rows, it has none")
+        for series, written in found.items():
+            if self._layout.kind in WITH_INTERVAL:
+                series = series._replace(interval=self._interval(written, series))  # noqa: PLW2901 (the whole one)
+            self._keys.setdefault(series, []).extend(written)
+        return tuple(self._keys)
 
     def _series(self, cells: dict[str, str]) -> FileSeries:
         layout, hints = self._layout, self._hints
@@ -194,7 +211,7 @@ class TableFile:
             self._remarks.append(f"{found.symbol} by the name of the file: --symbol says otherwise")
         return InstrumentNamed(named.venue or found.venue, found.symbol)
 
-    def _interval(self, key: tuple[str, ...], series: FileSeries) -> str:
+    def _interval(self, keys: Sequence[Key], series: FileSeries) -> str:
         """The interval that a series is given, or the one that its rows are apart.
 
         Raises:
@@ -202,7 +219,7 @@ class TableFile:
         """
         if series.interval and not self._hints.interval:
             return series.interval
-        for rows in self._read(key, self._zone(series.venue), few=True):
+        for rows in self._read(keys, self._zone(series.venue), few=True):
             sample = rows.column(TIME_OF[self._layout.kind]).slice(0, _SAMPLE_ROWS).to_numpy()
             times = np.unique(sample).tolist()  # rows may run backwards, or in no order
             if len(times) > 1:
@@ -225,11 +242,34 @@ class TableFile:
         return named.get(column) or next((field for field, name in layout.fields.items() if name == column), "")
 
 
-def _equal(batch: pa.RecordBatch, columns: list[str], key: tuple[str, ...]) -> ArrowArray:
-    same = pa.array(np.ones(batch.num_rows, dtype=np.bool_))
-    for name, value in zip(columns, key, strict=True):
-        same = pc.and_(same, pc.equal(batch.column(name).cast(pa.string()).fill_null(""), pa.scalar(value)))
-    return same
+class DatabaseFile(TableFile):
+    """A `RowsFile` of a table of a database, which finds the rows of a series by itself."""
+
+    def __init__(self, table: SqlTable, layout: Layout, hints: FileHints) -> None:
+        self._sql = table
+        path = table.place.path if table.place.engine == "sqlite" else Path(table.place.name)
+        super().__init__(Packed(path, table.place.engine, path.name), table, layout, hints)
+
+    def _batches(self, wanted: set[str], *, few: bool, of: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+        yield from self._sql.batches(self._layout, wanted, few=few, of=of)
+
+    def _rows(self, batch: pa.RecordBatch, row: int, zone: str) -> pa.RecordBatch:
+        return self._sql.rows(batch, self._layout, row, zone)
+
+    def _distinct(self, columns: list[str]) -> Iterable[tuple[str, ...]]:
+        return self._sql.distinct(columns)
 
 
-__all__ = ["Table", "TableFile"]
+def _one_of(batch: pa.RecordBatch, columns: list[str], keys: Sequence[Key]) -> ArrowArray:
+    """Which rows have one of the keys in the columns."""
+    found = pa.array(np.zeros(batch.num_rows, dtype=np.bool_))
+    cells = [batch.column(name).cast(pa.string()).fill_null("") for name in columns]
+    for key in keys:
+        same = pa.array(np.ones(batch.num_rows, dtype=np.bool_))
+        for column, value in zip(cells, key, strict=True):
+            same = pc.and_(same, pc.equal(column, pa.scalar(value)))
+        found = pc.or_(found, same)
+    return found
+
+
+__all__ = ["DatabaseFile", "Table", "TableFile"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from decimal import Decimal, localcontext
+from collections.abc import Sequence
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple, assert_never, get_args
 
 import msgspec
 import pyarrow as pa
 
-from marketprism_adapters.memory import overviews
-from marketprism_adapters.memory.tick_bars import bars_of_ticks, counts
+from marketprism_adapters.memory import days, overviews
+from marketprism_adapters.memory.days import total, wanted
+from marketprism_adapters.memory.tick_bars import bars_of_ticks
+from marketprism_application.contracts.bar_questions import MinuteSpans
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, QUALITY, TICK, DataKind
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
@@ -30,8 +32,7 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
-from marketprism_application.queries.arrow_tables import AUDIT, LISTING, NAMES, SYMBOLS, schema_of, table_of
-from marketprism_application.queries.daily import COLUMNS as DAYS
+from marketprism_application.queries.arrow_tables import AUDIT, LISTING, NAMES, schema_of, table_of
 from marketprism_application.queries.statistics import COLUMNS as STATISTICS
 from marketprism_application.storage.redriving import LetterKey
 from marketprism_domain.errors import InvalidValue
@@ -151,7 +152,9 @@ class MemoryStore:
             case Audit():
                 return self._audit(question)
             case Daily():
-                return self._daily(question)
+                return days.daily(self._rows(TICK), self._rows(BAR), self._rows(GAP), question)
+            case MinuteSpans():
+                return days.minute_spans(self._rows(BAR), question)
             case Statistics():
                 return self._statistics(question)
             case Instruments():
@@ -185,29 +188,6 @@ class MemoryStore:
             newest.setdefault((row.symbol, row.venue), row)
         return table_of(kind, list(newest.values()))
 
-    def _symbols(self) -> pa.Table:
-        """What is there."""
-        found: dict[tuple[str, str], dict[str, Any]] = {}
-        for row in self._rows(TICK):
-            entry = found.setdefault(
-                (row.venue, row.symbol),
-                {
-                    "symbol": row.symbol,
-                    "venue": row.venue,
-                    "ticks": 0,
-                    "ts_first": row.ts_event,
-                    "ts_last": 0,
-                    "bars": 0,
-                },
-            )
-            entry["ticks"] += 1
-            entry["ts_first"] = min(entry["ts_first"], row.ts_event)
-            entry["ts_last"] = max(entry["ts_last"], row.ts_event)
-        for bar in self._rows(BAR):
-            if (bar.venue, bar.symbol) in found:
-                found[bar.venue, bar.symbol]["bars"] += 1
-        return pa.Table.from_pylist([found[key] for key in sorted(found)], SYMBOLS)
-
     def _names(self) -> pa.Table:
         """Every symbol and venue that a row names."""
         found: dict[tuple[str, str], bool] = {}
@@ -220,7 +200,7 @@ class MemoryStore:
         """What is there at all."""
         match question:
             case Symbols():
-                return self._symbols()
+                return days.symbols(self._rows(TICK), self._rows(BAR))
             case Names():
                 return self._names()
             case BarSeries():
@@ -252,25 +232,11 @@ class MemoryStore:
             rows[terms.venue, terms.symbol] |= {name: getattr(terms, name) for name in LISTING.names[5:]}
         return pa.Table.from_pylist(list(rows.values()), LISTING)
 
-    def _daily(self, asked: Daily) -> pa.Table:
-        """Trading days of one instrument."""
-        days: dict[tuple[str, str], list[Any]] = {}
-        for tick in self._rows(TICK):
-            if tick.trading_day and _wanted(tick, asked, tick.ts_event):
-                days.setdefault((tick.venue, tick.trading_day), []).append(tick)
-        rows = []
-        for (venue, day), ticks in sorted(days.items()):
-            bars = [b for b in self._rows(BAR) if b.interval == "1m" and _wanted(b, asked, b.ts_open)]
-            gaps = [g for g in self._rows(GAP) if _wanted(g, asked, g.ts_from)]
-            count = sum((bar.venue, bar.trading_day) == (venue, day) for bar in bars)
-            rows.append(_day(ticks, count, [g for g in gaps if (g.venue, g.trading_day) == (venue, day)]))
-        return pa.Table.from_pylist(rows, DAYS)
-
     def _statistics(self, asked: Statistics) -> pa.Table:
         """Sums over minute bars."""
         venues: dict[str, list[Any]] = {}
         for bar in sorted(self._rows(BAR), key=lambda bar: bar.ts_open):
-            if bar.interval == "1m" and _wanted(bar, asked, bar.ts_open):
+            if bar.interval == "1m" and wanted(bar, asked, bar.ts_open):
                 venues.setdefault(bar.venue, []).append(bar)
         rows = []
         for venue, bars in sorted(venues.items()):
@@ -289,8 +255,8 @@ class MemoryStore:
                     "high": max(b.high for b in bars),
                     "low": min(b.low for b in bars),
                     "close": bars[-1].close,
-                    "volume": _total(b.volume for b in bars),
-                    "turnover": _total(b.turnover for b in bars),
+                    "volume": total(b.volume for b in bars),
+                    "turnover": total(b.turnover for b in bars),
                     "multiplier": terms.multiplier if terms else None,
                     "base": terms.base if terms else "",
                     "inverse": terms.inverse if terms else False,
@@ -332,44 +298,6 @@ class MemoryStore:
         return pa.Table.from_pylist(rows, AUDIT)
 
 
-def _total(values: Iterable[Decimal]) -> Decimal:
-    """The exact sum: Python's own would round at 28 digits, a column holds 38."""
-    with localcontext(prec=_EXACT_DIGITS):
-        return sum(values, Decimal(0))
-
-
-def _prices(ticks: list[Any]) -> dict[str, Any]:
-    """First, high, low and last of ticks in their order, with the venue's own open, high and low."""
-    priced = [tick for tick in ticks if tick.last is not None]
-    return {
-        "first": (priced[0].last if priced[0].open is None else priced[0].open) if priced else None,
-        "high": max((price for t in priced for price in (t.last, t.high) if price is not None), default=None),
-        "low": min((price for t in priced for price in (t.last, t.low) if price is not None), default=None),
-        "last": priced[-1].last if priced else None,
-    }
-
-
-def _day(ticks: list[Any], bars: int, gaps: list[Any]) -> dict[str, Any]:
-    ticks = sorted(ticks, key=lambda tick: tick.seq)
-    counted = [tick for tick in ticks if counts(tick)]
-    prices = _prices(counted) if counted else _prices([t._replace(open=None, high=None, low=None) for t in ticks])
-    times = [tick.ts_event for tick in ticks]
-    return {
-        "venue": ticks[0].venue,
-        "symbol": ticks[0].symbol,
-        "trading_day": ticks[0].trading_day,
-        "ticks": len(ticks),
-        "ts_first": min(times),
-        "ts_last": max(times),
-        **prices,
-        "volume": max((tick.volume for tick in ticks if tick.volume is not None), default=None),
-        "turnover": max((tick.turnover for tick in ticks if tick.turnover is not None), default=None),
-        "bars": bars,
-        "gaps": len(gaps),
-        "gap_ns": sum(gap.ts_to - gap.ts_from for gap in gaps),
-    }
-
-
 def _check(kind: DataKind, row: Any) -> None:
     for name in kind.fields:
         value = getattr(row, name)
@@ -382,17 +310,7 @@ def _check(kind: DataKind, row: Any) -> None:
 
 def _chosen(row: Any, query: Records, ts: int) -> bool:
     return (
-        _wanted(row, query, ts)
+        wanted(row, query, ts)
         and query.venue in (None, row.venue)
         and (query.interval is None or getattr(row, "interval", query.interval) == query.interval)
-    )
-
-
-def _wanted(row: Any, query: Records | Daily | Statistics, ts: int) -> bool:
-    return (
-        row.symbol == query.symbol
-        and (query.ts_from is None or ts >= query.ts_from)
-        and (query.ts_to is None or ts < query.ts_to)
-        and (query.from_day is None or getattr(row, "trading_day", query.from_day) >= query.from_day)
-        and (query.to_day is None or getattr(row, "trading_day", query.to_day) <= query.to_day)
     )

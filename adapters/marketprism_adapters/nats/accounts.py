@@ -19,6 +19,7 @@ from marketprism_sdk.nats.access import PUBLIC_INBOX
 from marketprism_sdk.private_files import private_folder, write_private
 
 PLATFORM = "MARKETPRISM"
+MIRRORED = "mirrored"  # begins the subjects on which a site's streams arrive
 _SECRET_BYTES = 32
 
 
@@ -37,17 +38,20 @@ class Exports:
 @dataclass(frozen=True)
 class Accounts:
     """Users of the platform's account by name, clients with accounts of their own, and whom a nameless one is taken
-    for (empty: it is refused)."""
+    for (empty: it is refused). `sites` are joined by leaf nodes: each has two users, the leaf node and who keeps its
+    mirrors here."""
 
     users: Mapping[str, Rights]
     clients: tuple[str, ...]
     exports: Exports
     nameless: str = ""
+    sites: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Everybody who has a password."""
-        return (*self.users, *self.clients)
+        of_sites = (user for site in self.sites for user in (leaf_user(site), mirror_user(site)))
+        return (*self.users, *self.clients, *of_sites)
 
     def config(self, passwords: Mapping[str, str]) -> str:
         """The part of a server's configuration that says who may come in, and who may do what.
@@ -64,6 +68,8 @@ class Accounts:
         lines += ["    ]", "  }"]
         for client in self.clients:
             lines += self._client(client, passwords[client])
+        for site in self.sites:
+            lines += _site(site, passwords)
         lines += ["}"]
         if self.nameless:
             lines += [f"no_auth_user: {_text(self.nameless)}"]
@@ -83,6 +89,42 @@ class Accounts:
             "    ]",
             "  }",
         ]
+
+
+def leaf_user(site: str) -> str:
+    """Who a site's leaf node is."""
+    return f"site-{site}"
+
+
+def mirror_user(site: str) -> str:
+    """Who makes and reads the mirrors of a site's streams."""
+    return f"mirror-{site}"
+
+
+def site_account(site: str) -> str:
+    """The account in which the mirrors of a site's streams are."""
+    return f"SITE_{site}"
+
+
+def _site(name: str, passwords: Mapping[str, str]) -> list[str]:
+    """What comes from a site is answers about consumers and what these deliver, nothing that it publishes; what goes
+    there is questions about consumers of its streams."""
+    leaf = Rights().publishes("$JSC.R.>", "_R_.>", "_INBOX.>", f"{MIRRORED}.{name}.>")
+    leaf.subscribes(f"$JS.{name}.API.CONSUMER.CREATE.>", f"$JS.{name}.API.CONSUMER.DELETE.>", "$JS.FC.>", "$JS.ACK.>")
+    # The cloud asks for streams that are to be mirrored: what is there and how far it has come.
+    leaf.subscribes(f"$JS.{name}.API.STREAM.INFO.>", f"$JS.{name}.API.DIRECT.GET.>", f"$JS.{name}.API.CONSUMER.INFO.>")
+    keeper = Rights().publishes("$JS.API.STREAM.>", "$JS.API.DIRECT.GET.>", "$JS.API.INFO")
+    keeper.publishes(f"$JS.{name}.API.STREAM.INFO.>", f"$JS.{name}.API.DIRECT.GET.>")
+    keeper.subscribes(f"{PUBLIC_INBOX}.>")
+    return [
+        f"  {site_account(name)} {{",
+        "    jetstream: enabled",
+        "    users: [",
+        f"      {_user(leaf_user(name), passwords[leaf_user(name)], leaf)}",
+        f"      {_user(mirror_user(name), passwords[mirror_user(name)], keeper)}",
+        "    ]",
+        "  }",
+    ]
 
 
 def _user(name: str, password: str, rights: Rights) -> str:
@@ -128,4 +170,13 @@ def passwords_in(folder: Path, names: tuple[str, ...], renew: frozenset[str] = f
     return found
 
 
-__all__ = ["PLATFORM", "Accounts", "Exports", "passwords_in"]
+__all__ = [
+    "MIRRORED",
+    "PLATFORM",
+    "Accounts",
+    "Exports",
+    "leaf_user",
+    "mirror_user",
+    "passwords_in",
+    "site_account",
+]

@@ -79,7 +79,7 @@ def _read(payload: bytes) -> ServerLoad | None:
     """None where it is no such answer, as of a server that has nothing to say of the account."""
     try:
         answer = msgspec.json.decode(payload, type=_Answer)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     accounts = answer.data.account_statz
     return ServerLoad(

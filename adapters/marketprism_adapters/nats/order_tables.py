@@ -100,7 +100,7 @@ def _read(key: str, value: bytes) -> ImportedTable:
         if not unpacking.eof:
             return ImportedTable(key, b"", record.by, record.at, f"more than {MOST_DOCUMENT_BYTES} bytes, or cut off")
         return ImportedTable(key, document, record.by, record.at)
-    except (msgspec.DecodeError, zlib.error) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, zlib.error) as error:
         return ImportedTable(key, b"", "", 0, f"expected a record of a table: {error}"[:300])
 
 

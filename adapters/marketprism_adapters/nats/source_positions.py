@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -11,7 +12,7 @@ from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import escape
 from marketprism_application.ports.sources import MarketSource, counting_source
 from marketprism_domain.events.registry import SubscriptionFailed
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
@@ -20,6 +21,7 @@ from marketprism_sdk.values import decode_or_none
 log = structlog.get_logger()
 
 _STATE = "state."
+_WORD_S = 1.0
 
 
 class SourcePosition(msgspec.Struct):
@@ -50,6 +52,7 @@ class Positions:
     def __init__(self, bucket: NatsKeyValue) -> None:
         self._bucket = bucket
         self._told = self._said = SourcePosition("")
+        self._lags = False  # whether the last positions could not be saved
 
     @classmethod
     async def open(cls, connection: NatsConnection, replicas: int) -> Positions:
@@ -62,9 +65,20 @@ class Positions:
         return {position.source: position.position for position in found if not position.group}
 
     async def save(self, positions: Mapping[str, int]) -> None:
-        """Where the sources are."""
-        for source, position in positions.items():
-            await self._put(SourcePosition(source, position, position))
+        """Where the sources are, and how, where that could not be said. It only saves work: what NATS does not take now
+        is said with the next one."""
+        try:
+            for source, position in positions.items():
+                await self._put(SourcePosition(source, position, position))
+        except SdkError as error:
+            if self._lags:  # a warning once, not each second
+                log.debug("source_position.not_saved", error=str(error))
+            else:
+                log.warning("source_position.not_saved", error=str(error))
+            self._lags = True
+            return
+        self._lags = False
+        await self._tell(self._told)
 
     @property
     def error(self) -> str:
@@ -89,15 +103,17 @@ class Positions:
             await self._tell(SourcePosition(f"{_STATE}{group}", group=group, refused=refused))
 
     async def _tell(self, told: SourcePosition) -> None:
-        """A word for who looks: that NATS does not take it now must not end the reading. It is said the next time."""
+        """A word for who looks: that NATS does not take it now must neither end nor hold up the reading. It is said
+        with the next positions."""
         self._told = told
         if told == self._said:
             return
         try:
-            await self._put(told)
+            async with asyncio.timeout(_WORD_S):
+                await self._put(told)
             self._said = told
-        except SdkError as error:
-            log.warning("source_state.not_published", state=told.error, refused=told.refused, error=str(error))
+        except (SdkError, TimeoutError) as error:
+            log.warning("source_state.not_published", state=told.error, refused=told.refused, error=reason_of(error))
 
     @staticmethod
     async def forget(bucket: NatsKeyValue) -> None:

@@ -43,7 +43,7 @@ class StreamKeeper:
     ) -> None:
         self._service = service
         self._blind_s = blind_s
-        self._events = EventPublisher(service.connection, service.name)
+        self._events = EventPublisher(service.connection, service.name, service.metrics)
         self._writes = dict(writes)
         self._names = (*writes, *(name for name in reads if name not in writes))
         self._created: dict[str, str] = {}

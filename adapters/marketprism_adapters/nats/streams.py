@@ -253,7 +253,7 @@ async def partitions_of(connection: NatsConnection, default: int) -> int:
     except StreamMissing:
         return default
     text = (config.get("metadata") or {}).get("marketprism.partitions", "")
-    return int(text) if text.isdigit() else default
+    return int(text) if text.isdecimal() else default
 
 
 # What the store reads of each stream.

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from marketprism_adapters.venues.live.settings import VenueSettings
 from marketprism_adapters.venues.registry import MARKETS, budget_name
+from marketprism_adapters.vnpy_gateway.loading import check_spec
+from marketprism_adapters.vnpy_gateway.settings import VnpySettings
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.request_budget import RequestBudget
@@ -44,6 +46,7 @@ class SourceContext(NamedTuple):
     counter: Callable[[str], Counter] | None = None
     venue: VenueSettings | None = None
     budget: BudgetOf | None = None
+    vnpy: VnpySettings | None = None
 
 
 class ReplayArguments(NamedTuple):
@@ -73,7 +76,7 @@ def replay_arguments(text: str) -> ReplayArguments:
         taken = _joined(pieces)
         part, pieces = ",".join(pieces[:taken]), pieces[taken:]
         name, sign, value = part.partition("=")
-        if sign and name in options and not Path(part).exists():
+        if sign and name in options and not _is_there(Path(part)):
             options[name] = value
         else:
             found.append(part)
@@ -93,11 +96,18 @@ def _joined(pieces: Sequence[str]) -> int:
     """How many pieces are one name: several where the first is no file and they are one together."""
     from marketprism_adapters.venues.recordings.discovery import at_home  # noqa: PLC0415 (only replays)
 
-    if not at_home(pieces[0]).exists():
+    if not _is_there(at_home(pieces[0])):
         for count in range(len(pieces), 1, -1):
-            if at_home(",".join(pieces[:count])).exists():
+            if _is_there(at_home(",".join(pieces[:count]))):
                 return count
     return 1
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have: too long, or with a NUL
+        return False
 
 
 def _replay(arguments: str, given: SourceContext) -> MarketSource:
@@ -187,19 +197,26 @@ def _venue(market: str, arguments: str, given: SourceContext) -> MarketSource:
     return VenueSource(venue, settings, tap=given.tap, shared=shared)
 
 
+def _vnpy(arguments: str, given: SourceContext) -> MarketSource:
+    from marketprism_adapters.vnpy_gateway.source import VnpySource  # noqa: PLC0415 (only this source)
+
+    return VnpySource(arguments, given.vnpy or VnpySettings(), given.calendar, tap=given.tap)
+
+
 SOURCES: dict[str, Callable[[str, SourceContext], MarketSource]] = {
     "capture": _capture,
     "ctp": partial(_counter, "ctp"),
     "sopt": partial(_counter, "sopt"),
     "replay": _replay,
     "sim": _sim,
+    "vnpy": _vnpy,
     **{market: partial(_venue, market) for market in MARKETS},
 }
 
 
 def parse_source(text: str) -> SourceSpec:
-    """`replay:a.csv.gz,b.csv.gz`, `capture:folder`, `sim:seed=7,days=1`, `ctp`, `sopt`, or a market of
-    a crypto venue, `binance:BTC-USDT+ETH-USDT`.
+    """`replay:a.csv.gz,b.csv.gz`, `capture:folder`, `sim:seed=7,days=1`, `ctp`, `sopt`, a gateway of VeighNa,
+    `vnpy:vnpy_xtp.XtpGateway`, or a market of a crypto venue, `binance:BTC-USDT+ETH-USDT`.
 
     Raises:
         SourceError: an unknown source, or a replay without a recording.
@@ -213,6 +230,8 @@ def parse_source(text: str) -> SourceSpec:
         raise SourceError("source capture: expected a folder of captured frames, like capture:~/.marketprism/capture")
     if name in ("ctp", "sopt") and arguments:
         raise SourceError(f"source {name}: expected no arguments, its settings are in [{name}], was {arguments!r}")
+    if name == "vnpy":
+        check_spec(arguments)
     return SourceSpec(name, arguments)
 
 
@@ -226,11 +245,15 @@ def make_source(
     counter: Callable[[str], Counter] | None = None,
     venue: VenueSettings | None = None,
     budget: BudgetOf | None = None,
+    vnpy: VnpySettings | None = None,
 ) -> MarketSource:
     """The source of a spec. `checked`: its input was read through already; `tap` gets its raw frames; `counter` knows
-    a counter by its venue, `venue` has the settings of a crypto venue, whose `budget` others behind the address share.
+    a counter by its venue, `venue` has the settings of a crypto venue, whose `budget` others behind the address share,
+    `vnpy` those of a gateway of VeighNa.
 
     Raises:
         SourceError: an argument is wrong or an input is missing.
     """
-    return SOURCES[spec.name](spec.arguments, SourceContext(calendar, speed, checked, tap, counter, venue, budget))
+    return SOURCES[spec.name](
+        spec.arguments, SourceContext(calendar, speed, checked, tap, counter, venue, budget, vnpy)
+    )

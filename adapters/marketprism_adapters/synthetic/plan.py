@@ -62,11 +62,11 @@ def parse_plan(text: str) -> SimulationPlan:
 
 def _with(plan: SimulationPlan, name: str, value: str) -> SimulationPlan:
     if name in ("seed", "days"):
-        if not value.isdigit():
+        if not value.isdecimal():
             raise SourceError(f"sim {name}: expected a whole number, was {value!r}")
         return replace(plan, seed=int(value)) if name == "seed" else replace(plan, days=int(value))
     if name == "start":
-        if not (value.isdigit() and len(value) == 8):
+        if not (value.isdecimal() and len(value) == 8):
             raise SourceError(f"sim start: expected a trading day as YYYYMMDD, was {value!r}")
         return replace(plan, start=value)
     if name == "rate":
@@ -96,7 +96,7 @@ def _faults(text: str) -> dict[str, int]:
         name, _, count = part.partition(":")
         if name not in FAULTS:
             raise SourceError(f"sim faults: expected some of {', '.join(FAULTS)} or all, was {name!r}")
-        if count and not count.isdigit():
+        if count and not count.isdecimal():
             raise SourceError(f"sim faults: expected {name}:<count>, was {part!r}")
         found[name] = int(count or 1)
     return found

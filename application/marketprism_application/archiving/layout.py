@@ -27,7 +27,7 @@ def span_of(partition: str) -> tuple[date, date]:
         ValueError: it is none of these.
     """
     year, month, day = partition[:4], partition[4:6] or "01", partition[6:] or "01"
-    if len(partition) not in _SPANS or not partition.isdigit():
+    if len(partition) not in _SPANS or not partition.isdecimal():
         raise ValueError(f"partition: expected YYYY, YYYYMM or YYYYMMDD, was {partition[:80]!r}")
     first = date(int(year), int(month), int(day))
     if len(partition) == 8:

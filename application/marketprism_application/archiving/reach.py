@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from marketprism_application.contracts.archive_records import ColdCopy, ColdFile
+from marketprism_application.contracts.bar_questions import MinuteSpans
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
@@ -45,7 +46,7 @@ def reach_of(question: StoreQuestion) -> Reach:
             return Reach(frozenset({question.symbol}), ts_from, question.ts_to, question.from_day, question.to_day)
         case Latest():
             return Reach(frozenset(question.symbols))
-        case Daily() | Statistics():
+        case Daily() | Statistics() | MinuteSpans():
             symbols = frozenset({question.symbol})
             return Reach(symbols, question.ts_from, question.ts_to, question.from_day, question.to_day)
         case BarsOfTicks():

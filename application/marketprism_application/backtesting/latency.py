@@ -86,7 +86,7 @@ def _nanos(text: str) -> int:
     """A time as `600ms`, `5 s` or a number of milliseconds."""
     factor, number = Decimal(1_000_000), text
     for unit, nanos in _UNITS.items():
-        if text.endswith(unit) and text.removesuffix(unit).strip().replace(".", "", 1).isdigit():
+        if text.endswith(unit) and text.removesuffix(unit).strip().replace(".", "", 1).isdecimal():
             factor, number = Decimal(nanos), text.removesuffix(unit).strip()
             break
     found = decimal_of("latency", number) * factor

@@ -94,6 +94,7 @@ class RunResult:
     remarks: tuple[str, ...] = ()
     slippage: Decimal = Decimal(0)  # inside gross: what fills were worse than the rows that allowed them
     halted: Mapping[str, float] = field(default_factory=dict)  # seconds, of each instrument that was halted
+    ts_end: int = 0  # event time at which the run ended: what is held is valued as it was known then
 
     @property
     def net(self) -> Decimal:

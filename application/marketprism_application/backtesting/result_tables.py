@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import pyarrow as pa
@@ -25,9 +25,16 @@ def run_document(result: RunResult) -> dict[str, object]:
         "instruments": [dict(each) for each in result.instruments],
         "conventions": {each.name: each.convention for each in result.statistics},
         "code": result.code,
+        "ts_end": result.ts_end,
         "digests": {name: dict(days) for name, days in result.digests.items()},
         "log": [{"ts": ts, "text": text} for ts, text in result.logs],
     }
+
+
+def ended_at(document: Mapping[str, object]) -> int | None:
+    """When the run of a document ended, nanoseconds of event time; None where an older program has written it."""
+    found = document.get("ts_end")
+    return found if isinstance(found, int) else None
 
 
 def brief_document(result: RunResult) -> dict[str, object]:
@@ -153,6 +160,7 @@ __all__ = [
     "as_texts",
     "brief_document",
     "derived_tables",
+    "ended_at",
     "fills_of",
     "groups_table",
     "result_tables",

@@ -223,6 +223,7 @@ class _Account:
                 for each in engine.markets
                 if each.halts
             },
+            until,
         )
 
     def _orders(self) -> list[OrderRow]:

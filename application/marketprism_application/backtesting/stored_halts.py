@@ -58,7 +58,7 @@ async def _of_product(
                 continue
             try:
                 of = msgspec.json.decode(row["data"], type=_Of)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 continue  # an event of another version, which no halt can be read of
             if of.product.lower() != product or (name == _STATUS and of.status != "continuous"):
                 continue

@@ -33,9 +33,14 @@ class Verified(NamedTuple):
 
 
 def verify_fills(
-    fills: Sequence[Fill], selection: Selection, settings: RunSettings, active: dict[int, int]
+    fills: Sequence[Fill],
+    selection: Selection,
+    settings: RunSettings,
+    active: dict[int, int],
+    ts_end: int | None = None,
 ) -> Verified:
-    """Prove fills by rows; `active` is when each order could be filled first, nanoseconds."""
+    """Prove fills by rows; `active` is when each order could be filled first, nanoseconds. What is held at the end is
+    valued as it was known at `ts_end`, where the run ended; None: when all of these rows were."""
     with exact_arithmetic():
         by_key = {data.instrument.key: data for data in selection.instruments}
         found: list[Unproved] = []
@@ -59,7 +64,7 @@ def verify_fills(
         gross = ZERO
         for key, left in held.items():
             data = by_key[key]
-            gross += cash[key] + left * _last(data, settings) * data.instrument.terms.multiplier
+            gross += cash[key] + left * _last(data, settings, ts_end) * data.instrument.terms.multiplier
         return Verified(len(fills), found, gross)
 
 
@@ -145,12 +150,19 @@ def _of_expiry(fill: Fill, data: InstrumentData, settings: RunSettings) -> Itera
         yield f"price {fill.price} is neither the delivery's nor the last one"
 
 
-def _last(data: InstrumentData, settings: RunSettings) -> Decimal:
+def _last(data: InstrumentData, settings: RunSettings, ts_end: int | None) -> Decimal:
+    """The settlement of the last day where it was over, else the last price, of what was known at the end."""
     if settings.fill is FillMode.BAR:
-        columns = next(iter(data.bars.values()))
-        return int(columns.close[-1]) * data.unit
-    if data.ticks is not None:
-        there = data.ticks.last[data.ticks.last > 0]
-        return int(there[-1]) * data.unit
-    assert data.trades is not None  # noqa: S101 (a run has rows)
-    return int(data.trades.price[-1]) * data.unit
+        bars = next(iter(data.bars.values()))
+        known = np.arange(len(bars)), bars.ts_close + settings.delay_of_bars, bars.day, bars.close
+    elif data.ticks is not None:
+        known = np.flatnonzero(data.ticks.last > 0), data.ticks.ts, data.ticks.day, data.ticks.last
+    else:
+        assert data.trades is not None  # noqa: S101 (a run has rows)
+        known = np.arange(len(data.trades)), data.trades.ts, data.trades.day, data.trades.price
+    rows, times, days, prices = known
+    if ts_end is not None:
+        rows = rows[times[rows] <= ts_end]
+    row = int(rows[-1])
+    settled = data.settlements.get(str(int(days[row]))) if row + 1 == len(days) else None
+    return int(prices[row]) * data.unit if settled is None else settled

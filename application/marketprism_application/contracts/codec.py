@@ -19,7 +19,18 @@ class ContractError(ValueError):
     """Bytes that are not the message they should be; names what was expected."""
 
 
+class NewerVersion(ContractError):
+    """A newer program wrote it, in a version that this one does not read. It is no damage: who waits for the newer
+    program loses nothing."""
+
+
+class _Version(msgspec.Struct):
+    v: int
+
+
 _encoder = msgspec.msgpack.Encoder()
+_MOST_DIGITS = 400  # of a double; what is larger is written to do harm
+_version_decoder = msgspec.msgpack.Decoder(_Version)
 
 
 @cache
@@ -57,6 +68,8 @@ def encode(kind: DataKind, record: Any) -> bytes:
 def _plainly(value: Any) -> Any:
     """A number, or the numbers of levels, as text without an exponent; anything else as it is."""
     if isinstance(value, Decimal):
+        if value.is_finite() and abs(value.adjusted()) > _MOST_DIGITS:
+            raise ContractError(f"message: expected a number of at most {_MOST_DIGITS} digits, was {str(value)[:40]}")
         return format(value, "f")
     if isinstance(value, tuple):
         return [_plainly(each) for each in value]
@@ -67,15 +80,32 @@ def decode(kind: DataKind, payload: bytes) -> Any:
     """Record of a public message.
 
     Raises:
-        ContractError: not a MessagePack map of this kind, or of another version.
+        ContractError: not a MessagePack map of this kind, or of another version. NewerVersion: of a newer one.
     """
     try:
         message: Any = _decoder(kind.name).decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ContractError(f"{kind.name} message: {error}") from error
+        raise _unread(kind, payload, str(error)) from error
     if message.v != kind.version:
-        raise ContractError(f"{kind.name} message: expected version {kind.version}, was {message.v}")
+        raise of_version(f"{kind.name} message", kind.version, message.v)
     return kind.model(*(getattr(message, name) for name in kind.fields))
+
+
+def of_version(what: str, known: int, found: int) -> ContractError:
+    """The error that names the version of a message and the one that is read."""
+    made = NewerVersion if found > known else ContractError
+    return made(f"{what}: expected version {known}, was {found}")
+
+
+def _unread(kind: DataKind, payload: bytes, reason: str) -> ContractError:
+    """Why a message cannot be read; of a newer version, that it is one, whatever else is in it."""
+    try:
+        found = _version_decoder.decode(payload).v
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = 0
+    if found > kind.version:
+        return of_version(f"{kind.name} message", kind.version, found)
+    return ContractError(f"{kind.name} message: {reason}")
 
 
 @cache
@@ -98,16 +128,17 @@ def to_row(kind: DataKind, payload: bytes) -> bytes:
     """The array of a public message, in the order of the kind's fields; no value is looked into.
 
     Raises:
-        ContractError: not a MessagePack map with the kind's fields, or of another version.
+        ContractError: not a MessagePack map with the kind's fields, or of another version. NewerVersion: of a newer
+        one.
     """
     decoder, version = _raw_parts(kind.name)
     try:
         parts = decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ContractError(f"{kind.name} message: {error}") from error
+        raise _unread(kind, payload, str(error)) from error
     values = msgspec.structs.astuple(parts)
     if values[0] != version:
-        raise ContractError(f"{kind.name} message: expected version {version}, was {values[0]}")
+        raise of_version(f"{kind.name} message", version, values[0])
     return _encoder.encode(values[1:])
 
 
@@ -130,6 +161,8 @@ def decode_row(kind: DataKind, raw: bytes | msgspec.Raw) -> Any:
 
 def plain(value: Decimal) -> str:
     """Decimal text without exponent and without trailing zeros, `-0` as `0`."""
+    if value.is_finite() and abs(value.adjusted()) > _MOST_DIGITS:
+        return str(value)
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

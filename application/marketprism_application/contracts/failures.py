@@ -15,13 +15,14 @@ class Code(StrEnum):
     """What went wrong, in one word that programs compare; `CONSEQUENCES` has what follows from each."""
 
     INVALID_PARAMETER = "INVALID_PARAMETER"  # the caller's mistake: the text names the field
-    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"  # nobody has an instrument of this name: the text has the nearest names
     RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"  # more bytes than a message may have: ask for less at a time
-    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"  # more than the caller may ask: Retry-After says when to ask again
     MALFORMED = "MALFORMED"  # a request that is not what its form has to be
     CONTENT_TYPE = "CONTENT_TYPE"  # a body in a form that is not taken
     INVALID_PATH = "INVALID_PATH"  # a path that means another than it seems to
     UNAUTHENTICATED = "UNAUTHENTICATED"  # nobody said who asks
+    # It was good, and its time is over: it is renewed, or asked for anew.
     TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105 (a code)
     # Forged, of another place, or of a session that is over.
     TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 (a code)
@@ -45,13 +46,13 @@ class Code(StrEnum):
     STRATEGY_IMPORT_FAILED = "STRATEGY_IMPORT_FAILED"  # or no strategy: the text names file and line
     FORBIDDEN = "FORBIDDEN"  # whoever asks may not do this: the text names the scope
     NOT_ENTITLED = "NOT_ENTITLED"  # or not see this instrument, or this kind of its data
-    STORE_ERROR = "STORE_ERROR"
-    SOURCE_ERROR = "SOURCE_ERROR"
+    STORE_ERROR = "STORE_ERROR"  # the store could not answer
+    SOURCE_ERROR = "SOURCE_ERROR"  # a source or a recording cannot be read
     UNAVAILABLE = "UNAVAILABLE"  # whoever would answer is away: ask again
     NOT_ACTIVE = "NOT_ACTIVE"  # a standby was asked
-    OVERLOADED = "OVERLOADED"
-    MALFORMED_REPLY = "MALFORMED_REPLY"
-    INTERNAL = "INTERNAL"
+    OVERLOADED = "OVERLOADED"  # whoever would answer has more to do than it takes
+    MALFORMED_REPLY = "MALFORMED_REPLY"  # what came back is no answer
+    INTERNAL = "INTERNAL"  # a fault of whoever was asked, whose log says why
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from marketprism_application.contracts.codec import ContractError
+from marketprism_application.contracts.codec import ContractError, of_version
 from marketprism_application.contracts.kinds import TICK
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
@@ -56,6 +56,17 @@ class _PackedRaw(msgspec.Struct, array_like=True):
     ticks: list[msgspec.Raw]
 
 
+class _Head(msgspec.Struct, array_like=True):
+    """What every version begins with."""
+
+    v: int
+    source: str
+    epoch: int
+    ts_pub: int
+
+
+_head_decoder = msgspec.msgpack.Decoder(_Head)
+_VERSIONS_AHEAD = 8  # a larger number is damage: whoever waits for a program of that version would wait for ever
 _split_decoder = msgspec.msgpack.Decoder(_PackedRaw)
 
 
@@ -64,18 +75,29 @@ def encode_packed(packed: Packed) -> bytes:
     return _encoder.encode(packed)
 
 
+def _unread(payload: bytes, reason: str) -> ContractError:
+    """Why a message cannot be read; of a newer version, that it is one, whatever stands behind its head."""
+    try:
+        found = _head_decoder.decode(payload).v
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = 0
+    if PACKED_VERSION < found <= PACKED_VERSION + _VERSIONS_AHEAD:
+        return of_version("packed message", PACKED_VERSION, found)
+    return ContractError(f"packed message: {reason}")
+
+
 def decode_packed(payload: bytes) -> Packed:
     """Ticks of an internal message.
 
     Raises:
-        ContractError: not a packed message of this version.
+        ContractError: not a packed message of this version. NewerVersion: of a newer one.
     """
     try:
         packed = _packed_decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ContractError(f"packed message: {error}") from error
+        raise _unread(payload, str(error)) from error
     if packed.v != PACKED_VERSION:
-        raise ContractError(f"packed message: expected version {PACKED_VERSION}, was {packed.v}")
+        raise _unread(payload, f"expected version {PACKED_VERSION}, was {packed.v}")
     return packed
 
 
@@ -118,14 +140,14 @@ def decode_for_bars(payload: bytes) -> Packed:
     texts and their books as bytes, which costs half as much.
 
     Raises:
-        ContractError: not a packed message of this version.
+        ContractError: not a packed message of this version. NewerVersion: of a newer one.
     """
     try:
         packed = _for_bars_decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return decode_packed(payload)  # which says what is wrong, or takes numbers that are no texts
     if packed.v != PACKED_VERSION:
-        raise ContractError(f"packed message: expected version {PACKED_VERSION}, was {packed.v}")
+        raise _unread(payload, f"expected version {PACKED_VERSION}, was {packed.v}")
     return Packed._make(packed)
 
 
@@ -133,12 +155,12 @@ def split_packed(payload: bytes) -> list[msgspec.Raw]:
     """The ticks of an internal message as they are encoded, each an array in the order of the kind's fields.
 
     Raises:
-        ContractError: not a packed message of this version.
+        ContractError: not a packed message of this version. NewerVersion: of a newer one.
     """
     try:
         packed = _split_decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ContractError(f"packed message: {error}") from error
+        raise _unread(payload, str(error)) from error
     if packed.v != PACKED_VERSION:
-        raise ContractError(f"packed message: expected version {PACKED_VERSION}, was {packed.v}")
+        raise _unread(payload, f"expected version {PACKED_VERSION}, was {packed.v}")
     return packed.ticks

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
+from marketprism_application.contracts.bar_questions import MinuteSpans
 from marketprism_application.contracts.failures import AnswerError, Code, Failure, wrong_field
 from marketprism_application.contracts.overview_questions import OverviewQuestion
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from marketprism_application.contracts.kinds import DataKind
+    from marketprism_application.contracts.plain_table import Table
 
 MAX_LIMIT = 20_000  # rows an answer: about 10 MB of ticks, 1.2 MB as they travel
 _LARGE = 256 * 1024  # bytes; what is smaller travels as it is
@@ -97,7 +99,7 @@ def continued(table: pa.Table, key: Key | None) -> pa.Table:
     return table.replace_schema_metadata(metadata)
 
 
-def next_of(table: pa.Table | EncodedAnswer) -> Key | None:
+def next_of(table: Table | EncodedAnswer) -> Key | None:
     """What `after` is for the page that follows this one; None where this one ends the answer."""
     found: Key | None = msgspec.json.decode((table.schema.metadata or {}).get(_NEXT, b"null"), type=Key | None)
     return found
@@ -108,9 +110,10 @@ def is_truncated(table: pa.Table | EncodedAnswer) -> bool:
     return _NEXT in (table.schema.metadata or {})
 
 
-def key_of(kind: DataKind, page: pa.Table) -> tuple[int | str, ...]:
+def key_of(kind: DataKind, page: Table) -> tuple[int | str, ...]:
     """What `Records.after` is for the page that follows this one, which has a row."""
-    return tuple(page.column(name)[-1].as_py() for name in kind.page_key)
+    (last,) = page.select(list(kind.page_key)).slice(page.num_rows - 1).to_pylist()
+    return tuple(last.values())
 
 
 class Latest(_Question, frozen=True, tag="latest"):
@@ -268,6 +271,7 @@ StoreQuestion: TypeAlias = (
     | BarsOfTicks
     | Names
     | BarSeries
+    | MinuteSpans
     | Listing
     | OverviewQuestion
 )
@@ -336,7 +340,10 @@ class EncodedAnswer:
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
         check_answer(data)
-        return cls(pa.ipc.read_schema(pa.py_buffer(data)), data)
+        try:
+            return cls(pa.ipc.read_schema(pa.py_buffer(data)), data)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise AnswerError(_malformed(data)) from error
 
     def bare(self) -> bytes:
         """The stream without what its schema says of the answer: the first message is written anew, the rest stays."""
@@ -368,7 +375,10 @@ def decode_answer(data: bytes) -> pa.Table:
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
     check_answer(data)
-    return pa.ipc.open_stream(data).read_all()
+    try:
+        return pa.ipc.open_stream(data).read_all()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise AnswerError(_malformed(data)) from error
 
 
 def check_answer(data: bytes) -> None:
@@ -381,6 +391,10 @@ def check_answer(data: bytes) -> None:
         return
     try:
         failure = msgspec.convert(msgspec.msgpack.decode(data)["error"], Failure)
-    except (msgspec.MsgspecError, KeyError, TypeError):
-        failure = Failure(Code.MALFORMED_REPLY, f"answer: expected an Arrow stream or an error, was {data[:40]!r}")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+        failure = _malformed(data)
     raise AnswerError(failure)
+
+
+def _malformed(data: bytes) -> Failure:
+    return Failure(Code.MALFORMED_REPLY, f"answer: expected an Arrow stream or an error, was {data[:40]!r}")

@@ -4,16 +4,18 @@ answer's schema; a table that has none of it is of a store without an archive.""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from marketprism_application.contracts.plain_table import PlainTable, Table
     from marketprism_application.contracts.questions import EncodedAnswer
 
 _TIERS = b"tiers"
+AnyTable = TypeVar("AnyTable", "pa.Table", "PlainTable")
 
 
 class Tiers(NamedTuple):
@@ -33,13 +35,13 @@ class Tiers(NamedTuple):
         return {"cold_units": self.cold_units, "cold_until": self.cold_until}
 
 
-def tiers_of(table: pa.Table | EncodedAnswer) -> Tiers | None:
+def tiers_of(table: Table | EncodedAnswer) -> Tiers | None:
     """Where the rows of an answer lay; None where there is no archive."""
     found = (table.schema.metadata or {}).get(_TIERS)
     return None if found is None else msgspec.json.decode(found, type=Tiers)
 
 
-def with_tiers(table: pa.Table, tiers: Tiers | None) -> pa.Table:
+def with_tiers(table: AnyTable, tiers: Tiers | None) -> AnyTable:
     """The table, which says so."""
     if tiers is None:
         return table

@@ -108,7 +108,7 @@ def _moment(text: str) -> tuple[datetime, int]:
     Raises:
         ValueError: not a time.
     """
-    if text.isdigit() and len(text) != 8:
+    if text.isdecimal() and len(text) != 8:
         raise ValueError(text)
     text = _SPACE_OFFSET.sub(r"\1+\2", text)
     fraction = _FRACTION.search(text)

@@ -6,7 +6,7 @@ between the ticks of each instrument.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from marketprism_application.contracts.packed import MAX_TICKS, PACKED_VERSION, Mark, Packed
 from marketprism_application.ports.sources import SourceBatch
@@ -21,9 +21,10 @@ from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 class _Pending:
     """What waits to be sent to one partition."""
 
-    __slots__ = ("changes", "gaps", "marks", "ticks", "venues")
+    __slots__ = ("changes", "gaps", "marks", "source", "ticks", "venues")
 
     def __init__(self) -> None:
+        self.source = ""  # that of its last tick: what comes without one is of it
         self.venues: dict[str, None] = {}
         self.ticks: list[Tick] = []
         self.marks: list[Mark] = []
@@ -34,10 +35,12 @@ class _Pending:
 class _Venue:
     """How far a venue's own time is, by a receive clock that may be off."""
 
-    __slots__ = ("agrees", "clock", "owed", "reached")
+    __slots__ = ("agrees", "clock", "heard", "owed", "reached", "since")
 
     def __init__(self) -> None:
         self.clock = VenueClock()
+        self.heard = False
+        self.since = 0  # where the clock was when it began to be waited for
         self.agrees = True  # whether its last tick was of the time that the clock says
         self.reached = 0  # whole minute of the last mark
         self.owed = False
@@ -53,6 +56,7 @@ class TickPacker:
     What the clock is known to be off a venue's is taken off its marks: one that is ahead must not close bars whose
     ticks are still to come. Where a venue's last tick does not fit the clock, its mark waits for the next one that
     does, for a minute; and so does every mark when the clock leaps while nothing comes: it may have been set.
+    A venue that is followed and sends nothing has its marks a minute late, by the clock as it is.
     """
 
     def __init__(self, calendar: MarketCalendar, partition_of: Callable[[str], int], *, grace_s: float = 3.0) -> None:
@@ -62,11 +66,20 @@ class TickPacker:
         self._partitions: dict[tuple[str, str], int] = {}
         self._pending: dict[int, _Pending] = {}
         self._changes: dict[tuple[str, str], list[SessionChange]] = {}  # by venue and product, for who comes later
+        self._of_product: dict[tuple[str, str], dict[int, None]] = {}  # partitions by venue and product
         self._venues: dict[str, _Venue] = {}
         self._begun = False
         self._due = 0
         self._leapt = 0  # where the clock was when it had leapt
         self._out: list[tuple[int, Packed]] = []
+
+    def follow(self, source: str, instruments: Iterable[tuple[str, str]]) -> None:
+        """(venue, symbol) of which others may have published ticks before: bars of theirs can be open, and close by
+        the clock also where no tick of the venue comes any more, as behind the end of a session."""
+        for venue, symbol in instruments:
+            self._of(venue, symbol).source = source
+            if venue not in self._venues:
+                self._venues[venue] = _Venue()
 
     def feed(self, batch: SourceBatch) -> list[tuple[int, Packed]]:
         """Raw messages of this batch, (partition, message), in the order they are to be published."""
@@ -103,7 +116,7 @@ class TickPacker:
         venue = self._venues.get(tick.venue)
         if venue is None:
             venue = self._venues[tick.venue] = _Venue()
-        before = venue.clock.offset_ns
+        before, venue.heard = venue.clock.offset_ns, True
         venue.agrees = venue.clock.hears(tick.symbol, tick.ts_event, tick.ts_recv)
         if not venue.agrees:
             return False
@@ -135,6 +148,10 @@ class TickPacker:
             self._due = min(self._due, reached + NANOS_PER_MINUTE + self._grace + venue.clock.correction_ns)
             if reached <= venue.reached:
                 continue
+            if not venue.heard and not last:  # nothing says how far the clock is off: believed a minute later
+                venue.since = venue.since or clock
+                if clock - venue.since < NANOS_PER_MINUTE:
+                    continue
             if venue.agrees or venue.owed or last:
                 venue.reached, venue.owed = reached, False
                 self._mark(Mark(0, reached + self._grace, name))
@@ -161,12 +178,7 @@ class TickPacker:
         """To every partition that has an instrument of the product; others hear it before their first one."""
         key = (change.venue, change.product.lower())
         self._changes.setdefault(key, []).append(change)
-        told = {
-            partition
-            for (venue, symbol), partition in self._partitions.items()
-            if (venue, self._calendar.product_of(symbol).lower()) == key
-        }
-        for partition in told:
+        for partition in self._of_product.get(key, ()):
             pending = self._pending[partition]
             pending.changes.append((len(pending.ticks), change))
 
@@ -176,13 +188,18 @@ class TickPacker:
             partition = self._partitions[venue, symbol] = self._partition_of(f"{venue}.{symbol}")
             pending = self._pending.setdefault(partition, _Pending())
             pending.venues[venue] = None
-            for change in self._changes.get((venue, self._calendar.product_of(symbol).lower()), ()):
+            key = (venue, self._calendar.product_of(symbol).lower())
+            self._of_product.setdefault(key, {})[partition] = None
+            for change in self._changes.get(key, ()):
                 pending.changes.append((len(pending.ticks), change))
         return self._pending[partition]
 
     def _flush(self, partition: int, pending: _Pending) -> None:
-        source = pending.ticks[0].source if pending.ticks else pending.gaps[0][1].source if pending.gaps else ""
+        if pending.ticks:
+            pending.source = pending.ticks[0].source
+        elif pending.gaps:
+            pending.source = pending.gaps[0][1].source
         ticks, marks, gaps = tuple(pending.ticks), tuple(pending.marks), tuple(pending.gaps)
         changes = tuple(pending.changes)
-        self._out.append((partition, Packed(PACKED_VERSION, source, 0, 0, ticks, marks, gaps, changes=changes)))
+        self._out.append((partition, Packed(PACKED_VERSION, pending.source, 0, 0, ticks, marks, gaps, changes=changes)))
         pending.ticks, pending.marks, pending.gaps, pending.changes = [], [], [], []

@@ -64,6 +64,7 @@ class GatewaySession:
         self._now_s = now_s
         self._live = live_source(source)
         self._bell = SessionBell(calendar, ())
+        self._instruments: list[tuple[str, str]] = []  # (venue, symbol) of what the source has
         self._refused: dict[str, int] = {}
         self._failures = 0
         self.ticks = 0
@@ -105,8 +106,7 @@ class GatewaySession:
                 self._observer.resumed(resume_point)
             if self._read_over is not None:
                 self._read_over(known)
-            packer = self._make_packer()
-            saved_at = self._now_s()
+            packer, saved_at = self._begun_packer(), self._now_s()
             async for batch in self._source.stream({}):
                 since = self._live.live_since if self._live is not None else 0
                 fresh = since > 0 or any(known.get(name, 0) < at for name, at in batch.positions.items())
@@ -142,6 +142,12 @@ class GatewaySession:
                 await asyncio.gather(saving, return_exceptions=True)
             await outlet.close()
 
+    def _begun_packer(self) -> TickPacker:
+        packer = self._make_packer()
+        if self._live is not None:  # a recording is packed alike by whoever reads it, and however often
+            packer.follow(self._live.source, self._instruments)
+        return packer
+
     async def _save(self, outlet: Outlet, positions: Mapping[str, int]) -> None:
         """Positions of what was sent, once it is in the logs: ticks do not wait for that."""
         await outlet.flush()
@@ -161,6 +167,7 @@ class GatewaySession:
             await self._events.publish_soon(gateway.connected(), epoch)
             instruments = await self._source.instruments()
             self._bell = SessionBell(self._calendar, {(item.venue, item.product) for item in instruments})
+            self._instruments = [(item.venue, item.symbol) for item in instruments]
             count = len(instruments)
             await self._events.publish_soon([*gateway.loaded(count), *gateway.requested(count)], epoch)
             if not self._source.traits.confirms_subscriptions:

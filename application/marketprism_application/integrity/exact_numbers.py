@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from marketprism_application.integrity.fine_numbers import as_decimals
 from marketprism_application.ports.imports import DECIMAL
 
 Ints = NDArray[np.int64]
@@ -118,7 +119,7 @@ def exact_numbers(column: ArrowColumn) -> ExactNumbers:
     if pa.types.is_floating(array.type):
         return _of_doubles(array.to_numpy(zero_copy_only=False).astype(np.float64), there)
     if not pa.types.is_decimal(array.type):
-        array = array.cast(DECIMAL)
+        array = as_decimals(array, DECIMAL)
     return _of_decimals(array, there)
 
 

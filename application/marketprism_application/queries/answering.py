@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
 
 import msgspec
 
+from marketprism_application.contracts.bar_questions import MinuteSpans
 from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.contracts.failures import Code, Failure
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK
@@ -160,6 +161,16 @@ async def _statistics(reading: Reading, question: Statistics) -> pa.Table:
 
 async def _bars_of_ticks(reading: Reading, question: BarsOfTicks) -> pa.Table:
     check_instrument(question.symbol, question.venue)
+    return await reading.store.answer(question)
+
+
+async def _minute_spans(reading: Reading, question: MinuteSpans) -> pa.Table:
+    check_instrument(question.symbol, question.venue)
+    check_range(question.ts_from, question.ts_to)
+    if not 1 <= question.limit <= MAX_LIMIT:
+        raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {question.limit}")
+    if question.width_ns < 1:
+        raise QueryError(f"width_ns: expected at least 1, was {question.width_ns}")
     return await reading.store.answer(question)
 
 
@@ -324,6 +335,7 @@ HANDLERS: dict[type[Question], Callable[[Reading, Any], Awaitable[pa.Table]]] = 
     Symbols: _stored,
     Names: _stored,
     BarSeries: _stored,
+    MinuteSpans: _minute_spans,
     Listing: _stored,
     Search: answer_search,
     Products: answer_products,

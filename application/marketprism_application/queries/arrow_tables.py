@@ -38,6 +38,12 @@ _BAR_SERIES: list[tuple[str, pa.DataType]] = [
     *((name, pa.int64()) for name in ("ts_first", "ts_last", "rows")),
 ]
 BAR_SERIES = pa.schema(_BAR_SERIES)
+# What the question `MinuteSpans` gives: one row per venue, trading day and span, by the first opening and the venue.
+_MINUTE_SPANS: list[tuple[str, pa.DataType]] = [
+    *((name, pa.string()) for name in ("venue", "trading_day")),
+    *((name, pa.int64()) for name in ("ts_first", "ts_last")),
+]
+MINUTE_SPANS = pa.schema(_MINUTE_SPANS)
 # What the question `Listing` gives: one row per symbol and venue, by venue and symbol. `ts_last` is the time of the
 # newest tick, without one the end of the newest bar; `open_interest` that of the newest day bar.
 _LISTING: list[tuple[str, pa.DataType]] = [

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from marketprism_application.contracts.bar_questions import MinuteSpans
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.questions import Records, StoreQuestion
 from marketprism_application.ports.reading import StoreReader
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Key = tuple[str, str]  # symbol, interval
+Cached: TypeAlias = Records | MinuteSpans
 
 
 class CachedReader:
@@ -31,8 +33,8 @@ class CachedReader:
         self._reader = reader
         self._is_live = is_live
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[Records, pa.Table] = OrderedDict()
-        self._by_key: dict[Key, set[Records]] = {}
+        self._kept: OrderedDict[Cached, pa.Table] = OrderedDict()
+        self._by_key: dict[Key, set[Cached]] = {}
         self._asking: dict[Key, list[list[Bar]]] = {}  # per question on its way: the bars that came meanwhile
         self._epoch = 0  # of rows of the past: what was asked for before some came is not kept
         self.bytes = 0
@@ -62,9 +64,9 @@ class CachedReader:
         self._by_key.clear()
         self.bytes = 0
 
-    def _drop(self, query: Records) -> None:
+    def _drop(self, query: Cached) -> None:
         self.bytes -= self._kept.pop(query).nbytes
-        key = (query.symbol, str(query.interval))
+        key = _key(query)
         self._by_key[key].discard(query)
         if not self._by_key[key]:
             del self._by_key[key]
@@ -75,7 +77,9 @@ class CachedReader:
         Raises:
             StoreError: as the other reader.
         """
-        if not isinstance(question, Records) or question.kind != BAR.name:
+        if not isinstance(question, Records | MinuteSpans) or (
+            isinstance(question, Records) and question.kind != BAR.name
+        ):
             return await self._reader.answer(question)
         if not self._is_live():
             self.clear()
@@ -87,7 +91,7 @@ class CachedReader:
             self._kept.move_to_end(query)
             return kept
         self.misses += 1
-        key = (query.symbol, str(query.interval))
+        key = _key(query)
         meanwhile: list[Bar] = []
         epoch = self._epoch
         self._asking.setdefault(key, []).append(meanwhile)
@@ -102,11 +106,11 @@ class CachedReader:
             self._keep(query, table)
         return table
 
-    def _keep(self, query: Records, table: pa.Table) -> None:
+    def _keep(self, query: Cached, table: pa.Table) -> None:
         if table.nbytes > self._max_bytes // 10 or query in self._kept:
             return
         self._kept[query] = table
-        self._by_key.setdefault((query.symbol, str(query.interval)), set()).add(query)
+        self._by_key.setdefault(_key(query), set()).add(query)
         self.bytes += table.nbytes
         self._make_room()
 
@@ -115,7 +119,11 @@ class CachedReader:
             self._drop(next(iter(self._kept)))
 
 
-def _holds(query: Records, bar: Bar) -> bool:
+def _key(query: Cached) -> Key:
+    return query.symbol, str(query.interval) if isinstance(query, Records) else "1m"
+
+
+def _holds(query: Cached, bar: Bar) -> bool:
     return (query.ts_from is None or bar.ts_open >= query.ts_from) and (
         query.ts_to is None or bar.ts_open < query.ts_to
     )

@@ -82,7 +82,7 @@ def check_interval(text: str) -> Interval:
     wrong = InvalidValue(
         "interval", "a number and one of s m h d w, like 1m or 4h, of at most 24h, 1d or 1w", text[:40]
     )
-    if len(text) > _LONGEST_TEXT and text[:1].isdigit():
+    if len(text) > _LONGEST_TEXT and text[:1].isdecimal():
         raise wrong
     interval = Interval.parse(text)
     if interval.unit not in "dw" and interval.seconds > _DAY_S:

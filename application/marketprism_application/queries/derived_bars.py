@@ -1,4 +1,4 @@
-"""Bars of an interval that nobody keeps, made of the minutes that are kept, by the rules that the aggregator has."""
+"""Bars of an interval that are not stored, made of the minutes that are, by the rules that the aggregator has."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from marketprism_application.contracts.rows import Row
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.paging import is_behind, page, paged, pages
+from marketprism_application.queries.stored_bars import StoredBars
 from marketprism_domain.bars.cascade import Cascade, Minute, Window
 from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval
@@ -38,22 +39,51 @@ class ReadRules:
 
 
 async def bars(reader: StoreReader, query: Records, rules: ReadRules) -> pa.Table:
-    """A page of bars of the query's interval, read or made; marked where there is more.
+    """A page of bars of the query's interval: those that are stored, and between them those of minutes that none of
+    them holds, like imported ones; marked where there is more.
 
     Raises:
         QueryError: an interval that minutes cannot make, or one window of more minutes than an answer may take.
     """
-    asked = str(Interval.parse(str(query.interval)))
-    if asked in rules.intervals or _MINUTE not in rules.intervals:
+    interval = Interval.parse(str(query.interval))
+    asked = str(interval)
+    if asked == _MINUTE or _MINUTE not in rules.intervals:
         return await page(reader, query)
-    seconds = Interval.parse(asked).seconds
-    if seconds % 60:
+    stored: StoredBars | None = None
+    wanted = query
+    if asked in rules.intervals:
+        found = await page(reader, query)
+        stored = StoredBars(found, query)
+        lacking = await stored.lacking(reader, _Windows(interval, query.symbol, rules).of)
+        if lacking is None:
+            return found
+        wanted = lacking
+    elif interval.seconds % 60:
         raise QueryError(f"interval: expected one of {', '.join(rules.intervals)} or whole minutes, was {asked!r}")
-    making = _Making(reader, query, rules)
+    making = _Making(reader, wanted, rules)
     rows, more = await (making.newest() if query.last else making.oldest())
+    if stored is not None:
+        rows, more = await asyncio.to_thread(stored.joined, rows, more=more)
     from marketprism_application.queries.arrow_tables import schema_of  # noqa: PLC0415 (loads pyarrow)
 
     return paged(BAR, rows, schema_of(BAR.name), query, more=more)
+
+
+class _Windows:
+    """The windows of an interval at each venue of an instrument."""
+
+    def __init__(self, interval: Interval, symbol: str, rules: ReadRules) -> None:
+        self._interval, self._symbol, self._rules = interval, symbol, rules
+        self._venues: dict[str, Cascade] = {}
+
+    def of(self, venue: str, minute: Window) -> Window:
+        """The window that a minute is in."""
+        cascade = self._venues.get(venue)
+        if cascade is None:
+            schedule = self._rules.calendar.schedule(venue, self._symbol)
+            cascade = Cascade([str(self._interval)], schedule, by_clock=self._rules.by_clock)
+            self._venues[venue] = cascade
+        return cascade.window(self._interval, minute)
 
 
 class _Making:

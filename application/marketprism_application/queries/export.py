@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from marketprism_application.contracts.codec import plain
+from marketprism_application.contracts.plain_table import PlainTable, Table
 from marketprism_application.contracts.times import iso_time, zone_name
 from marketprism_application.errors import QueryError
 from marketprism_domain.marketdata.bar import Bar
@@ -81,11 +82,17 @@ def _csv(columns: Iterable[str], rows: Iterable[Iterable[Any]], *, header: bool 
     return out.getvalue()
 
 
-def json_rows(table: pa.Table) -> list[dict[str, Any]]:
+def json_rows(table: Table) -> list[dict[str, Any]]:
     """Rows as JSON carries them: decimals are strings."""
     names = table.column_names
-    columns = [_json_values(column) for column in table.columns]
+    columns = _json_columns(table)
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _json_columns(table: Table) -> list[list[object]]:
+    if isinstance(table, PlainTable):
+        return [[json_of(value) for value in table.column(name)] for name in table.column_names]
+    return [_json_values(column) for column in table.columns]
 
 
 def _json_values(column: Any) -> list[Any]:
@@ -101,10 +108,6 @@ def _json_values(column: Any) -> list[Any]:
         return [plain(Decimal(value)) if value is not None and "E" in value else value for value in texts]
     values: list[Any] = column.to_pylist()
     return [json_of(value) for value in values] if pa.types.is_nested(column.type) else values
-
-
-def _text_values(column: Any) -> list[Any]:
-    return [text_of(value) for value in _json_values(column)]
 
 
 def with_times(table: pa.Table, zone: tzinfo, *, as_text: bool) -> pa.Table:
@@ -124,26 +127,23 @@ def with_times(table: pa.Table, zone: tzinfo, *, as_text: bool) -> pa.Table:
     return table
 
 
-def csv_part(table: pa.Table, *, header: bool) -> bytes:
+def csv_part(table: Table, *, header: bool) -> bytes:
     """Rows as CSV, with or without the line of names."""
-    columns = [_text_values(column) for column in table.columns]
+    columns = [[text_of(value) for value in values] for values in _json_columns(table)]
     return _csv(table.column_names, zip(*columns, strict=True), header=header).encode()
 
 
-def lines(table: pa.Table) -> bytes:
+def lines(table: Table) -> bytes:
     """Rows as JSON objects, one a line."""
     return b"".join(msgspec.json.encode(row) + b"\n" for row in json_rows(table))
 
 
-def render(table: pa.Table, form: str, columns: tuple[str, ...] | None = None) -> bytes:
+def render(table: Table, form: str, columns: tuple[str, ...] | None = None) -> bytes:
     """The table in one of FORMATS; `columns` chooses and orders them.
 
     Raises:
-        QueryError: another format.
+        QueryError: another format, or one that is Arrow's of a table that is not.
     """
-    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
-    import pyarrow.parquet as pq  # noqa: PLC0415 (heavy: only who has a table)
-
     if form not in FORMATS:
         raise QueryError(f"format: expected one of {', '.join(FORMATS)}, was {form!r}")
     if columns is not None:
@@ -154,6 +154,11 @@ def render(table: pa.Table, form: str, columns: tuple[str, ...] | None = None) -
         return msgspec.json.format(msgspec.json.encode(json_rows(table)), indent=1) + b"\n"
     if form == "msgpack":
         return msgspec.msgpack.encode(json_rows(table))
+    if isinstance(table, PlainTable):
+        raise QueryError(f"format: expected one of csv, json, msgpack of rows without Arrow, was {form!r}")
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+    import pyarrow.parquet as pq  # noqa: PLC0415 (heavy: only who has a table)
+
     sink = io.BytesIO()
     if form == "parquet":
         pq.write_table(table, sink)

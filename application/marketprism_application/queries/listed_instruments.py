@@ -80,7 +80,7 @@ def month_number(symbol: str, today: str) -> str:
 def month_end(symbol: str) -> int:
     """Where the letters and the month of a code end: behind them an option has its side."""
     end = len(symbol) - len(symbol.lstrip(ascii_letters))
-    while end < len(symbol) and symbol[end].isdigit():
+    while end < len(symbol) and symbol[end].isdecimal():
         end += 1
     return end
 

@@ -108,7 +108,7 @@ def _change_of(venue: str, data: str) -> SessionChange | None:
     """The section that an event tells of, None where it is not one that can be."""
     try:
         told = msgspec.json.decode(data, type=_Section)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if told.ts_close <= told.ts_open:
         return None

@@ -25,7 +25,7 @@ class LetterKey(NamedTuple):
         """From `STREAM:seq.index` or `STREAM:seq`; None where it is something else."""
         stream, _, place = text.rpartition(":")
         seq, _, offset = place.partition(".")
-        if not stream or not seq.isdigit() or not (offset or "0").isdigit():
+        if not stream or not seq.isdecimal() or not (offset or "0").isdecimal():
             return None
         return cls(stream, int(seq), int(offset or 0))
 

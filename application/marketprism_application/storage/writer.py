@@ -39,7 +39,7 @@ _PATIENCE = 5  # empty fetches after which the rest of an open range will not co
 _SETTLE_S = 30.0
 _IDLE_S, _LONGEST_IDLE_S = 1.0, 5.0  # between looks at a stream in which nothing comes
 _SHARE = 4  # of the time, one part at most goes into inserts for as long as batches need not be longer than `batch_ms`
-_LITTLE = 10  # a batch of less than this part of `batch_rows` is a small one
+_LITTLE = 2  # a batch of less than this part of `batch_rows` is a small one
 
 
 class StreamRemade(Exception):
@@ -51,8 +51,8 @@ class WriterSettings:
     """A batch closes at `batch_rows` or after `batch_ms`; while another is being written it grows, up to
     `max_batch_rows`. Much of an insert costs the same for one row and for thousands, so a batch that is full gathers
     more until it has taken four times as long as the last insert did, and no longer than `batch_ms`. Where little
-    comes, less than a tenth of `batch_rows` in one, the next may take twice as long, up to `quiet_ms`; as soon as more
-    comes it is `batch_ms` again.
+    comes, less than half of `batch_rows` in one, the next may take twice as long, up to `quiet_ms`, or until it is half
+    full; it is `batch_ms` again as soon as half comes within that, and behind a pause as long as `quiet_ms`.
 
     Raises:
         InvalidValue: names the field.
@@ -129,6 +129,7 @@ class StreamWriter:
         self._settings = settings
         self._batch_s = settings.batch_ms / 1_000  # how long the next batch may take
         self._idle_s = _IDLE_S
+        self._came_s = now_s()  # when the last message did
         self._writing = False
         self._insert_s = 0.0  # how long the last one took
         self.idle = asyncio.Event()  # no row is on its way into the store
@@ -287,11 +288,15 @@ class StreamWriter:
                 break
             if not found:
                 began, self._idle_s = self._now_s(), _IDLE_S
+                if began - self._came_s >= settings.quiet_ms / 1_000:
+                    self._batch_s = soon_s
                 deadline = began + self._batch_s
+            self._came_s = self._now_s()
             found += arrived
             rows += sum(_rows_in(message) for message in arrived)
             if _LITTLE * rows >= settings.batch_rows:
-                self._batch_s = soon_s
+                if self._now_s() <= began + soon_s:
+                    self._batch_s = soon_s
                 deadline = began + soon_s
         if found and _LITTLE * rows < settings.batch_rows:
             self._batch_s = max(soon_s, min(2 * self._batch_s, settings.quiet_ms / 1_000))

@@ -13,6 +13,7 @@ from marketprism_application.backtesting.errors import ParameterError
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.sweeps.constraints import Constraint
 from marketprism_application.sweeps.sobol import MOST_DIMENSIONS, sobol_points
+from marketprism_domain.values import fits
 
 ParameterTexts: TypeAlias = "dict[str, str]"
 METHODS: Final = ("grid", "random", "sobol", "tpe")
@@ -50,7 +51,7 @@ def dimension_of(text: str) -> Dimension:
         numbers = [Decimal(part.strip()) for part in parts]
     except InvalidOperation as error:
         raise ParameterError(f"param {name}: expected numbers as 5:50:5, was {values!r}") from error
-    if len(numbers) not in (_BOUNDS, _BOUNDS_AND_STEP) or not all(each.is_finite() for each in numbers):
+    if len(numbers) not in (_BOUNDS, _BOUNDS_AND_STEP) or not all(fits(each) for each in numbers):
         raise ParameterError(f"param {name}: expected from:to or from:to:step, was {values!r}")
     first, last = numbers[:2]
     step = numbers[2] if len(numbers) == _BOUNDS_AND_STEP else _step(first, last)

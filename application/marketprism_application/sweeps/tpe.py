@@ -94,7 +94,7 @@ class TpeSearch:
     @staticmethod
     def _place(trial: _Asked, dimension: Dimension) -> int:
         """Numbers have an order, words have none."""
-        if all(each.lstrip("-").replace(".", "", 1).isdigit() for each in dimension.values):
+        if all(each.lstrip("-").replace(".", "", 1).isdecimal() for each in dimension.values):
             return trial.suggest_int(dimension.name, 0, len(dimension.values) - 1)
         return dimension.values.index(trial.suggest_categorical(dimension.name, dimension.values))
 

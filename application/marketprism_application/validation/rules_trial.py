@@ -177,7 +177,7 @@ class RulesTrial:
             try:
                 for each in pair:
                     each.restore(state)
-            except (msgspec.MsgspecError, InvalidValue, TypeError):  # of another version of the program
+            except (msgspec.MsgspecError, InvalidValue, TypeError, ValueError):  # of another version of the program
                 self.begin(partition, None, is_cut=is_cut)
                 return
             before = pair[0].rules

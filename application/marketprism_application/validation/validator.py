@@ -86,7 +86,9 @@ class ShardValidator:
             for watched in self.memory.streams.values():
                 last = watched.stream.last
                 if last is not None and last.source == packed.source:
-                    watched.missing = watched.missing or Interruption(last.ts_event, self.memory.alive, packed.resumed)
+                    missing = watched.missing or Interruption(last.ts_event, self.memory.alive, packed.resumed)
+                    # Of an earlier interruption nothing was seen to end: both are one, up to where it is there again.
+                    watched.missing = missing._replace(back_at=max(missing.back_at, packed.resumed))
         run.of_session(session)
         return True
 

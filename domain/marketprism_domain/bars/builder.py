@@ -266,7 +266,9 @@ class BarBuilder:
         self._recent = tuple(revised if m is minute else m for m in self._recent)
         if self._one_minute:
             out.append(self._bar("1m", revised))
-        self._emit(self._cascade.revise(minute, revised), out)
+        opened = minute.window.ts_open
+        following = next((m.window.ts_open for m in self._recent if m.window.ts_open > opened), None)
+        self._emit(self._cascade.revise(minute, revised, following), out)
 
     def _emit(self, closed: list[tuple[str, Minute]], out: list[Bar]) -> None:
         for interval, summary in closed:

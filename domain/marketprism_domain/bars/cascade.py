@@ -71,16 +71,21 @@ class Cascade:
                 self._close(name, out)
         return out
 
-    def revise(self, old: Minute, new: Minute) -> list[tuple[str, Minute]]:
-        """Carry a revised minute into the bars that hold it; closed ones come out as a new revision."""
+    def revise(self, old: Minute, new: Minute, following: int | None) -> list[tuple[str, Minute]]:
+        """Carry a revised minute into the bars that hold it; closed ones come out as a new revision.
+
+        `following` is when the minute behind it opened, None where none has closed yet: a bar closes as its last minute
+        does, whichever of its ticks was received last.
+        """
         out: list[tuple[str, Minute]] = []
         for name, interval in self._intervals:
             start = self._window(name, interval, old.window).ts_open
             making, closed = self._s.making.get(name), self._s.closed.get(name)
             if making is not None and making.window.ts_open == start:
-                self._s.making[name] = _shift(making, old, new)
+                self._s.making[name] = _shift(making, old, new, following)
             elif closed is not None and closed.window.ts_open == start:
-                self._s.closed[name] = revised = _shift(closed, old, new)._replace(revision=closed.revision + 1)
+                revised = _shift(closed, old, new, following)._replace(revision=closed.revision + 1)
+                self._s.closed[name] = revised
                 out.append((name, revised))
         return out
 
@@ -190,15 +195,16 @@ def _merge(bar: Minute, minute: Minute) -> Minute:
     )
 
 
-def _shift(bar: Minute, old: Minute, new: Minute) -> Minute:
+def _shift(bar: Minute, old: Minute, new: Minute, following: int | None) -> Minute:
     """`bar` with one of its minutes replaced by a revision, which only ever adds to it."""
+    is_last = following is None or following >= bar.window.ts_close
     return bar._replace(
         high=max(bar.high, new.high),
         low=min(bar.low, new.low),
-        close=new.close if bar.ts_recv == old.ts_recv else bar.close,
+        close=new.close if is_last else bar.close,
         volume=bar.volume + new.volume - old.volume,
         turnover=bar.turnover + new.turnover - old.turnover,
-        open_interest=bar.open_interest if new.open_interest is None else new.open_interest,
+        open_interest=new.open_interest if is_last and new.open_interest is not None else bar.open_interest,
         ticks=bar.ticks + new.ticks - old.ticks,
         gap=bar.gap or new.gap,
         ts_recv=max(bar.ts_recv, new.ts_recv),

@@ -27,7 +27,7 @@ class ChineseName(NamedTuple):
     @property
     def initials(self) -> tuple[str, ...]:
         """The first letters of each reading, `lwg`; a number stays as it is, `10nqgz`."""
-        return tuple("".join(part if part.isdigit() else part[0] for part in r.split()) for r in self.readings)
+        return tuple("".join(part if part.isdecimal() else part[0] for part in r.split()) for r in self.readings)
 
 
 class ProductNames(NamedTuple):

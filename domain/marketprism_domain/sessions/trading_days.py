@@ -16,7 +16,7 @@ EPOCH = date(1970, 1, 1)
 
 def day_text(day: date) -> str:
     """A day as `YYYYMMDD`."""
-    return day.strftime("%Y%m%d")
+    return day.isoformat().replace("-", "")  # `%Y` of a year before 1000 has fewer digits
 
 
 def day_of(text: str) -> date:

@@ -82,6 +82,7 @@ class Election:
         self._activation: asyncio.Task[None] | None = None
         self._running: asyncio.Task[Any] | None = None
         self._pause_s = self._settings.heartbeat_s
+        self._in_vain = False  # the last renewal was not taken
         self._fenced_below = 0  # an epoch that a fence has seen: a bucket made anew starts above it
 
     def is_leader(self) -> bool:
@@ -144,18 +145,39 @@ class Election:
     async def _stand_by(self) -> None:
         pause_s = self._settings.probe_s if self._prober is not None else self._settings.heartbeat_s / 2
         try:
-            await self._observer.look()
-            rest_s = self._rest_until - self._clock.monotonic_s()
-            if rest_s <= 0 and await self._observer.vacant():
-                if await self._campaign():
-                    return
-                pause_s = 0.0  # somebody else was first: see who, with the key read anew
-        except SdkError as error:
+            async with asyncio.timeout(self._settings.lease_s):  # a question that was lost is asked again
+                await self._observer.look()
+                rest_s = self._rest_until - self._clock.monotonic_s()
+                wanted = rest_s <= 0 and (self._unclaimed() or await self._observer.vacant())
+        except (SdkError, TimeoutError) as error:
             self._observer.blind()
-            log.debug("lease.not_readable", key=self.key, error=str(error))
-            pause_s = self._settings.heartbeat_s / 2
+            log.debug("lease.not_readable", key=self.key, error=reason_of(error))
+            await self._rest(self._settings.heartbeat_s / 2)
+            return
+        if not wanted:
+            await self._rest(pause_s)
+            return
+        try:
+            if not await self._campaign():
+                await self._rest(0.0)  # somebody else was first: see who, with the key read anew
+        except (SdkError, TimeoutError) as error:
+            log.debug("lease.not_taken", key=self.key, error=reason_of(error))
+            # A bucket that takes no writes gives its leader as little chance as anybody: when it does again, the
+            # leader goes first, if there still is one.
+            if await self._observer.holder_is_absent():
+                self._observer.forget()
+                await sleep_or(self._clock, self._settings.heartbeat_s / 2, self._wake)
+            else:
+                self._observer.blind()
+                await self._rest(self._settings.heartbeat_s / 2)
+
+    async def _rest(self, pause_s: float) -> None:
         rest_s = min(pause_s, self._rest_until - self._clock.monotonic_s())
         await sleep_or(self._clock, max(rest_s, self._observer.next_look_s(pause_s)), self._wake)
+
+    def _unclaimed(self) -> bool:
+        """Whether the key names this one, which does not lead: a write of its own was taken, and no answer came."""
+        return self._observer.leader() == self.holder
 
     async def _campaign(self) -> bool:
         """One attempt to take the key at the revision that was seen."""
@@ -167,16 +189,17 @@ class Election:
             await self._prober.serve(epoch)
         sent = self._clock.monotonic_s()
         try:
-            if revision == 0:
-                self._revision = await self._kv.create(self.key, value)
-            else:
-                self._revision = await self._kv.update(self.key, value, revision)
+            async with asyncio.timeout(self._settings.lease_s / 2):
+                if revision == 0:
+                    self._revision = await self._kv.create(self.key, value)
+                else:
+                    self._revision = await self._kv.update(self.key, value, revision)
         except (KeyExists, RevisionConflict):
             await self._stop_serving()
             self._observer.forget()
             return False
-        except SdkError:
-            # The outcome is not known. If the write was taken, nobody renews it and it runs out.
+        except (SdkError, TimeoutError):
+            # The outcome is not known. If the write was taken, the key names this holder when it is read again.
             await self._stop_serving()
             raise
         self.replaced = seen.holder if seen is not None and seen.state == "held" and seen.holder != self.holder else ""
@@ -190,6 +213,7 @@ class Election:
     async def _acquired(self, epoch: int, revision: int, sent: float, silent_s: float) -> None:
         self.epoch = epoch
         self.role = Role.LEADER
+        self._in_vain = False
         self._surrender = None
         self._valid_until = sent + self._settings.lease_s
         self._observer.own(epoch, revision, self.holder)
@@ -225,8 +249,9 @@ class Election:
             if self._surrender is not None:
                 await self._give_back(self._surrender)
                 return
-            if self._observer.record is not None and self._observer.record.epoch > self.epoch:
-                break  # a change of the key says that somebody else leads: ask it now
+            is_told = self._observer.record is not None and self._observer.record.epoch > self.epoch
+            if is_told and not self._in_vain:
+                break  # a change of the key says that somebody else leads: ask it now, once
             await sleep_or(self._clock, left_s, self._wake)
         await self._renew(due)
 
@@ -241,10 +266,10 @@ class Election:
         except (SdkError, TimeoutError) as error:
             if not isinstance(error, RevisionConflict):
                 log.warning("lease.not_renewed", key=self.key, error=reason_of(error))
-            self._pause_s = self._settings.probe_s
+            self._pause_s, self._in_vain = self._settings.probe_s, True
             await self._check_own()
             return
-        self._pause_s = self._settings.heartbeat_s
+        self._pause_s, self._in_vain = self._settings.heartbeat_s, False
         lapsed = sent >= self._valid_until
         self._observer.own(self.epoch, self._revision, self.holder)
         self._valid_until = sent + self._settings.lease_s
@@ -259,9 +284,10 @@ class Election:
         `is_leader` turns False when the lease ends, and side effects that no stream fences must stop.
         """
         try:
-            entry = await self._kv.get(self.key)
-        except SdkError as error:
-            log.debug("lease.not_readable", key=self.key, error=str(error))
+            async with asyncio.timeout(self._settings.lease_s / 2):
+                entry = await self._kv.get(self.key)
+        except (SdkError, TimeoutError) as error:
+            log.debug("lease.not_readable", key=self.key, error=reason_of(error))
             return
         record = decode_lease(entry)
         if entry is None or record is None or (record.holder, record.epoch) != (self.holder, self.epoch):

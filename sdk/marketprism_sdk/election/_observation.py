@@ -88,8 +88,7 @@ class LeaseObserver:
                 self._wake()
 
     def _see(self, revision: int, record: LeaseRecord | None, now: float) -> None:
-        if record is None or self.record is None or record.epoch != self.record.epoch:
-            self._missed = 0
+        self._missed = 0  # whoever writes is there: what was missed before that says nothing any more
         self.revision, self.record, self._changed_at = revision, record, now
 
     def own(self, epoch: int, revision: int, holder: str) -> None:
@@ -119,14 +118,29 @@ class LeaseObserver:
             return self.revision == seen and self.silent_s() > self._settings.lease_s * CLOCK_SLACK
         return record is not None and await self._unanswered(record)
 
+    async def holder_is_absent(self) -> bool:
+        """Whether the server knows at this moment that nobody serves the holder's subject."""
+        record = self.record
+        if record is None or record.state != "held":
+            return True
+        if self._prober is None:
+            return False
+        try:
+            return await self._prober.unanswered(record.epoch, record.holder, self._settings.probe_timeout_s)
+        except SdkError:
+            return False
+
     async def _unanswered(self, record: LeaseRecord) -> bool:
         if self._prober is None:
             return False
+        asked = self.revision
         try:
             timeout_s = min(self._settings.probe_timeout_s, self.expires_in_s())
             unanswered = await self._prober.unanswered(record.epoch, record.holder, timeout_s)
         except SdkError:
             return False  # no answer in time is no sign of death
+        if self.revision != asked:
+            return False  # the key was written while this was on its way: its answer is of before that
         if not unanswered:
             self._heard, self._missed = record.epoch, 0
         elif self._heard == record.epoch:

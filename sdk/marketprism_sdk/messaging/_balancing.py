@@ -188,7 +188,7 @@ class Balancer:
         self._on_eject = on_eject
         self._clock = clock or SystemClock()
         self._health: dict[str, _Health] = {}
-        self.hedged = 0
+        self.hedged: int = 0
 
     def ejected(self) -> set[str]:
         """Instances that are left out now."""

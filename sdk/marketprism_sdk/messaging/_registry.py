@@ -73,7 +73,7 @@ class Registration:
     def __init__(self, kv: KeyValue, service: str, instance: str, version: str) -> None:
         self._kv = kv
         now = time.time_ns()
-        self.record = InstanceRecord(service, instance, version, "starting", now, now)
+        self.record: InstanceRecord = InstanceRecord(service, instance, version, "starting", now, now)
 
     async def update(
         self,
@@ -152,6 +152,7 @@ class Discovery:
             self._followed.missed()
             log.debug("registry.not_readable", error=reason_of(error), detail="the last known state is used")
             return
+        self._followed.read(entries)
         self._refreshed_at = self._clock.monotonic_s()
         before = self._known
         self._known = {entry.key: record for entry in entries if (record := _decode(entry)) is not None}

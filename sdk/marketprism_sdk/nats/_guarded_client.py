@@ -2,7 +2,8 @@
 
 Of its own, nats-py speaks in clear to a `tls://` address whose server offers no TLS: whoever sits between could take
 the password. It shows no credentials where the server does not ask for them, so that a program with a name of its own
-would be taken for one without. And it gives up for good when the server ends a connection with an error.
+would be taken for one without. It gives up for good when the server ends a connection with an error. And it takes a
+connection for dead whose answers stand in line behind what is long.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -18,6 +20,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from marketprism_sdk.errors import InvalidSetting
+from marketprism_sdk.nats._reaching import Signs, rank
 from marketprism_sdk.nats.access import NatsAccess
 
 _NOT_PERMITTED = "permissions violation"
@@ -35,14 +38,15 @@ class GuardedClient(Client):  # type: ignore[misc]  # to mypy the client is Any
     """A client that refuses what it cannot trust, before it says who it is.
 
     What the server says against it ends the connection and not the client: it comes again, as after an outage, with
-    the certificates and credentials that its files hold then.
+    the certificates and credentials that its files hold then. `own` are the servers of this machine.
     """
 
     _transport: Any
 
-    def __init__(self, access: NatsAccess) -> None:
+    def __init__(self, access: NatsAccess, own: Collection[tuple[str, int]] = ()) -> None:
         super().__init__()
         self._access = access
+        self._own = frozenset(own)
         self._context: ssl.SSLContext | None = None
         self._is_left = False
 
@@ -55,6 +59,51 @@ class GuardedClient(Client):  # type: ignore[misc]  # to mypy the client is Any
         """Leave, and try no more to come back."""
         self._is_left = True
         await super().close()
+
+    async def _select_next_server(self) -> None:
+        now = time.monotonic()
+        self._server_pool.sort(
+            key=lambda each: rank(each.last_attempt, now, own=(each.uri.hostname, each.uri.port) in self._own)
+        )
+        await super()._select_next_server()
+
+    async def _process_op_err(self, error: Exception) -> None:
+        if not (self.is_closed or self.is_reconnecting):
+            if self._current_server is not None:
+                self._current_server.last_attempt = time.monotonic()  # whatever else is there goes before it
+            self._drop()
+        await super()._process_op_err(error)
+
+    async def _ping_interval(self) -> None:
+        """Ask whether the server is there; dead is a connection on which nothing has moved while several questions were
+        out. Answers stand in line with what else is sent: a link that is slow, and busy, is alive.
+        """
+        watch = Signs()
+        while True:
+            await asyncio.sleep(self.options["ping_interval"])
+            if not self.is_connected:
+                continue
+            if watch.moved(self.stats["in_msgs"], self._unwritten()):
+                self._pings_outstanding = 0
+            self._pings_outstanding += 1
+            try:
+                if self._pings_outstanding > self.options["max_outstanding_pings"]:
+                    await self._process_op_err(nats.errors.StaleConnectionError())
+                    return
+                await self._send_ping()
+            except (RuntimeError, AttributeError):  # the transport went meanwhile, and with it this task
+                return
+
+    def _unwritten(self) -> int:
+        """Bytes that the socket has not taken."""
+        writer = getattr(self._transport, "_io_writer", None)
+        return 0 if writer is None else int(writer.transport.get_write_buffer_size())
+
+    def _drop(self) -> None:
+        """What the socket still holds would be waited for by its end, and nobody takes it who does not answer."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
 
     async def _connect_to_server(self, server: object) -> None:
         if self._is_left:

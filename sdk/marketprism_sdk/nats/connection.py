@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from marketprism_sdk.errors import (
@@ -25,17 +26,19 @@ from marketprism_sdk.errors import (
     reason_of,
 )
 from marketprism_sdk.nats._outgoing import Outgoing
+from marketprism_sdk.nats._reaching import each_s, own_among, until_listening, within
+from marketprism_sdk.nats._subscriptions import end, hand_on
 from marketprism_sdk.nats._traffic import Traffic
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.nats.subjects import check_subject
-from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.observability.logger import Logger, get_logger
 from marketprism_sdk.urls import Url, hide
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-log = get_logger(__name__)
+log: Logger = get_logger(__name__)
 
 Headers = Mapping[str, str] | bytes | None
 OnMessage = Callable[["Msg"], None]
@@ -44,6 +47,7 @@ OnMessage = Callable[["Msg"], None]
 # Permissions Violation for Publish to "subject", Permissions Violation for Subscription to "subject"
 _VIOLATION = re.compile(r'permissions violation for (\w+) to "([^"]+)"', re.IGNORECASE)
 
+PING_S = 1.0
 _TELL_S = 1.0
 
 
@@ -64,44 +68,6 @@ def _resolve(future: asyncio.Future[Msg | None], reply: Msg | None) -> None:
         future.set_result(reply)
 
 
-class _Direct:
-    """Stands where nats-py has a subscription's queue, and hands the message on at once."""
-
-    def __init__(self, callback: OnMessage) -> None:
-        self._callback = callback
-
-    def put_nowait(self, message: Msg) -> None:
-        try:
-            self._callback(message)
-        except Exception:
-            log.exception("subscription.callback_failed", subject=message.subject)
-
-    def empty(self) -> bool:
-        return True
-
-    def qsize(self) -> int:
-        return 0
-
-    async def join(self) -> None:
-        return None
-
-
-async def _within(connecting: Coroutine[Any, Any, None], timeout_s: float) -> None:
-    """Connect, or raise TimeoutError. The client tries server after server, each by `asyncio.wait_for`, which before
-    Python 3.12 can lose a cancellation: one is not enough, and nobody may wait for a server that is not there for ever.
-    """
-    task = asyncio.ensure_future(connecting)
-    try:
-        done, _ = await asyncio.wait([task], timeout=timeout_s)
-    finally:
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=0.1)
-    if not done:
-        raise TimeoutError
-    task.result()
-
-
 def _added(callbacks: list[Callable[[], None]], callback: Callable[[], None]) -> Callable[[], None]:
     """Add a callback; returns the way to take it out, which may be gone more than once."""
     callbacks.append(callback)
@@ -119,7 +85,7 @@ class NatsConnection:
     def __init__(self, client: Client, url: str, access: NatsAccess | None = None) -> None:
         self.nc = client
         self.url: Url = Url(url)
-        self.access = access or NatsAccess()
+        self.access: NatsAccess = access or NatsAccess()
         self.traffic: Traffic = Traffic(client)
         self._outgoing = Outgoing(client)
         self._met: Exception | None = None
@@ -142,9 +108,10 @@ class NatsConnection:
         name: str = "marketprism",
         access: NatsAccess | None = None,
         connect_timeout_s: float = 5.0,
-        ping_interval_s: float = 2.0,
+        ping_interval_s: float = PING_S,
     ) -> NatsConnection:
-        """Connect; `access` says who the program is, where the URL does not.
+        """Connect; `access` says who the program is, where the URL does not. Of several servers one of this machine is
+        preferred, which falls when the program does. A connection is dead after three pings that nobody answers.
 
         Raises:
             NotConnected: nothing listens there, what listens is no NATS server, or it refuses this user; the text
@@ -158,15 +125,18 @@ class NatsConnection:
         options = await asyncio.to_thread(access.options)
         if access.ca or access.cert:
             await asyncio.to_thread(access.tls)
-        client = GuardedClient(access)
+        servers = [part.strip() for part in Url(url).reveal().split(",")]
+        own = await asyncio.to_thread(own_among, servers) if len(servers) > 1 else ()
+        await until_listening(own)
+        client = GuardedClient(access, own)
         connection = cls(client, url, access)
         try:
-            await _within(
+            await within(
                 client.connect(
-                    servers=[part.strip() for part in connection.url.reveal().split(",")],
+                    servers=servers,
                     name=name,
                     allow_reconnect=True,
-                    connect_timeout=connect_timeout_s,
+                    connect_timeout=each_s(connect_timeout_s, len(servers)),
                     reconnect_time_wait=0.05,
                     max_reconnect_attempts=-1,
                     ping_interval=ping_interval_s,
@@ -189,13 +159,13 @@ class NatsConnection:
         await connection.subscribe(f"{connection._inbox}.*", connection._replied)
         return connection
 
-    async def another(self, name: str) -> NatsConnection:
+    async def another(self, name: str, ping_interval_s: float = PING_S) -> NatsConnection:
         """A second connection to the same place as the same user, for what must not wait behind this one's messages.
 
         Raises:
             NotConnected: as `open`.
         """
-        return await NatsConnection.open(self.url, name=name, access=self.access)
+        return await NatsConnection.open(self.url, name=name, access=self.access, ping_interval_s=ping_interval_s)
 
     async def _disconnected(self) -> None:
         if not self._closing:
@@ -327,8 +297,11 @@ class NatsConnection:
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise NotConnected(f"NATS at {self.url}: {reason_of(error)}") from error
 
-    async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
-        """Ask and wait. Replies share one inbox; when the connection goes, nobody waits for its timeout.
+    async def request(
+        self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None, again_s: float | None = None
+    ) -> Msg:
+        """Ask and wait. Replies share one inbox; when the connection goes, nobody waits for its timeout. `again_s`: a
+        question that may be asked twice goes out again as often, for whoever came to be there to answer it.
 
         Raises:
             NoResponders, DeadlineExceeded, NotConnected, NotPermitted, PayloadTooLarge, InvalidSubject.
@@ -344,9 +317,13 @@ class NatsConnection:
         expiry = loop.call_later(timeout_s, _resolve, future, None)
         try:
             await self.publish(subject, payload, headers, f"{self._inbox}.{token}")
+            while again_s is not None and not (await asyncio.wait([future], timeout=again_s))[0]:
+                await self.publish(subject, payload, headers, f"{self._inbox}.{token}")
             reply = await future
         finally:
             expiry.cancel()
+            if future.done() and not future.cancelled():
+                future.exception()  # who was cancelled meanwhile does not read it
             self._replies.pop(token, None)
             self._asked_on.pop(token, None)
         if reply is None:
@@ -375,13 +352,8 @@ class NatsConnection:
             subscription: Any = await self.nc.subscribe(subject, queue=queue, pending_bytes_limit=0)
         except (nats.errors.Error, OSError) as error:
             raise NotConnected(f"NATS at {self.url}: {reason_of(error)}") from error
-        subscription._pending_queue = _Direct(callback)
-
-        async def stop() -> None:
-            with contextlib.suppress(nats.errors.Error):
-                await subscription.unsubscribe()
-
-        return stop
+        hand_on(subscription, callback)
+        return partial(end, subscription)
 
     def inbox(self) -> str:
         """A fresh reply subject of this connection."""

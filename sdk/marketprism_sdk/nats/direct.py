@@ -25,6 +25,7 @@ _AT_ONCE = 1_000  # subjects of one batch: the server answers for at most 1 024
 _PAGE = 500  # messages of one request
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _END, _NOTHING, _TOO_MANY = "204", "404", "413"
+_AWAY = "away"  # no status of the server
 
 
 class Held(NamedTuple):
@@ -45,6 +46,7 @@ async def last_of_each(
     up_to: int | None = None,
     *,
     before_ts: int | None = None,
+    timeout_s: float = API_TIMEOUT_S,
 ) -> dict[str, Held]:
     """The last message of every subject that fits (wildcards allowed), by subject; `up_to` bounds the sequence,
     `before_ts` (nanoseconds UTC by the server's clock) when it was taken.
@@ -63,7 +65,7 @@ async def last_of_each(
         if before_ts is not None:
             body["up_to_time"] = _rfc3339(before_ts)
         try:
-            batch = await _batch(connection, stream, body)
+            batch = await _batch(connection, stream, body, timeout_s)
         except _TooManySubjects:
             names = await _listed(connection, stream, subjects[start : start + _AT_ONCE])
             found |= await last_of_each(connection, stream, names, up_to, before_ts=before_ts)
@@ -138,7 +140,9 @@ async def count_from(connection: NatsConnection, stream: str, subject: str, seq:
     return 0 if first is None else first.more + 1
 
 
-async def _batch(connection: NatsConnection, stream: str, body: dict[str, Any]) -> list[Held]:
+async def _batch(
+    connection: NatsConnection, stream: str, body: dict[str, Any], timeout_s: float = API_TIMEOUT_S
+) -> list[Held]:
     """Every message of a batch."""
     found: list[Held] = []
     done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -159,16 +163,18 @@ async def _batch(connection: NatsConnection, stream: str, body: dict[str, Any]) 
 
     inbox = connection.inbox()
     stop = await connection.subscribe(inbox, receive)
+    forget = connection.on_disconnect(lambda: _set(done, _AWAY))
     try:
         await connection.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(body).encode(), None, inbox)
-        async with asyncio.timeout(API_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             status = await done
     except TimeoutError as error:
-        if not connection.connected:
-            raise NotConnected(f"NATS at {connection.url} is away") from error
-        raise DeadlineExceeded(f"stream {stream}: no end of a batch within {API_TIMEOUT_S:g} s") from error
+        raise DeadlineExceeded(f"stream {stream}: no end of a batch within {timeout_s:g} s") from error
     finally:
+        forget()
         await stop()
+    if status == _AWAY:
+        raise NotConnected(f"NATS at {connection.url} went away before the end of a batch")
     if status == "503":  # nobody serves it: there is no such stream, or it has just been made
         return []
     if status == _TOO_MANY:
@@ -190,14 +196,17 @@ def _held(message: Msg, stream: str) -> Held | None:
         if status == _NOTHING:
             return None
         raise StreamError(f"stream {stream}: direct get: {headers.get('Description', status or 'no message')}")
-    return Held(
-        headers["Nats-Subject"],
-        int(headers["Nats-Sequence"]),
-        message.data,
-        nanoseconds(headers.get("Nats-Time-Stamp", "")),
-        int(headers.get("Nats-Num-Pending", 0)),
-        headers,
-    )
+    try:
+        return Held(
+            headers["Nats-Subject"],
+            int(headers["Nats-Sequence"]),
+            message.data,
+            nanoseconds(headers.get("Nats-Time-Stamp", "")),
+            int(headers.get("Nats-Num-Pending", 0)),
+            headers,
+        )
+    except (KeyError, ValueError) as error:
+        raise StreamError(f"stream {stream}: direct get: expected a stored message, its headers are none") from error
 
 
 async def leader_time_of(connection: NatsConnection, stream: str, seq: int) -> int | None:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from marketprism_sdk.errors import NoResponders, SdkError, StreamError, StreamMisconfigured, StreamMissing
 from marketprism_sdk.nats.api_errors import (
@@ -20,18 +20,22 @@ from marketprism_sdk.nats.api_errors import (
 from marketprism_sdk.nats.connection import Headers, NatsConnection
 from marketprism_sdk.nats.stream_config import adapt
 from marketprism_sdk.observability import Sampled
-from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.observability.logger import Logger, get_logger
 from marketprism_sdk.resilience.retrying import Backoff, retry
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
 T = TypeVar("T")
+ServerJson: TypeAlias = dict[str, Any]  # a request or an answer of the server, in its own form
 
-log = get_logger(__name__)
+log: Logger = get_logger(__name__)
 
 API_TIMEOUT_S = 5.0
 ENSURE_S = 60.0  # several elections of a stream's leader
+# A question that meets a stream without a leader is answered by nobody, and the leader may be there a moment later.
+_LOOKS, _ASK_AGAIN_S = ("STREAM.INFO.", "STREAM.NAMES", "CONSUMER.INFO.", "STREAM.MSG.GET."), 1.0
+_WHY_S = 1.0  # whoever is told why a message was not taken wants to try again before long
 _AGAIN = Backoff(first_s=0.25, longest_s=0.25)
 NO_MESSAGE_FOUND = 10037
 NOT_FOUND = {10059, 10014, NO_MESSAGE_FOUND}
@@ -69,8 +73,10 @@ class PubAck(NamedTuple):
     duplicate: bool = False
 
 
-async def api(connection: NatsConnection, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """One API request.
+async def api(
+    connection: NatsConnection, name: str, body: ServerJson | None = None, timeout_s: float = API_TIMEOUT_S
+) -> ServerJson:
+    """One API request; what only looks is asked again each second until somebody has answered.
 
     Raises:
         StreamMissing: there is no such stream or consumer. StreamMisconfigured: it cannot work as the server is set
@@ -79,11 +85,12 @@ async def api(connection: NatsConnection, name: str, body: dict[str, Any] | None
     """
     payload = json.dumps(body).encode() if body is not None else b""
     try:
-        message = await connection.request(f"$JS.API.{name}", payload, timeout_s=API_TIMEOUT_S)
+        subject, again_s = f"$JS.API.{name}", _ASK_AGAIN_S if name.startswith(_LOOKS) else None
+        message = await connection.request(subject, payload, timeout_s=timeout_s, again_s=again_s)
     except NoResponders as error:
         raise StreamError("JetStream does not answer: is it enabled?", retryable=True) from error
     try:
-        answer: dict[str, Any] = json.loads(message.data)
+        answer: ServerJson = json.loads(message.data)
         refusal = answer.get("error")
     except (ValueError, AttributeError) as error:
         raise StreamError(f"{name}: expected an answer of JetStream, was {message.data[:200]!r}") from error
@@ -110,8 +117,8 @@ async def answered(ask: Callable[[], Awaitable[T]], stream: str, within_s: float
 
 
 async def ensure_stream(
-    connection: NatsConnection, config: dict[str, Any], within_s: float = ENSURE_S, lower: Collection[str] = ()
-) -> dict[str, Any]:
+    connection: NatsConnection, config: ServerJson, within_s: float = ENSURE_S, lower: Collection[str] = ()
+) -> ServerJson:
     """Make the stream, or give one that is there what it lacks of this configuration; returns its info.
 
     For programs that write to it: whoever only reads opens what is there. Nothing is taken away from a stream that is
@@ -125,7 +132,7 @@ async def ensure_stream(
     return await answered(lambda: _ensure(connection, config, lower), config["name"], within_s)
 
 
-async def _ensure(connection: NatsConnection, config: dict[str, Any], lower: Collection[str]) -> dict[str, Any]:
+async def _ensure(connection: NatsConnection, config: ServerJson, lower: Collection[str]) -> ServerJson:
     name = config["name"]
     try:
         info = await api(connection, f"STREAM.INFO.{name}")
@@ -157,7 +164,7 @@ async def _ensure(connection: NatsConnection, config: dict[str, Any], lower: Col
     return await api(connection, f"STREAM.UPDATE.{name}", {**adapted.config, **kept})
 
 
-async def _create(connection: NatsConnection, config: dict[str, Any]) -> dict[str, Any]:
+async def _create(connection: NatsConnection, config: ServerJson) -> ServerJson:
     """Make it. One without a bound asks for no room: if there is none, somebody is just trying how much there is."""
     tries = 1 if config.get("max_bytes", -1) > 0 else _CREATIONS
     while True:
@@ -176,7 +183,7 @@ def _tell(stream: str, note: str) -> None:
         log.warning("stream.misconfigured", stream=stream, note=note)
 
 
-async def stream_info(connection: NatsConnection, name: str, within_s: float = ENSURE_S) -> dict[str, Any]:
+async def stream_info(connection: NatsConnection, name: str, within_s: float = ENSURE_S) -> ServerJson:
     """Configuration, state and creation time.
 
     Raises:
@@ -200,15 +207,34 @@ async def direct_get_last(connection: NatsConnection, stream: str, subject: str)
     return await _direct(connection, stream, body)
 
 
+async def leader_message(
+    connection: NatsConnection, stream: str, subject: str, timeout_s: float = API_TIMEOUT_S
+) -> ServerJson | None:
+    """Last message of a subject as the stream's leader has it, in the server's own form; None when there is none.
+
+    Raises:
+        StreamMissing and the others of `api`.
+    """
+    try:
+        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, timeout_s)
+    except StreamError as error:
+        if error.code == NO_MESSAGE_FOUND:
+            return None
+        raise
+    message: ServerJson = answer["message"]
+    return message
+
+
 async def leader_get_last(connection: NatsConnection, stream: str, subject: str) -> StoredMessage | None:
     """Last message of a subject as the stream's leader has it; a replica that lags behind is not asked."""
     try:
-        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+        message = await leader_message(connection, stream, subject)
     except StreamError as error:
         if error.code in NOT_FOUND:
             return None
         raise
-    message = answer["message"]
+    if message is None:
+        return None
     return StoredMessage(message["subject"], int(message["seq"]), base64.b64decode(message.get("data", "")))
 
 
@@ -217,7 +243,7 @@ async def direct_get(connection: NatsConnection, stream: str, seq: int) -> Store
     return await _direct(connection, stream, json.dumps({"seq": seq}).encode())
 
 
-async def direct_request(connection: NatsConnection, stream: str, body: bytes) -> Msg:
+async def direct_request(connection: NatsConnection, stream: str, body: bytes, timeout_s: float = API_TIMEOUT_S) -> Msg:
     """A direct get. A replicated stream that was made a moment ago has nobody yet to answer it: that is waited for.
 
     Raises:
@@ -226,7 +252,8 @@ async def direct_request(connection: NatsConnection, stream: str, body: bytes) -
 
     async def ask() -> Msg:
         try:
-            return await connection.request(f"$JS.API.DIRECT.GET.{stream}", body, timeout_s=API_TIMEOUT_S)
+            subject = f"$JS.API.DIRECT.GET.{stream}"
+            return await connection.request(subject, body, timeout_s=timeout_s, again_s=_ASK_AGAIN_S)
         except NoResponders as error:
             if await _serves_direct(connection, stream):
                 raise StreamError(f"stream {stream}: no replica answers direct gets", retryable=True) from error
@@ -237,7 +264,7 @@ async def direct_request(connection: NatsConnection, stream: str, body: bytes) -
         ask,
         attempts=None,
         backoff=_AGAIN,
-        deadline_s=API_TIMEOUT_S,
+        deadline_s=timeout_s,
         retryable=lambda error: isinstance(error, StreamError) and error.retryable,
     )
 
@@ -287,7 +314,7 @@ async def nobody_takes(connection: NatsConnection, subject: str) -> StreamError:
     """
     text = f"publish {subject}: expected a stream with this subject"
     try:
-        streams = (await api(connection, "STREAM.NAMES", {"subject": subject})).get("streams")
+        streams = (await api(connection, "STREAM.NAMES", {"subject": subject}, _WHY_S)).get("streams")
     except SdkError as error:
         return StreamError(f"{text}, nobody answers now ({error})", retryable=True)
     if streams:
@@ -330,6 +357,7 @@ __all__ = [
     "direct_request",
     "ensure_stream",
     "leader_get_last",
+    "leader_message",
     "nobody_takes",
     "parse_ack",
     "publish_ack",

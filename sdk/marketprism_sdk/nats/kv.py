@@ -8,6 +8,8 @@ Standard clients can read it.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,19 +17,30 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import last_of_each
-from marketprism_sdk.nats.jetstream import api, direct_request, ensure_stream, publish_ack, stream_info
+from marketprism_sdk.nats.jetstream import (
+    API_TIMEOUT_S,
+    PubAck,
+    api,
+    direct_request,
+    ensure_stream,
+    leader_message,
+    publish_ack,
+    stream_info,
+)
 from marketprism_sdk.nats.stream_config import identity
-from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.observability.logger import Logger, get_logger
 from marketprism_sdk.ports import KvEntry, Stop
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-log = get_logger(__name__)
+log: Logger = get_logger(__name__)
 
 T = TypeVar("T")
 _OPERATION = "KV-Operation"
 _MARKER = "Nats-Marker-Reason"
+_ATTEMPTS = 5
+_MOST_REFUSED = 1_000
 
 
 def bucket_config(bucket: str, ttl_s: float | None = None, replicas: int = 1) -> dict[str, Any]:
@@ -63,6 +76,8 @@ class NatsKeyValue:
         self._connection = connection
         self._config: dict[str, Any] | None = None
         self._may_miss = False
+        self._refused: dict[str, None] = {}  # keys of which a write was refused, the oldest first
+        self._answer_s = API_TIMEOUT_S
         self.bucket = bucket
         self.stream: str = f"KV_{bucket}"
         self._prefix = f"$KV.{bucket}."
@@ -70,11 +85,19 @@ class NatsKeyValue:
 
     @classmethod
     async def open(
-        cls, connection: NatsConnection, bucket: str, *, ttl_s: float | None = None, replicas: int = 1
+        cls,
+        connection: NatsConnection,
+        bucket: str,
+        *,
+        ttl_s: float | None = None,
+        replicas: int = 1,
+        answer_s: float = API_TIMEOUT_S,
     ) -> NatsKeyValue:
-        """Open the bucket, made if it is not there. `ttl_s` is the age at which entries go."""
+        """Open the bucket, made if it is not there. `ttl_s` is the age at which entries go, `answer_s` how long an
+        answer of it is waited for."""
         made = cls(connection, bucket)
         made._config = bucket_config(bucket, ttl_s, replicas)
+        made._answer_s = answer_s
         await ensure_stream(connection, made._config)
         return made
 
@@ -96,38 +119,60 @@ class NatsKeyValue:
         await ensure_stream(self._connection, self._config)
         return await ask()
 
-    async def _last(self, key: str) -> KvEntry | None:
-        """The last record of a key, deletions and markers included."""
-        body = json.dumps({"last_by_subj": self._prefix + key}).encode()
+    async def _looked(self, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """The answer of the bucket, None of one that is not there and may be missing."""
         try:
-            message = await self._there(lambda: direct_request(self._connection, self.stream, body))
+            return await self._there(ask)
         except StreamMissing:
             if self._may_miss:
                 return None
             raise
+
+    async def _last(self, key: str) -> KvEntry | None:
+        """The last record of a key, deletions and markers included."""
+        body = json.dumps({"last_by_subj": self._prefix + key}).encode()
+        message = await self._looked(lambda: direct_request(self._connection, self.stream, body, self._answer_s))
+        if message is None:
+            return None
         headers = message.headers or {}
         if "Nats-Sequence" not in headers:
             return None
         return KvEntry(key, message.data, int(headers["Nats-Sequence"]), _deleted(headers), self.bucket)
 
+    async def _last_at_leader(self, key: str) -> KvEntry | None:
+        """The same as the leader of the bucket's stream has it."""
+        subject = self._prefix + key
+        message = await self._looked(lambda: leader_message(self._connection, self.stream, subject, self._answer_s))
+        if message is None:
+            return None
+        lines = base64.b64decode(message.get("hdrs", "")).decode(errors="replace").split("\r\n")
+        headers = {name: text.strip() for name, _, text in (line.partition(":") for line in lines)}
+        value = base64.b64decode(message.get("data", ""))
+        return KvEntry(key, value, int(message["seq"]), _deleted(headers), self.bucket)
+
     async def get(self, key: str) -> KvEntry | None:
-        """The live entry of a key."""
-        entry = await self._last(key)
+        """The live entry of a key, as some replica has it: it may lag behind a write that was acknowledged. Whoever was
+        refused a write is told what the leader of the bucket's stream has."""
+        if key in self._refused:
+            entry = await self._last_at_leader(key)
+            self._refused.pop(key, None)
+        else:
+            entry = await self._last(key)
         return None if entry is None or entry.deleted else entry
 
     async def create(self, key: str, value: bytes) -> int:
         """First write; a deleted or expired key counts as free."""
-        for attempt in range(2):
-            last = await self._last(key)
+        last = await self._last(key)
+        for _ in range(_ATTEMPTS):
+            if last is None or last.deleted:
+                with contextlib.suppress(RevisionConflict):
+                    return await self._write(key, value, last.revision if last else 0)
+            # Nobody else is blamed for what a replica that lags behind says, nor for a deletion under way.
+            last = await self._last_at_leader(key)
             if last is not None and not last.deleted:
-                break
-            try:
-                return await self._write(key, value, last.revision if last else 0)
-            except RevisionConflict as error:
-                # A marker that was read may be gone by now: look once more before somebody else is blamed.
-                if attempt or last is None:
-                    raise KeyExists(f"{self.bucket}/{key}: another writer was first") from error
-        raise KeyExists(f"{self.bucket}/{key}: expected no entry, one is there")
+                self._note_refused(key)
+                raise KeyExists(f"{self.bucket}/{key}: expected no entry, one is there")
+        raise KeyExists(f"{self.bucket}/{key}: other writers were first, again and again")
 
     async def update(self, key: str, value: bytes, revision: int) -> int:
         """The new revision, if `revision` is still the key's. Raises RevisionConflict."""
@@ -140,15 +185,24 @@ class NatsKeyValue:
         }
         try:
             subject = self._prefix + key
-            return (await self._there(lambda: publish_ack(self._connection, subject, value, headers))).seq
+            return (await self._there(lambda: self._publish(subject, value, headers))).seq
         except Fenced as error:
+            self._note_refused(key)
             raise RevisionConflict(
                 f"{self.bucket}/{key}: expected revision {revision}, another writer was first"
             ) from error
 
+    def _note_refused(self, key: str) -> None:
+        self._refused[key] = None
+        if len(self._refused) > _MOST_REFUSED:  # nobody asks
+            del self._refused[next(iter(self._refused))]
+
+    async def _publish(self, subject: str, value: bytes, headers: Mapping[str, str] | None = None) -> PubAck:
+        return await publish_ack(self._connection, subject, value, headers, self._answer_s)
+
     async def put(self, key: str, value: bytes) -> int:
         """The new revision, whatever the key's was."""
-        return (await self._there(lambda: publish_ack(self._connection, self._prefix + key, value))).seq
+        return (await self._there(lambda: self._publish(self._prefix + key, value))).seq
 
     async def delete(self, key: str, revision: int | None = None) -> None:
         """Write a deletion, for who watches, and take the key out: names that come and go must leave nothing.
@@ -157,7 +211,7 @@ class NatsKeyValue:
         """
         if revision is None:
             subject, headers = self._prefix + key, {_OPERATION: "DEL"}
-            written = (await self._there(lambda: publish_ack(self._connection, subject, b"", headers))).seq
+            written = (await self._there(lambda: self._publish(subject, b"", headers))).seq
         else:
             written = await self._write(key, b"", revision, "DEL")
         await api(self._connection, f"STREAM.PURGE.{self.stream}", {"filter": self._prefix + key, "seq": written + 1})
@@ -165,7 +219,7 @@ class NatsKeyValue:
     async def entries(self, prefix: str = "") -> list[KvEntry]:
         """Every live entry under a prefix, in the order of the keys, by one question."""
         tokens = prefix[: prefix.rfind(".") + 1]
-        held = await last_of_each(self._connection, self.stream, [f"{self._prefix}{tokens}>"])
+        held = await last_of_each(self._connection, self.stream, [f"{self._prefix}{tokens}>"], timeout_s=self._answer_s)
         if not held:  # nothing in it, or no bucket: one that was deleted is made again
             try:
                 await self._there(lambda: stream_info(self._connection, self.stream))

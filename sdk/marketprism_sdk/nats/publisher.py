@@ -55,6 +55,11 @@ class WindowPublisher:
         """Other headers from now on."""
         self._headers = encode_headers(headers)
 
+    @property
+    def holds_up(self) -> bool:
+        """Whether `publish` would wait now: too much is on its way, or what was refused goes again first."""
+        return self._error is None and (len(self._waiting) >= self._window or self._repair is not None)
+
     async def open(self) -> None:
         """Start listening for receipts."""
         self._stop = await self._connection.subscribe(f"{self._inbox}.*", self._receipt)
@@ -145,7 +150,7 @@ class WindowPublisher:
         Raises:
             Fenced, StreamError, NotConnected: of this or an earlier message.
         """
-        while (len(self._waiting) >= self._window or self._repair is not None) and self._error is None:
+        while self.holds_up:
             self._changed.clear()
             await self._changed.wait()
         if self._error is not None:

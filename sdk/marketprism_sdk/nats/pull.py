@@ -11,24 +11,28 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING
 
 from marketprism_sdk.errors import DeadlineExceeded, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage, answered, api
+from marketprism_sdk.nats.jetstream import ServerJson, StoredMessage, answered, api
 from marketprism_sdk.observability import sampled
-from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.observability.logger import Logger, get_logger
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-log = get_logger(__name__)
+log: Logger = get_logger(__name__)
 
-_HEARTBEAT_S = 5.0  # in a cluster: the server that has the consumer may go while the connection stays
+_HEARTBEAT_S = 1.0  # in a cluster: the server that has the consumer may go while the connection stays
 _ALONE_HEARTBEAT_S = 20.0  # of one server: what ends the consumer ends the connection too, or is told
-_HEARTBEATS = 6  # of a request, before it expires
+_HEARTBEATS, _SHORTEST_REQUEST_S = 6, 30.0  # of a request, before it expires
 _SILENT = 2.5  # heartbeats
 _LOOK_S = 1.0  # where something failed or has to be asked for
+# A consumer that is made, or looked for. The server that shall have it may be one that has gone and is not missed yet;
+# whoever asks again is given another. Twice each, since there may be nobody yet who gives them out.
+_ANSWER_S, _LONGEST_ANSWER_S = 1.0, 8.0
 
 
 class PullConsumer:
@@ -62,7 +66,7 @@ class PullConsumer:
         self._created = created
         self.replaced: bool = False
         self.left: int = 0  # messages that the server had behind the last one that came
-        self.pending = 0
+        self.pending: int = 0
         self._on_arrival = on_arrival
         self._buffer: deque[StoredMessage] = deque()
         self._arrived = asyncio.Event()
@@ -72,25 +76,37 @@ class PullConsumer:
         self._inbox = ""
         self._generation = 0
         self._last_sign = self._made_at = 0.0
+        self._is_asked_for = False  # whether the server was asked for it since its last sign
         self._last_reply = ""
+        self._delivered = 0  # by the consumer that is there now
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._making: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._forget: Callable[[], None] | None = None
         self._stop: Callable[[], Awaitable[None]] | None = None
 
-    async def open(self) -> None:
-        """Make the consumer and ask for the first messages; waits while the stream elects its leader.
+    async def open(self, patience_s: float | None = None) -> None:
+        """Make the consumer and ask for the first messages; waits while the stream elects its leader, or for so long:
+        after that it is made beside whoever waits, and its first messages come when it is.
 
         One that was interrupted here, or refused, is closed as any other.
         """
         self._forget = self._connection.on_reconnect(self._lost)
-        await self._make()
-        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+        loop = asyncio.get_running_loop()
+        making = self._making = loop.create_task(self._make())
+        try:
+            await asyncio.wait([making], timeout=patience_s)
+        except BaseException:
+            making.cancel()
+            raise
+        if making.done():
+            making.result()
+        self._keeper = loop.create_task(self._keep())
 
     async def _make(self) -> None:
         self._generation += 1
-        config: dict[str, Any] = {
+        config: ServerJson = {
             **self._beginning(),
             "ack_policy": "none",
             "filter_subjects": self._filters,
@@ -99,7 +115,13 @@ class PullConsumer:
             "num_replicas": 1,
         }
         wanted = {"stream_name": self._stream, "config": config}
-        answer = await answered(lambda: api(self._connection, f"CONSUMER.CREATE.{self._stream}", wanted), self._stream)
+        attempts = count()
+
+        async def make() -> ServerJson:
+            within_s = min(_ANSWER_S * 2 ** (next(attempts) // 2), _LONGEST_ANSWER_S)
+            return await api(self._connection, f"CONSUMER.CREATE.{self._stream}", wanted, within_s)
+
+        answer = await answered(make, self._stream)
         self._name = answer["name"]
         self.pending = self.left = int(answer.get("num_pending", 0))
         inbox = self._connection.inbox()
@@ -108,11 +130,12 @@ class PullConsumer:
         self._stop = stop
         self._inbox = inbox
         self._asked = 0
-        self._last_reply = ""
+        self._last_reply, self._delivered = "", 0
         self._last_sign = self._made_at = asyncio.get_running_loop().time()
+        self._is_asked_for = False
         await self._ask()
 
-    def _beginning(self) -> dict[str, Any]:
+    def _beginning(self) -> ServerJson:
         if self._start_ns:
             instant = datetime.fromtimestamp(self._start_ns / 1e9, UTC).isoformat()
             return {"deliver_policy": "by_start_time", "opt_start_time": instant}
@@ -124,7 +147,8 @@ class PullConsumer:
             return
         self._asked += wanted
         heartbeat_ns = int(self._heartbeat_s * 1e9)
-        body = {"batch": wanted, "expires": _HEARTBEATS * heartbeat_ns, "idle_heartbeat": heartbeat_ns}
+        expires_ns = max(_HEARTBEATS * heartbeat_ns, int(_SHORTEST_REQUEST_S * 1e9))
+        body = {"batch": wanted, "expires": expires_ns, "idle_heartbeat": heartbeat_ns}
         await self._connection.publish(
             f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}", json.dumps(body).encode(), None, self._inbox
         )
@@ -132,14 +156,21 @@ class PullConsumer:
     def _receive(self, message: Msg, generation: int) -> None:
         if generation != self._generation:
             return
-        self._last_sign = asyncio.get_running_loop().time()
+        self._last_sign, self._is_asked_for = asyncio.get_running_loop().time(), False
         reply = message.reply
         if not reply.startswith("$JS.ACK."):
             self._status(message)
             return
         # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>, or with a domain first
         tokens = reply.split(".")
-        seq, pending = int(tokens[-4]), int(tokens[-1])
+        seq, place, pending = int(tokens[-4]), int(tokens[-3]), int(tokens[-1])
+        if place != self._delivered + 1:
+            # The server wrote some into a socket that was broken already, and goes on in the next one. Nothing of this
+            # consumer counts any more, its heartbeats neither: they would say that all is well.
+            self._generation += 1
+            self._lost()
+            return
+        self._delivered = place
         self._asked -= 1
         self._last_reply = reply
         self._next_seq, self._start_ns, self.left = seq + 1, 0, pending
@@ -184,13 +215,15 @@ class PullConsumer:
     async def _keep(self) -> None:
         """Make the consumer again when it has been silent for too long; heartbeats say that it is there."""
         loop = asyncio.get_running_loop()
-        failed = 0
+        failed = await self._begun()
         while not self._closed:
             await self._until_look(0.2 if self._buffer and not failed else _LOOK_S, failed)
             room = len(self._buffer) < 4 * self._batch
             if room and self._asked < self._batch // 2 and self._last_sign > 0 and self._connection.connected:
                 self._spawn(self._ask)
             if loop.time() - self._last_sign < _SILENT * self._heartbeat_s or not self._connection.connected:
+                continue
+            if await self._is_there():
                 continue
             try:
                 await self._unsubscribe()
@@ -208,6 +241,18 @@ class PullConsumer:
                     log.warning("consumer.not_recreated", stream=self._stream, error=str(error))
                 failed += 1
 
+    async def _begun(self) -> int:
+        """Once it was made, which may take longer than whoever opened it waited: how often that failed."""
+        if self._making is None:
+            return 0
+        try:
+            await self._making
+        except SdkError as error:
+            log.warning("consumer.not_recreated", stream=self._stream, error=str(error))
+            self._lost()
+            return 1
+        return 0
+
     async def _until_look(self, soon_s: float, failed: int) -> None:
         """Long where all is well: what ends that is told."""
         is_well = not failed and not self._buffer and self._asked >= self._batch // 2
@@ -219,6 +264,20 @@ class PullConsumer:
         self._look.clear()
         # One that is refused as soon as it is made is not made again as fast as that goes.
         await asyncio.sleep(max(0.0, self._made_at + _LOOK_S - asyncio.get_running_loop().time()))
+
+    async def _is_there(self) -> bool:
+        """Whether one that was silent is there all the same: this program may have been kept from reading. Believed
+        for another heartbeat; one that stays silent then has lost what was asked of it."""
+        if self._is_asked_for or self._last_sign < 0:
+            return False
+        self._is_asked_for = True
+        try:
+            await api(self._connection, f"CONSUMER.INFO.{self._stream}.{self._name}", None, _ANSWER_S)
+        except SdkError:
+            return False
+        beats_s = (_SILENT - 1) * self._heartbeat_s
+        self._last_sign = max(self._last_sign, asyncio.get_running_loop().time() - beats_s)
+        return True
 
     async def _unsubscribe(self) -> None:
         if self._stop is not None:
@@ -283,6 +342,9 @@ class PullConsumer:
         self._closed = True
         if self._keeper is not None:
             self._keeper.cancel()
+        if self._making is not None and not self._making.done():
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
         if self._forget is not None:
             self._forget()
         for task in self._tasks:

@@ -105,7 +105,7 @@ def _metadata(name: str, have: Mapping[str, str], want: Mapping[str, str]) -> di
             raise ConfigurationError(
                 f"stream {name}: expected {key} {text}, was {there}: every program on these streams needs the same"
             )
-        if not there.isdigit() or int(there) > int(text):
+        if not there.isdecimal() or int(there) > int(text):
             raise ConfigurationError(
                 f"stream {name}: expected at most schema version {text}, was {there}: it is written by a newer "
                 f"program, and this one would write over it; install the newer version"

@@ -17,8 +17,8 @@ class LogStream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._raw = _raw_of(stream)
-        self.lines_lost = 0
-        self.error = ""
+        self.lines_lost: int = 0
+        self.error: str = ""
 
     def write(self, text: str) -> int:
         """The text goes to the stream, or is lost."""

@@ -87,9 +87,8 @@ def _ids(span: Span, trace_id: str) -> tuple[str, str]:
 def trace_headers() -> dict[str, str]:
     """Headers for a message that belongs to the running trace; a new trace when there is none."""
     trace = _current.get() or Trace(secrets.token_hex(16), secrets.token_hex(8), secrets.token_hex(8))
-    headers = {"Correlation-Id": trace.correlation_id}
-    _propagator().inject(headers, _context(_span_context(trace.trace_id, trace.span_id)))
-    return headers
+    # By hand: whoever only calls, as a client does, needs no OpenTelemetry for it.
+    return {"Correlation-Id": trace.correlation_id, "traceparent": f"00-{trace.trace_id}-{trace.span_id}-01"}
 
 
 @contextlib.contextmanager

@@ -125,6 +125,7 @@ class Membership:
         else:
             changed = seen.state != record.state
             seen.revision, seen.state, seen.changed_at = entry.revision, record.state, now
+            seen.missed = 0  # whoever writes is there: what was missed before that says nothing any more
         if changed:
             if self._suspect(name, seen):
                 self._came.set()  # it counts the silence of this member from now on
@@ -200,10 +201,13 @@ class Membership:
 
     async def _probe(self, prober: Prober, name: str, seen: _Seen) -> None:
         timeout_s = min(self._settings.probe_timeout_s, self.expires_in_s())
+        asked = seen.revision
         try:
             unanswered = await prober.unanswered(0, name, timeout_s)
         except SdkError:
             return  # no answer in time is no sign of death
+        if seen.revision != asked:
+            return  # it was written while this was on its way: its answer is of before that
         if not unanswered:
             seen.answered, seen.missed = True, 0
         elif seen.answered:

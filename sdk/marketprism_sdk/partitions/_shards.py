@@ -125,14 +125,14 @@ class Shards:
                     await self._start_again(beating)
                     beating = None
                     continue
-                await sleep_or(self._clock, min(self._pause_s(), self._membership.expires_in_s()), self._wake)
+                await sleep_or(self._clock, min(self.pause_s(), self._membership.expires_in_s()), self._wake)
         finally:
             if beating is not None:
                 beating.cancel()
             await stop()
 
-    def _pause_s(self) -> float:
-        """Until the next turn: soon where somebody is to be probed or something is not settled."""
+    def pause_s(self) -> float:
+        """Seconds until the next turn: soon where somebody is to be probed or something is not settled."""
         waits = self._unsettled or self._retries.waiting() or self.disagreements()
         if self._prober is not None and (waits or self._membership.has_others):
             return self._settings.probe_s
@@ -188,6 +188,7 @@ class Shards:
         """Read everything: a watch is a hint and may have missed something."""
         self._followed.reading()
         entries = await self._kv.entries()
+        self._followed.read(entries)
         self._membership.reset([entry for entry in entries if entry.key.startswith(SESSION_PREFIX)])
         self._owners.reset(entries)
 
@@ -299,8 +300,14 @@ class Shards:
         try:
             async with self._lock:
                 await self._membership.drain()
+                releasing: list[asyncio.Future[bool]] = []
                 for partition in sorted({*self.owned, *self._owners.named()}):
-                    await self._give_back(partition)
+                    await self._let_go(partition)
+                    releasing.append(asyncio.ensure_future(self._owners.release(partition)))
+                # Each in its turn, and none waits for the answer of another.
+                answers = await asyncio.gather(*releasing, return_exceptions=True)
+                if failed := [each for each in answers if isinstance(each, BaseException)]:
+                    raise failed[0]
                 await self._membership.leave()
         finally:
             self._wake.set()

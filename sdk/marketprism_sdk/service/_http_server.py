@@ -80,7 +80,7 @@ class HttpServer:
         self._looking: list[asyncio.Task[None]] = []
         self._tls = tls if tls is not None and tls.files else None
         self.ready = False
-        self.app = web.Application(middlewares=[self._guard])
+        self.app: web.Application = web.Application(middlewares=[self._guard])
         self.app.on_response_prepare.append(_no_sniffing)
         self.app.add_routes(
             [

@@ -56,6 +56,7 @@ from marketprism_sdk.service._inspection import Inspection
 from marketprism_sdk.service._lifecycle import unless
 from marketprism_sdk.service._measures import measure
 from marketprism_sdk.service._offering import Offering
+from marketprism_sdk.service._service_manager import started
 from marketprism_sdk.service._service_settings import ServiceSettings
 from marketprism_sdk.service._work import Work
 
@@ -178,11 +179,11 @@ class Service:
             ConfigurationError: the HTTP port is taken.
         """
         try:
-            started = await unless(stop, self._start())
+            has_started = await unless(stop, self._start())
         except Exception:
             await self._abandon()
             raise
-        if started is None:
+        if has_started is None:
             # A start may wait long, for a service that it needs or a machine that is busy: the end must not. One that
             # was ready already has begun its work, and ends in order.
             await (self._stop() if self.http.ready else self._abandon())
@@ -221,6 +222,7 @@ class Service:
         if self.registration.record.status == "starting":
             await self.announce("active")
         log.info("service.started", port=self.http.port)
+        started()
         return True
 
     async def _answer_health(self, _: object) -> dict[str, Any]:
@@ -270,8 +272,7 @@ class Service:
 
     async def _mount(self) -> None:
         self._mounted = True
-        calls = self._by_name("__rpc__")
-        commands = self._by_name("__command__")
+        calls, commands = self._by_name("__rpc__"), self._by_name("__command__")
         offered = commands if self.settings.with_commands else {}
         jobs = {name: method for name, (method, _) in self._by_name("__job__").items()}
         offering = Offering(self.name, self.version, offered, self.handlers("__http__"), jobs, http_name=self.http_name)

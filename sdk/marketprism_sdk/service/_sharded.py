@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from marketprism_sdk.election import LeaseSettings
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
@@ -17,6 +17,9 @@ from marketprism_sdk.service._service_settings import ServiceSettings
 from marketprism_sdk.streams import InputCut, Processor, Stage, StageSettings
 
 log = get_logger(__name__)
+
+_OWNERS_ANSWER_S = 2.0
+_LEAVE_S = 4.0  # half of the time to end: what is not given back by then is missed by the peers within a lease
 
 _LATEST_S = 0.5
 _COMPARE_S = 0.5
@@ -120,7 +123,10 @@ class ShardedService(Service):
         )
         # Heartbeats and probes have a connection of their own: a busy stage must not delay them.
         self._own_connection = await self.connection.another(f"{self.name}-sessions")
-        owners = await NatsKeyValue.open(self._own_connection, self._shards_bucket, replicas=replicas)
+        # What a server that is gone does not answer holds up every partition: then it is asked again.
+        owners = await NatsKeyValue.open(
+            self._own_connection, self._shards_bucket, replicas=replicas, answer_s=_OWNERS_ANSWER_S
+        )
         self._shards = Shards(
             owners,
             self.instance,
@@ -201,7 +207,9 @@ class ShardedService(Service):
     async def write_values(self, bucket: NatsKeyValue, values: dict[str, bytes]) -> None:
         """Write and forget; what cannot be written now stays, and is written with its next value or the next turn."""
         for key in list(values):
-            value = values.pop(key)
+            value = values.pop(key, None)
+            if value is None:  # who drains writes the last ones beside those of the turn
+                continue
             try:
                 await bucket.put(key, value)
             except SdkError as error:
@@ -214,11 +222,13 @@ class ShardedService(Service):
 
         A subclass that overrides this calls it.
         """
+        self.stage.leave()
         try:
-            await self._shards.leave()
-            await self.write_values(self._latest_kv, self.latest)
-        except SdkError as error:
-            log.warning("membership.not_ended", error=str(error), detail="peers will notice")
+            async with asyncio.timeout(_LEAVE_S):
+                await self._shards.leave()
+                await self.write_values(self._latest_kv, self.latest)
+        except (SdkError, TimeoutError) as error:
+            log.warning("membership.not_ended", error=reason_of(error), detail="peers will notice")
 
     async def on_stop(self) -> None:
         """Close the connection of the sessions. A subclass that overrides this calls it."""

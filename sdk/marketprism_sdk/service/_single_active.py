@@ -69,7 +69,7 @@ class SingleActiveService(Service):
 
     async def on_start(self) -> None:
         """Join the election. A subclass that overrides this calls it last."""
-        self._own = await self.connection.another(f"{self.name}-election")
+        self._own = await self.connection.another(f"{self.name}-election", self._lease.lease_s / 2)
         leaders = await NatsKeyValue.open(self._own, LEASES, replicas=self.settings.replicas)
         key = f"{self.name}.{self.group}"
         self.election = Election(

@@ -5,9 +5,17 @@ from marketprism_sdk.streams._fence_record import Fence, FenceRecord, raise_fenc
 from marketprism_sdk.streams._stage import Stage
 from marketprism_sdk.streams._stage_input import InputCut, InputRefused, InputState, SettledInput
 from marketprism_sdk.streams._stage_past import PastState, state_before
-from marketprism_sdk.streams._stage_types import Checkpoint, Output, OwnedPartition, Processor, StageSettings
+from marketprism_sdk.streams._stage_types import (
+    CHECKPOINT_VERSION,
+    Checkpoint,
+    Output,
+    OwnedPartition,
+    Processor,
+    StageSettings,
+)
 
 __all__ = [
+    "CHECKPOINT_VERSION",
     "Checkpoint",
     "Fence",
     "FenceRecord",

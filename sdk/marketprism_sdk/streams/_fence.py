@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotActive, SdkError, StreamError, StreamMissing
 from marketprism_sdk.nats.batch import MAX_MESSAGES, AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.direct import last_of_each
 from marketprism_sdk.nats.jetstream import DUPLICATE_IN_BATCH, PubAck, publish_ack
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.retention import Retention
 from marketprism_sdk.streams._fence_record import Fence, FenceRecord, raise_fence
 
-_ATTEMPTS = 5
 _PAUSE_S = 0.02
 _UNDECIDED_S = 30.0  # a stream that lost its quorum decides nothing until it has it again
 _LONGEST_PAUSE_S = 0.5
@@ -34,8 +34,8 @@ class FencedPublisher:
     server cannot check a pipelined expectation, so messages go in atomic batches whose first carries the fence: at
     most `max_batch` of them, or what came within `linger_s`. A `Nats-Msg-Id` that the stream knows is taken once in
     both. A batch that is not answered within `answer_s` has an outcome that is not known: the publisher ends with
-    DeadlineExceeded. What was refused without being decided (no quorum, no room, nobody there) is sent again for
-    `undecided_s`.
+    DeadlineExceeded. What was refused without being decided (no quorum, no room, nobody there, a server that does not
+    lead the stream any more) is sent again for `undecided_s`, where it turns out not to have been taken all the same.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class FencedPublisher:
         self._timer: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._error: SdkError | None = None
+        self._newest = 0  # the last sequence that was acknowledged of a batch
         self.acknowledged: int = 0
 
     async def open(self) -> None:
@@ -163,18 +164,13 @@ class FencedPublisher:
             await self._watched(self._window.flush(timeout_s))
             self.acknowledged = self._window.acknowledged
             return
-        if self._error is not None:
-            raise self._error
         await self._watched(self._commit_within(timeout_s))
-        if self._error is not None:  # of a batch that was on its way while this waited
+        if self._error is not None:  # of a batch before, or of one that was on its way while this waited
             raise self._error
 
     async def _watched(self, action: Awaitable[None]) -> None:
         try:
             await action
-        except TimeoutError as error:
-            self._error = DeadlineExceeded("messages were not acknowledged in time")
-            raise self._error from error
         except SdkError as error:
             self._error = error
             if isinstance(error, Fenced):
@@ -188,12 +184,16 @@ class FencedPublisher:
             await self._watched(self._commit())
 
     async def _commit_within(self, timeout_s: float) -> None:
-        async with asyncio.timeout(timeout_s):
-            await self._commit()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._commit()
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"messages were not acknowledged in {timeout_s:g} s") from error
 
     async def _commit(self) -> None:
         async with self._lock:
-            while self._items:
+            # Who waited for a batch whose outcome is not known sends nothing behind it: that would be a hole.
+            while self._items and self._error is None:
                 items, self._items = self._items[: self._max_batch], self._items[self._max_batch :]
                 for _, payload, _ in items:
                     await self._count(payload)
@@ -201,38 +201,61 @@ class FencedPublisher:
                 self.acknowledged += len(items)
 
     async def _settle(self, items: list[_Item]) -> None:
-        """Write a batch; raises Fenced when the fence is no longer ours, StreamError when it is refused for good."""
-        refused = 0
+        """Write a batch; raises Fenced when the fence is no longer ours, StreamError when it is refused for good.
+
+        A refusal that decides nothing, or is by the fence that is still ours, may come of a server that led the stream
+        before and does not know yet that it does not: the one that leads now was sent the batch as well, and may have
+        taken it. Whether it has is found out before it is sent again, so that nothing stands there twice.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + self._undecided_s
-        pause_s = _PAUSE_S
+        pause_s, behind, open_outcome = _PAUSE_S, 0, False
         while True:
             try:
-                await self._send(items)
+                if open_outcome and await self._was_taken(items[-1], behind):
+                    return
+                behind = max(self._fence.seq, self._newest)
+                self._newest = max(self._newest, (await self._send(items)).seq)  # a duplicate stands where it stood
                 return
-            except (Fenced, StreamError) as error:
-                # The batch was refused as a whole. It was the fence only if the fence is no longer ours.
+            except Fenced as error:
                 await self._still_ours(error)
-                if getattr(error, "code", 0) == DUPLICATE_IN_BATCH and len(items) > 1:
+                if loop.time() + pause_s > end:
+                    raise DeadlineExceeded(f"whether it was taken is not known: {error}") from error
+            except StreamMissing:  # with it went the fence: nobody else leads for that
+                raise
+            except StreamError as error:
+                await self._still_ours(error)
+                if error.code == DUPLICATE_IN_BATCH and len(items) > 1:
                     # One message by itself is acknowledged as a duplicate, so halves find which ones they are.
                     half = len(items) // 2
                     await self._settle(items[:half])
                     await self._settle(items[half:])
                     return
-                refused += isinstance(error, Fenced)
-                again = error.retryable or isinstance(error, Fenced)
-                if not again or refused >= _ATTEMPTS or loop.time() + pause_s > end:
+                if not error.retryable or loop.time() + pause_s > end:
                     raise
+            open_outcome = True
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _was_taken(self, item: _Item, behind: int) -> bool:
+        """Whether a batch that ends with this message stands in the stream behind a place, although it was refused.
+
+        The fence is raised again first: what is still on its way is refused by the new one, so that the answer stays
+        right. It is of a replica that has the new fence; one that has it not is behind, and is asked again.
+        """
+        await self._fence.raise_it()
+        self._written = 0
+        (subject, payload, _), fence = item, self._fence
+        found = await last_of_each(self._connection, fence.stream, [subject, fence.subject])
+        if fence.subject not in found or found[fence.subject].seq < fence.seq:
+            raise StreamError(f"stream {fence.stream}: a replica that is behind answers", retryable=True)
+        return subject in found and found[subject].seq > behind and found[subject].data == payload
 
     async def _still_ours(self, refusal: Exception) -> None:
         """Raises Fenced when the stream's leader says that the fence is another's; a silent one says nothing."""
         try:
             if await self._fence.holds():
                 return
-        except StreamMissing:
-            raise
         except SdkError as error:
             if error.retryable:
                 return

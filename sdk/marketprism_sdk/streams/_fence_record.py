@@ -7,6 +7,7 @@ of the fence subject and is refused by the server.
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import msgspec
 
@@ -66,11 +67,12 @@ class Fence:
         Raises:
             Fenced: the fence is at this epoch, of somebody else, or at a later one.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
+        seen: int | None = None
+        for attempt in itertools.count(1):
             last = await leader_get_last(self._connection, self._stream, self.subject)
             if last is not None:
                 there = _record_in(last.data)
-                if there == self._record and attempt > 1:
+                if there == self._record and seen is not None and last.seq > seen:
                     self._seq = last.seq  # the write before was taken, its answer was lost
                     return
                 if there.epoch >= self._record.epoch and there != self._record:
@@ -79,7 +81,8 @@ class Fence:
                         f"was {there.epoch} of {there.holder}",
                         there.epoch,
                     )
-            if await self._write(last.seq if last is not None else 0, attempt):
+            seen = last.seq if last is not None else 0
+            if await self._write(seen, attempt):
                 return
             await asyncio.sleep(_PAUSE_S * attempt)
 
@@ -87,7 +90,7 @@ class Fence:
         payload = msgspec.msgpack.encode(self._record)
         try:
             self._seq = (await publish_ack(self._connection, self.subject, payload, {_EXPECTED: str(expected)})).seq
-        except (Fenced, SdkError) as error:
+        except SdkError as error:
             # Lost against somebody, or not known: the next look at the fence says which.
             open_outcome = isinstance(error, Fenced) or error.retryable
             if attempt == _ATTEMPTS or not open_outcome:

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from marketprism_sdk.errors import Fenced, NotConnected, SdkError, StreamError, reason_of
+from marketprism_sdk.errors import Fenced, NewerFormat, NotConnected, SdkError, StreamError, reason_of
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage
@@ -42,6 +42,9 @@ log = get_logger(__name__)
 _AT_A_TIME = 16  # messages of one partition before the next one has its turn
 _OUT_AFTER = 4  # messages whose outputs are written before the turn is at its end
 _SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000
+# For a receipt: one that is lost with a server's leadership holds up every partition. Longer each time that it was not
+# there in time, up to what a slow server may take.
+_RECEIPT_S, _LONGEST_RECEIPT_S = 2.5, 10.0
 
 
 class Stage:
@@ -68,14 +71,15 @@ class Stage:
         self._on_written = on_written
         self._step = partial(traced_step, settings.name, holder, on_traced)
         self._parts: dict[int, OwnedPartition] = {}
-        self._cut_at = -1  # the partition at which the last turn was cut short
+        self._cut_at: int | None = None  # the partition at which the last turn was cut short
         self._wake, self._lock = asyncio.Event(), asyncio.Lock()
         self.input: StageInput = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
         self._batch = AtomicBatch(connection)
         self._opened = 0.0
         self._committing: asyncio.Task[None] | None = None
-        self._side: WindowPublisher | None = None
-        self._side_pending = self._broken = False
+        self._receipt_s = _RECEIPT_S
+        self._side: WindowPublisher  # from the beginning of `run` on
+        self._broken = self._is_leaving = False
         self._last_idle = self._looked = time.monotonic()
         self._renewal = Renewal(connection, settings)
 
@@ -85,42 +89,45 @@ class Stage:
         return self._parts
 
     async def own(self, partition: int, epoch: int) -> None:
-        """Take a partition over under an epoch.
+        """Take a partition over under an epoch; one that cannot be is not owned any more, under no epoch.
 
         Raises:
-            Fenced: its checkpoint is of a later epoch already.
+            Fenced: its checkpoint is of a later epoch already. SdkError: not now.
         """
         async with self._lock:
-            await self._settle()
+            # Of an epoch before: its outputs come again, and may not be in a batch twice.
+            await self._let_go(partition)
             await self._own(partition, epoch)
 
     async def _own(self, partition: int, epoch: int) -> None:
-        part = await self.input.take_over(partition, epoch)
-        if (before := self._parts.get(partition)) is not None:
-            await before.close()
-        self._parts[partition] = part
+        self._parts[partition] = await self.input.take_over(partition, epoch)
+
+    def leave(self) -> None:
+        """Take no more of what has arrived: every partition is about to be given back, and each would wait for the
+        turn of the others first."""
+        self._is_leaving = True
 
     async def disown(self, partition: int) -> None:
         """Commit what is pending and let a partition go."""
         async with self._lock:
-            if partition not in self._parts:
-                return
-            self._parts[partition].leave()
-            try:
-                await self._commit()
-                await self._settle()
-            except SdkError as error:
-                log.warning(
-                    "stage.last_commit_failed", stage=self._settings.name, partition=partition, error=str(error)
-                )
-                await self._recover()
-            if (part := self._parts.pop(partition, None)) is not None:
-                await part.close()
+            await self._let_go(partition)
+
+    async def _let_go(self, partition: int) -> None:
+        if partition not in self._parts:
+            return
+        self._parts[partition].leave()
+        try:
+            await self._commit()
+            await self._settle()
+        except SdkError as error:
+            log.warning("stage.last_commit_failed", stage=self._settings.name, partition=partition, error=str(error))
+            await self._recover()
+        if (part := self._parts.pop(partition, None)) is not None:
+            await part.close()
 
     async def run(self) -> None:
         """Read, process and commit until cancelled; what fails starts again from the checkpoints."""
-        self._side = WindowPublisher(self._connection)
-        await self._side.open()
+        await self._open_side()
         forget = self._connection.on_disconnect(self._interrupted)
         try:
             while True:
@@ -172,11 +179,12 @@ class Stage:
 
         A turn holds the lock: whoever takes a partition over or gives one back waits for its end.
         """
+        if self._is_leaving:
+            return
         end, taken, since = time.monotonic() + self._settings.commit_interval_s, 0, 0.0
         waiting = deque(self._parts.values())
-        if (cut_at := self._cut_at) >= 0:  # those behind it come first
+        if (cut_at := self._cut_at) is not None:  # those behind it come first
             waiting = deque(sorted(waiting, key=lambda part: (part.number <= cut_at, part.number)))
-            self._cut_at = -1
         while waiting:
             part = waiting.popleft()
             consumer = part.consumer
@@ -187,7 +195,11 @@ class Stage:
             for _ in range(_AT_A_TIME):
                 if (message := consumer.take()) is None:
                     break
-                await self._take(part, message)
+                try:
+                    await self._take(part, message)
+                except NewerFormat as error:
+                    await self._leave_to_newer(part, message, error)
+                    break
                 taken += 1
                 since = since or time.monotonic()
                 if taken % _OUT_AFTER == 0:
@@ -209,29 +221,36 @@ class Stage:
         return 0.0
 
     async def _take(self, part: OwnedPartition, message: StoredMessage) -> None:
-        trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
+        trace, started_ns = message.trace, time.time_ns()
         dead = self._settings.subject(part.number, "dead")
         outputs = process_or_set_aside(part, message, dead, self._connection.max_payload)
         if message.seq <= part.done_seq:
             part.in_seq = message.seq
             return
-        part.partial = part.skip
-        part.skip, part.done_seq, part.dirty = 0, 0, True
+        part.done_seq = 0
         headers = self._step(part.number, trace, started_ns) if trace is not None else None
         while part.partial < len(outputs):
-            room = max(1, self._settings.max_batch - self._batch.count)
+            room = self._settings.max_batch - self._batch.count
             part.partial += await self._put(outputs[part.partial : part.partial + room], headers)
+            part.dirty = True  # a commit on the way has cleared the mark
             if self._batch.count >= self._settings.max_batch:
                 await self._commit()
-        part.in_seq, part.partial, part.dirty = message.seq, 0, True  # a commit on the way has cleared the mark
+        part.in_seq, part.partial, part.dirty = message.seq, 0, True
         part.taken += 1
+
+    async def _leave_to_newer(self, part: OwnedPartition, message: StoredMessage, error: NewerFormat) -> None:
+        """A partition stands at a message that this program does not read: its next owner, who is newer, goes on there.
+        The others go on here."""
+        text = f"{error}; it waits at {message.seq} for an instance that reads it"
+        self.input.refused[part.number] = text
+        log.error("partition.newer_format", stage=self._settings.name, partition=part.number, error=text)
+        await part.close()
+        part.consumer = None
 
     async def _put(self, outputs: Sequence[Output], headers: dict[str, str] | None) -> int:
         """Put the first of the outputs, and those behind it that go the same way; how many they were."""
         first = outputs[0]
         if first.msg_id is not None:
-            assert self._side is not None  # noqa: S101 (run opened it)
-            self._side_pending = True
             await self._side.publish(first.subject, first.payload, {"Nats-Msg-Id": first.msg_id, **(headers or {})})
             return 1
         if not self._batch.count:
@@ -249,9 +268,7 @@ class Stage:
         dirty = [part for part in self._parts.values() if part.dirty]
         if not dirty:
             return
-        if self._side_pending and self._side is not None:
-            await self._side.flush()
-            self._side_pending = False
+        await self._side.flush(self._receipt_s)
         batch, self._batch, now = self._batch, AtomicBatch(self._connection), time.monotonic()
         placed: list[tuple[OwnedPartition, int]] = []
         for part in dirty:
@@ -265,44 +282,37 @@ class Stage:
             )
             placed.append((part, place))
         last = dirty[-1]
-        commit = batch.commit(self._settings.subject(last.number, "ck"), last.checkpoint(self._holder), last.ck_seq)
+        subject = self._settings.subject(last.number, "ck")
+        commit = batch.commit(subject, last.checkpoint(self._holder), last.ck_seq, timeout_s=self._receipt_s)
         placed.append((last, batch.count + 1))
         self._committing = asyncio.get_running_loop().create_task(self._finish(commit, placed, time.monotonic()))
         self._committing.add_done_callback(lambda _: self._wake.set())  # what has gathered meanwhile is due
 
     async def _finish(self, commit: Any, placed: list[tuple[OwnedPartition, int]], started: float) -> None:
         ack = await commit
+        self._receipt_s = _RECEIPT_S
         count = placed[-1][1]
         for part, place in placed:
             part.ck_seq = ack.seq - (count - place)
         self._on_commit(len(placed), count, time.monotonic() - started)
 
     async def _settle(self) -> None:
-        """Wait for the batch that is on its way; its receipt never comes when the connection was lost."""
+        """Wait for the batch that is on its way. Raises what has become of it."""
         if (committing := self._committing) is not None:
             await asyncio.wait([committing])
             self._committing = None
-            if committing.cancelled():
-                raise NotConnected("NATS went away during a commit")
             committing.result()
 
     def _interrupted(self) -> None:
         self._broken = True
-        if self._committing is not None:
-            self._committing.cancel()
         self._wake.set()
 
     async def _recover(self) -> None:
         """Forget everything since the last commits and read the checkpoints again; keep what is still owned."""
-        committing, self._committing = self._committing, None
-        if committing is not None:
-            committing.cancel()
-            await asyncio.gather(committing, return_exceptions=True)
-        self._broken = False
+        self._forget_commit()
+        self._broken, self._receipt_s = False, min(2 * self._receipt_s, _LONGEST_RECEIPT_S)
         self._batch = AtomicBatch(self._connection)
-        if self._side is not None:
-            await self._side.close()
-        self._side_pending = False
+        await self._side.close()
         owned = {number: part.epoch for number, part in self._parts.items()}
         try:
             await self._release()
@@ -312,6 +322,12 @@ class Stage:
         finally:
             for number in owned.keys() - self._parts.keys():
                 self._on_lost(number)
+
+    def _forget_commit(self) -> None:
+        """Whatever becomes of the batch that is on its way, or has become of it."""
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            committing.cancel()
 
     async def _open_side(self) -> None:
         while True:
@@ -333,7 +349,7 @@ class Stage:
                 break
             except SdkError as error:
                 log.warning("partition.not_recovered", partition=number, attempt=attempt, error=str(error))
-                if isinstance(error, Fenced | InputRefused):
+                if isinstance(error, Fenced | InputRefused | NewerFormat):
                     break
                 await asyncio.sleep(0.2)
                 await self._connection.wait_connected()
@@ -358,9 +374,9 @@ class Stage:
                 error=reason_of(error),
                 detail="the next owner repeats it",
             )
+        self._forget_commit()
         await self._release()
-        if self._side is not None:
-            await self._side.close()
+        await self._side.close()
 
 
 __all__ = ["Output", "Processor", "Stage", "StageSettings"]

@@ -69,7 +69,7 @@ async def input_state(connection: NatsConnection, stream: str) -> InputState:
     """
     info = await stream_info(connection, stream)
     state = info["state"]
-    return InputState(str(info.get("created", "")), max(1, int(state["first_seq"])), int(state["last_seq"]))
+    return InputState(str(info["created"]), max(1, int(state["first_seq"])), int(state["last_seq"]))
 
 
 class SettledInput:
@@ -144,7 +144,7 @@ def read_on(part: OwnedPartition, cut: InputCut, stream: str) -> None:
         log.info("input.truncated", stream=stream, partition=part.number, **fields)
     if cut.log:
         part.done_seq, part.since, part.taken = 0, cut.first - 1, 0
-    part.partial = part.skip = 0 if cut.log or cut.first > part.done_seq + 1 else part.partial
+    part.partial = 0 if cut.log or cut.first > part.done_seq + 1 else part.partial
     part.in_seq = cut.first - 1
     if knows:
         part.processor.truncated(cut)  # type: ignore[attr-defined]

@@ -27,9 +27,9 @@ async def last_record(
     newest = found = await leader_get_last(connection, stream, subject)
     if newest is None:
         return None, 0
-    for _ in range(_BACK):
-        if found is None or understood(found.data):
-            break
+    passed = 0
+    while found is not None and not understood(found.data) and passed < _BACK:
+        passed += 1
         log.error("checkpoint.malformed", subject=subject, seq=found.seq, detail="the one before it holds")
         before = (await last_of_each(connection, stream, [subject], found.seq - 1)) if found.seq > 1 else {}
         held = before.get(subject)

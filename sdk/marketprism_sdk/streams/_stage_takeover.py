@@ -25,6 +25,8 @@ from marketprism_sdk.streams._stage_types import (
 
 log = get_logger(__name__)
 
+# For a reader's place: whoever shall have it may be gone, and the partitions behind this one wait meanwhile.
+_READER_S = 0.25
 _OVERTAKE_S = 5.0  # for so long a take-over is tried while the owner of before goes on writing
 
 
@@ -93,7 +95,11 @@ class StageInput:
             on_arrival=self._on_arrival,
             created=part.created,
         )
-        await part.consumer.open()
+        try:
+            await part.consumer.open(_READER_S)
+        except BaseException:
+            await part.consumer.close()
+            raise
         return part
 
     async def _fence(self, partition: int, epoch: int) -> OwnedPartition:

@@ -7,11 +7,11 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.errors import Fenced, NewerFormat, SdkError
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage
@@ -21,8 +21,11 @@ from marketprism_sdk.observability import Sampled
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.streams._stage_records import last_record
 
+T = TypeVar("T")
+
 log = get_logger(__name__)
 
+CHECKPOINT_VERSION = 1  # of a checkpoint and of the snapshot that belongs to it
 _SNAPSHOT_CHUNK = 512 * 1024
 _KEPT = 65_536  # of a message that is set aside
 _AT = struct.Struct(">q")  # each chunk begins with the input sequence that its snapshot is at
@@ -105,12 +108,17 @@ def process_or_set_aside(part: OwnedPartition, message: StoredMessage, dead: str
 
     What a processor does before it raises is done again in the same way when the message is replayed, so going on
     keeps a stage deterministic; stopping would stop it at the same message for ever.
+
+    Raises:
+        NewerFormat: the processor says that a newer one can take it.
     """
     try:
         outputs = part.processor.process(message.seq, message.data)
         for output in outputs:
             if len(output.payload) > max_payload:
                 raise ValueError(f"output on {output.subject}: {len(output.payload)} bytes, at most {max_payload}")
+    except NewerFormat:
+        raise
     except Exception as error:
         log.exception("message.dead_lettered", subject=message.subject, seq=message.seq)
         reason = f"{type(error).__name__}: {error}"[:1_000]
@@ -153,15 +161,14 @@ class OwnedPartition:
         self.in_seq = 0
         self.partial = 0
         self.done_seq = 0  # outputs up to here are committed already: suppressed while state is rebuilt
-        self.skip = 0
         self.snap_in_seq = 0
         self.snap_chunks = 0
         self.since = 0
         self.taken = 0
         self.carried: Any = None  # counters of the checkpoint that was taken over
         self.snap_seq: int = 0  # where the snapshot is in the output stream; 0 when it was written a moment ago
-        self.snapped_at = time.monotonic()
-        self.dirty = False
+        self.snapped_at: float = time.monotonic()
+        self.dirty: bool = False
         self.poisoned = 0
         self.created = ""  # of the input stream, which its sequences are of
         self.written_at: float = time.monotonic()
@@ -176,9 +183,7 @@ class OwnedPartition:
         if self.in_seq > max(self.snap_in_seq, self.done_seq) and not self.partial:
             self.dirty, self.snapped_at = True, float("-inf")
 
-    def due(
-        self, now: float, refresh_s: float, snapshot_every_s: float, pushed_out: Callable[[int], bool] = lambda _: False
-    ) -> bool:
+    def due(self, now: float, refresh_s: float, snapshot_every_s: float, pushed_out: Callable[[int], bool]) -> bool:
         """Whether a checkpoint is to be written.
 
         Something was done; the last one, or the snapshot, would become too old or be `pushed_out` (a sequence of the
@@ -201,7 +206,7 @@ class OwnedPartition:
         # What is restored lags behind its own checkpoint until the messages since the snapshot have come again.
         stats = self.carried if self.done_seq else self.processor.stats()
         record = Checkpoint(
-            1,
+            CHECKPOINT_VERSION,
             self.epoch,
             holder,
             in_seq,
@@ -268,13 +273,27 @@ class Renewal:
         return sum(part.due(now, refresh_s, self._every_s, limits.due) for part in parts) > 0
 
 
-def is_checkpoint(data: bytes) -> bool:
-    """Whether a message is a checkpoint."""
+class _Version(msgspec.Struct):
+    v: int
+
+
+def _read(data: bytes, kind: type[T]) -> T | None:
+    """The record; None where it is something else."""
     try:
-        msgspec.msgpack.decode(data, type=Checkpoint)
+        return msgspec.msgpack.decode(data, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return False
-    return True
+        return None
+
+
+def newer_checkpoint(data: bytes) -> int:
+    """The version of a checkpoint that a newer program wrote, whatever else is in it; 0 where it is none."""
+    found = _read(data, _Version)
+    return found.v if found is not None and found.v > CHECKPOINT_VERSION else 0
+
+
+def is_checkpoint(data: bytes) -> bool:
+    """Whether a message is a checkpoint. One of a newer version is: the one before it must not be gone on from."""
+    return bool(newer_checkpoint(data)) or _read(data, Checkpoint) is not None
 
 
 def taken_over(
@@ -284,16 +303,22 @@ def taken_over(
 
     Raises:
         Fenced: the checkpoint is of a later epoch, or of another holder under the same one.
+        NewerFormat: a newer program wrote it.
     """
     part = OwnedPartition(number, epoch, factory(number, epoch))
     if last is None:
         return part
+    if newer := newer_checkpoint(last.data):
+        raise NewerFormat(
+            f"partition {number}: expected a checkpoint of version {CHECKPOINT_VERSION} at most, was {newer}: a newer "
+            "program wrote it, and this one would do its work twice; install the newer version"
+        )
     old = msgspec.msgpack.decode(last.data, type=Checkpoint)
     if old.epoch > epoch or (old.epoch == epoch and old.holder != holder):
         was = f"{old.epoch} of {old.holder}"
         raise Fenced(f"partition {number}: expected a checkpoint below epoch {epoch}, was {was}", old.epoch)
     part.in_seq = part.done_seq = old.in_seq
-    part.partial = part.skip = old.partial
+    part.partial = old.partial
     part.snap_in_seq, part.snap_chunks, part.created = old.snap_in_seq, old.snap_chunks, old.created
     part.carried = old.stats
     part.since, part.taken = (old.since, old.taken) if old.taken >= 0 else (old.in_seq, 0)

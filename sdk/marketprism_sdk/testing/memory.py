@@ -67,6 +67,11 @@ class MemoryKeyValue:
         self._check()
         return [e for key, e in sorted(self._entries.items()) if key.startswith(prefix) and not e.deleted]
 
+    @property
+    def watchers(self) -> int:
+        """How many follow what is written now."""
+        return len(self._watchers)
+
     async def watch(self, prefix: str, on_entry: Callable[[KvEntry], None]) -> Stop:
         """Changes from now on."""
         self._check()

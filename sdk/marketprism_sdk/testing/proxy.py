@@ -20,7 +20,7 @@ class FaultyProxy:
         self._flowing.set()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self.delay_s: float = 0.0
         self.port: int = 0
 
@@ -48,13 +48,19 @@ class FaultyProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        accepting = asyncio.current_task()
+        if accepting is not None:
+            self._tasks.add(accepting)
         try:
             await self._flowing.wait()
             upstream, downstream = await asyncio.open_connection(*self._target)
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # cancelled by `stop`: nobody else waits for this task
             self._writers.discard(writer)
             writer.close()
             return
+        finally:
+            if accepting is not None:
+                self._tasks.discard(accepting)
         for source, sink in ((reader, downstream), (upstream, writer)):
             self._writers.add(sink)
             task = asyncio.create_task(self._pump(source, sink))

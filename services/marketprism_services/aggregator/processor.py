@@ -8,13 +8,14 @@ from typing import Any
 import structlog
 
 from marketprism_application.aggregation.aggregator import ShardAggregator
-from marketprism_application.contracts.codec import ContractError, encode
+from marketprism_application.contracts.codec import ContractError, NewerVersion, encode
 from marketprism_application.contracts.kinds import BAR, GAP
 from marketprism_application.contracts.packed import decode_for_bars
 from marketprism_application.contracts.subjects import instrument_key, subject_of
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_sdk.errors import NewerFormat
 from marketprism_sdk.streams import InputCut, Output
 from marketprism_services.aggregator.measures import AggregatorMeasures
 from marketprism_services.stages.input_losses import InputLosses
@@ -44,9 +45,15 @@ class AggregatorProcessor:
         self._on_bars = on_bars
 
     def process(self, seq: int, payload: bytes) -> Sequence[Output]:
-        """Bars that one packed message closes."""
+        """Bars that one packed message closes.
+
+        Raises:
+            NewerFormat: a newer validator wrote it; it is left for a newer aggregator.
+        """
         try:
             packed = decode_for_bars(payload)
+        except NewerVersion as error:
+            raise NewerFormat(str(error)) from error
         except ContractError as error:
             log.warning("packed_message.malformed", seq=seq, error=str(error))
             self._measures.malformed()

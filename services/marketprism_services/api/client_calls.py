@@ -15,6 +15,7 @@ from marketprism_application.contracts.book_view import BookRequest
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.failures import wrong_field
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
+from marketprism_application.contracts.plain_answers import plain_of
 from marketprism_application.contracts.questions import (
     Audit,
     Latest,
@@ -76,9 +77,11 @@ class ClientApi:
                 found = await work(principal_of(request), await request.read())
                 if rows is not None and principal_of(request).quotas:
                     take_rows(request, await rows(found))
+                if rows is not None and request.headers.get("Accept") == _MSGPACK:
+                    return _answered(await computed(lambda: plain_of(found)), _MSGPACK)
             except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
                 return failed(request, error, Stamp.of(request))
-            return web.Response(body=found, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+            return _answered(found, content_type)
 
         return handle
 
@@ -118,6 +121,10 @@ class ClientApi:
 
     async def _monitor_status(self, _: Principal, __: bytes) -> bytes:
         return msgspec.msgpack.encode(await self._monitor())
+
+
+def _answered(body: bytes, content_type: str) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
 
 async def _rows_of_table(answer: bytes) -> int:

@@ -19,7 +19,12 @@ _QUESTION: Described = {"anyOf": [{"$ref": REF.format(model=each.__name__)} for 
 def operations() -> Iterator[Operation]:
     """A question, and the calls that are no question."""
     rows: tuple[tuple[str, str, Described | None, str], ...] = (
-        ("ask", "Any question; its answer as an Arrow stream.", _QUESTION, _ARROW),
+        (
+            "ask",
+            "Any question; its answer as an Arrow stream, or with `Accept: application/msgpack` as packed rows.",
+            _QUESTION,
+            _ARROW,
+        ),
         (
             "latest_tick",
             "The newest tick's message of a symbol, nil where there is none.",
@@ -34,7 +39,7 @@ def operations() -> Iterator[Operation]:
         yield Operation(
             f"/api/v1/client/{name}",
             summary,
-            content_types=(answer,),
+            content_types=(answer, _MSGPACK) if answer == _ARROW else (answer,),
             tag="client",
             method="POST",
             body=body,

@@ -74,12 +74,13 @@ class Walk(msgspec.Struct, tag=True, frozen=True):
 
 
 class Verify(msgspec.Struct, tag=True, frozen=True):
-    """Prove fills again; tables of fills and orders as Arrow."""
+    """Prove fills again; tables of fills and orders as Arrow. `ts_end` is when the run ended, None of an old one."""
 
     rows: str
     options: dict[str, object]
     fills: bytes
     orders: bytes
+    ts_end: int | None = None
 
 
 Work: TypeAlias = Check | Listing | Rank | Runs | Walk | Verify

@@ -93,7 +93,7 @@ class Child:
             wait_s = _SILENT_S
             try:
                 frame = decoder.decode(data)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise ChildDied("STRATEGY_FAILED", f"expected frames of the child, was {error}") from error
             if isinstance(frame, Step) and frame.now:
                 if (frame.number, frame.now) != seen:

@@ -235,6 +235,7 @@ def _verified(work: Verify) -> dict[str, object]:
         read_rows(Path(work.rows)),
         settings_of(work.options),
         active_of(table_from(work.orders)),
+        work.ts_end,
     )
     unproved = [each._asdict() for each in found.unproved]
     return {"fills": found.fills, "unproved": unproved, "gross": found.gross}

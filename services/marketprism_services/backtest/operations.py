@@ -13,6 +13,7 @@ from marketprism_application.access.scopes import Scope
 from marketprism_application.backtesting.comparing import compared, differences
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.options import options_schema
+from marketprism_application.backtesting.result_tables import ended_at
 from marketprism_application.contracts.backtest_rows import RecordsAsked
 from marketprism_application.contracts.backtests import (
     BacktestRecord,
@@ -260,7 +261,7 @@ class BacktestOperations:
             rows = await self._executor.rows_folder(record)
         except BacktestError as error:
             raise refused(str(error.code), str(error)) from error
-        work = Verify(rows, record.question.options, fills, orders)
+        work = Verify(rows, record.question.options, fills, orders, ended_at(run.document))
         found = await self._of_child(work)
         unproved = found["unproved"]
         return Verified(

@@ -56,7 +56,7 @@ class BacktestService(SingleActiveService):
     ) -> None:
         super().__init__("backtest", connection, lease=lease, version=version, settings=settings)
         self._make_calendar, self._backtest, self._folder, self._tables = calendar, backtest, folder, tables
-        self._events = EventPublisher(connection, "backtest")
+        self._events = EventPublisher(connection, "backtest", self.metrics)
         self._calendar = b""
         self._coordinator: Coordinator | None = None
         self._leading: list[Work] = []

@@ -13,9 +13,10 @@ from marketprism_services.cli.options import ROWS_SHOWN, err, out
 from marketprism_services.cli.pictures import PICTURES
 from marketprism_services.cli.tables import Look, show_table, with_names
 from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.settings.extras import install_command, is_there
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from marketprism_application.contracts.plain_table import Table
 
 Form = Annotated[
     str | None,
@@ -27,6 +28,7 @@ Form = Annotated[
 Output = Annotated[Path | None, typer.Option("--output", help="Write to a file; its ending chooses the format.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 _TABLE = "table"
+_ARROWS = ("arrow", "parquet")  # forms that Arrow makes
 _ENDINGS = {f".{form}": form for form in FORMATS}
 
 
@@ -53,6 +55,7 @@ def wanted(form: str | None, output: Path | None, *, as_json: bool = False) -> W
     chosen = "json" if as_json else form
     if chosen is not None and chosen not in (_TABLE, *FORMATS):
         raise Stop(Exit.USAGE, f"--format: expected one of table, {', '.join(FORMATS)}, was {chosen!r}")
+    _check_arrow(chosen or (_ENDINGS.get(output.suffix.lower(), "") if output is not None else ""))
     if output is None:
         return Wanted(chosen or _TABLE, None)
     if chosen == _TABLE:
@@ -63,6 +66,12 @@ def wanted(form: str | None, output: Path | None, *, as_json: bool = False) -> W
         endings = ", ".join(_ENDINGS)
         raise Stop(Exit.USAGE, f"--output {output}: expected a name that ends in {endings}, or --format")
     return Wanted(chosen or _ENDINGS[output.suffix.lower()], output)
+
+
+def _check_arrow(form: str) -> None:
+    if form in _ARROWS and not is_there("pyarrow"):
+        text = f"--format: expected the package pyarrow for {form}, found none: {install_command('pyarrow')}"
+        raise Stop(Exit.USAGE, text)
 
 
 def emit(data: bytes, output: Path | None) -> None:
@@ -94,7 +103,7 @@ class Shown(NamedTuple):
     may_be_empty: bool = False
 
 
-def show(data: pa.Table, form: Wanted, shown: Shown, tz: str | None = None) -> None:
+def show(data: Table, form: Wanted, shown: Shown, tz: str | None = None) -> None:
     """Print or write an answer. Of an empty one it is said; beside other forms than a table on standard error.
 
     Raises:
@@ -115,7 +124,7 @@ def show(data: pa.Table, form: Wanted, shown: Shown, tz: str | None = None) -> N
             raise typer.Exit(Exit.FAILED)
 
 
-def zone_of(data: pa.Table, tz: str | None) -> Zone:
+def zone_of(data: Table, tz: str | None) -> Zone:
     """The zone of the times in an answer. Raises Stop, exit code 2: there is none of that name."""
-    venues = data.column("venue").unique().to_pylist() if "venue" in data.column_names else []
-    return zone_of_venues(map(str, venues), tz)
+    venues = data.column("venue").to_pylist() if "venue" in data.column_names else []
+    return zone_of_venues(set(map(str, venues)), tz)

@@ -15,6 +15,18 @@ _COMMANDS = "marketprism_services.cli"
 _LOOK: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich"}
 
 
+def check_installed(name: str) -> None:
+    """Raises Stop, exit code 2: the command needs the services, which are not installed here; names the extra."""
+    from marketprism_services.settings.extras import install_command, is_there  # noqa: PLC0415 (keeps --help quick)
+
+    if not is_there(_SERVICES):
+        command = install_command("dependency_injector")
+        from marketprism_services.platform.exits import Exit, Stop  # noqa: PLC0415 (keeps --help quick)
+
+        text = f"marketprism {name}: expected the services, found the light installation: {command}"
+        raise Stop(Exit.USAGE, text)
+
+
 class CommandRow(NamedTuple):
     """Where a command is: a module of this package, and there a function or a `typer.Typer` of subcommands.
 
@@ -128,6 +140,7 @@ COMMANDS = {
         "Publish stored data again, in order and with its times, on subjects of its own.",
     ),
     "data": CommandRow("data", "data", "Series and files: checks, repairs, downloads, imports, exports, jobs."),
+    "health": CommandRow("health", "health", "Ask a service whether it is well: exit code 0, or 1 and the reason."),
     "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
     "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),
     "chaos": CommandRow("chaos", "chaos", "Break real processes and see what happens."),
@@ -146,8 +159,14 @@ COMMANDS = {
     ),
     "nats": CommandRow("nats_server", "nats_server", "The NATS server: users and their rights."),
     "schema": CommandRow("schema", "schema", "The tables of the store: what is there, and what should be."),
+    "upgrade": CommandRow("upgrade", "upgrade", "Upgrading: what runs and is stored, held against this program."),
     "store": CommandRow("store", "store", "The store: its identity, how far it is, filling it again."),
 }
+
+
+# What the light installation can do: it asks and listens. Everything else stands on packages of the services.
+LIGHT = frozenset(("bars", "ticks", "tail", "coverage", "gaps", "quality", "instruments", "search", "rolls", "health"))
+_SERVICES = "pydantic"  # one of their packages, which none of them can do without
 
 
 class LazyCommand(TyperCommand):
@@ -158,8 +177,10 @@ class LazyCommand(TyperCommand):
         self._row = row
 
     def load(self) -> Any:
-        """The command itself; its module is imported here."""
+        """The command itself; its module is imported here. Raises Stop: it is none of this installation's."""
         name = self.name or ""
+        if name not in LIGHT:
+            check_installed(name)
         found = getattr(import_module(f"{_COMMANDS}.{self._row.module}"), self._row.name)
         program = typer.Typer(add_completion=False, **_LOOK)
         if isinstance(found, typer.Typer):
@@ -255,10 +276,12 @@ def main() -> None:
         from marketprism_services.platform.exits import Exit  # noqa: PLC0415 (keeps --help quick)
 
         raise SystemExit(Exit.INTERRUPTED) from None
+    except ModuleNotFoundError:
+        raise  # `__main__` says which extra is missing
     except Exception as error:
         from marketprism_sdk.urls import hide  # noqa: PLC0415 (keeps --help quick)
         from marketprism_services.cli.options import err  # noqa: PLC0415
-        from marketprism_services.platform.runtime import line_of, stop_of  # noqa: PLC0415
+        from marketprism_services.platform.exits import line_of, stop_of  # noqa: PLC0415
 
         stop = stop_of(error)
         err.print(f"[red]error:[/red] {_escaped(hide(line_of(stop)))}", highlight=False, soft_wrap=True)

@@ -14,7 +14,7 @@ from marketprism_application.backtesting.comparing import compared, differences
 from marketprism_application.backtesting.errors import BacktestError
 from marketprism_application.backtesting.report_page import report_page
 from marketprism_application.backtesting.result import RunResult
-from marketprism_application.backtesting.result_tables import run_document
+from marketprism_application.backtesting.result_tables import ended_at, run_document
 from marketprism_application.backtesting.verification import verify_fills
 from marketprism_services.cli import backtest_service, backtest_sweep, backtest_walk
 from marketprism_services.cli.backtest_files import active_orders, json_text, read_fills, read_run, write_run
@@ -107,7 +107,9 @@ def verify(run_dir: RunDir, as_json: AsJson = False, data_dir: DataDir = None, n
     with as_stops():
         stored = _stored_run(run_dir, data_dir, nats_url)
         settings = stored.options.settings()
-        found = verify_fills(read_fills(run_dir), stored.rows.selection, settings, active_orders(run_dir))
+        found = verify_fills(
+            read_fills(run_dir), stored.rows.selection, settings, active_orders(run_dir), ended_at(stored.document)
+        )
         gross = stored.document.get("gross")
         if as_json:
             unproved = [each._asdict() for each in found.unproved]

@@ -135,7 +135,7 @@ def instrument_meant(text: str) -> InstrumentMeant:
     named = at_chinese_exchange(text)
     if named is not None:
         return InstrumentMeant(named.venue, named.symbol)
-    if text.isdigit():  # contracts of stock options are numbers; both exchanges have the same hours
+    if text.isdecimal():  # contracts of stock options are numbers; both exchanges have the same hours
         return InstrumentMeant(next(name for name, exchange in EXCHANGES.items() if not exchange.products), text)
     return InstrumentMeant(chinese_venue(text), text)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import typer
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.imports.registry import FORMATS, open_rows_file
+from marketprism_adapters.imports.registry import FORMATS, open_rows
 from marketprism_application.contracts.kinds import BAR, KINDS
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.overview_questions import Coverage
@@ -39,6 +39,7 @@ from marketprism_services.cli.data_pages import written
 from marketprism_services.cli.data_recordings import bars_of_recordings
 from marketprism_services.cli.data_repairs import recheck, repair, verdicts
 from marketprism_services.cli.data_stored import check_as_job, revisions, universe
+from marketprism_services.cli.data_veighna import recorder, recordings
 from marketprism_services.cli.data_view import show_calendar, show_formats, show_mapping, show_report
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, ask, nats_of, settings_of
 from marketprism_services.platform.exits import Exit, Stop
@@ -241,7 +242,7 @@ def _file(path: Path, hints: FileHints, tz: str | None, config: Path | None) -> 
     try:
         if path.is_dir():
             raise SourceError(f"file {path}: expected a file, was a folder")
-        return open_rows_file(path, FileHints(hints.venue, hints.symbol, hints.interval, zone_name(tz), hints.columns))
+        return open_rows(path, FileHints(hints.venue, hints.symbol, hints.interval, zone_name(tz), hints.columns))
     except SourceError as error:
         calendar = chinese_calendar_of_markets(settings_of(config).calendar)
         try:
@@ -289,7 +290,7 @@ def _days_by_name(table: pa.Table) -> dict[str, tuple[DayCoverage, ...]]:
     return {name: tuple(days) for name, days in found.items()}
 
 
-for _command in (jobs, cancel, recheck, verdicts, repair, revisions, universe):
+for _command in (jobs, cancel, recheck, verdicts, repair, revisions, universe, recordings, recorder):
     data.command(_command.__name__)(_command)
 data.command("import")(import_files)
 data.command("export")(export_files)

@@ -100,7 +100,10 @@ def download(
         str, typer.Option(help="Take files of the public archive: its URL, or a folder with the same layout.")
     ] = "",
     datafeed: Annotated[
-        str, typer.Option(help="Take bars of a datafeed of VeighNa: rqdata, tushare, tqsdk, or a module.")
+        str,
+        typer.Option(
+            help="Take bars of a datafeed of VeighNa: rqdata, tushare, tqsdk, a module, or vnpy:vnpy_ib.IbGateway."
+        ),
     ] = "",
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many parts are fetched at once.")] = 4,
     mode: Annotated[
@@ -222,8 +225,9 @@ def _is_listed(market: str, venue: str, kind: str, *, datafeed: bool) -> bool:
 @asynccontextmanager
 async def _history(wanted: Wanted, config: Path | None) -> AsyncIterator[History]:
     if wanted.datafeed:
-        calendar = await asyncio.to_thread(lambda: chinese_calendar_of_markets(settings_of(config).calendar))
-        async with datafeed_history(wanted.datafeed, wanted.market, calendar) as feed:
+        settings = await asyncio.to_thread(settings_of, config)
+        calendar = await asyncio.to_thread(chinese_calendar_of_markets, settings.calendar)
+        async with datafeed_history(wanted.datafeed, wanted.market, calendar, settings.vnpy) as feed:
             yield feed
     elif wanted.archive:
         async with archive_history(wanted.market, wanted.archive, wanted.work, raw=wanted.keep_raw) as found:

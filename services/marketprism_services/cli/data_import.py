@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.imports.registry import open_rows_file
+from marketprism_adapters.imports.registry import open_rows
 from marketprism_adapters.nats.history_log import NatsHistoryLog
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.contracts.kinds import BAR, KLINE
@@ -144,7 +144,7 @@ def _looked_at(paths: list[Path], wanted: _Wanted, calendar: MarketCalendar) -> 
     batch = _Batch()
     for path, alone in _files(paths):
         try:
-            file = open_rows_file(path, wanted.hints)
+            file = open_rows(path, wanted.hints)
             meant = FileMeaning(
                 wanted.hints, lambda series: wanted.asked.of(zone_of(series.venue, wanted.tz)), wanted.kind, wanted.size
             )

@@ -67,7 +67,7 @@ def universe(
     if rank not in _RANKS:
         raise Stop(Exit.USAGE, one_of("--rank", rank, _RANKS))
     text = day.replace("-", "")
-    if day and not (len(text) == 8 and text.isdigit()):
+    if day and not (len(text) == 8 and text.isdecimal()):
         raise Stop(Exit.USAGE, f"--day: expected a day like 2024-05-06, was {day!r}")
     found = ask_data(
         nats_of(data_dir, nats_url),

@@ -116,7 +116,7 @@ def show(letter: Letter, data_dir: DataDir = None, nats_url: NatsUrl = None) -> 
 def _key_of(letter: str) -> LetterKey | None:
     """The key of a row, None for the number of a command."""
     key = LetterKey.parse(letter)
-    if key is None and not letter.isdigit():
+    if key is None and not letter.isdecimal():
         raise Stop(Exit.USAGE, f"letter: expected a number or STREAM:sequence.index, was {letter!r}")
     return key
 

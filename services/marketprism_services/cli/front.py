@@ -75,7 +75,7 @@ def front(
 
 def _refusal(text: str) -> tuple[str, int]:
     request, _, number = text.partition(":")
-    if request not in ("login", "authenticate", "settlement") or not number.isdigit():
+    if request not in ("login", "authenticate", "settlement") or not number.isdecimal():
         raise Stop(Exit.USAGE, f"--refuse: expected login:3, authenticate:63 or settlement:68, was {text!r}")
     return request, int(number)
 

@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from marketprism_services.cli.clocks import UTC_TIME, Zone, zone_named
-from marketprism_services.cli.options import Config, DataDir, err, out, settings_of
+from marketprism_services.cli.options import Config, DataDir, err, folder_in_use, out, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.log_reading import (
     LEVELS,
@@ -53,7 +53,7 @@ def logs_command(
 ) -> None:
     """What the services of a data directory have logged, in the order of time; tracebacks stand with their line."""
     zone = UTC_TIME if tz is None else zone_named(tz)
-    folder = settings_of(config, data_dir).data_dir
+    folder = folder_in_use(settings_of(config, data_dir))
     files = _files_of(folder, services or [])
     wanted = LogFilter(frozenset(services or ()), _level_of(level), event, text, trace, _instant_of(since, zone))
     follower = LogFollower(lambda: log_files(folder), wanted) if follow else None

@@ -31,6 +31,9 @@ def accounts(
     client: Annotated[
         list[str] | None, typer.Option("--client", help="A client with an account of its own; may be repeated.")
     ] = None,
+    site: Annotated[
+        list[str] | None, typer.Option("--site", help="A site that a leaf node joins; may be repeated.")
+    ] = None,
     nameless: Annotated[
         bool, typer.Option("--nameless/--no-nameless", help="Who shows no credentials may listen and ask, or nothing.")
     ] = False,
@@ -43,7 +46,7 @@ def accounts(
     Passwords that are in the folder stay, so that it can be written again for a new version or another client.
     """
     try:
-        found = nats_users.accounts(tuple(client or (nats_users.CLIENT,)), nameless=nameless)
+        found = nats_users.accounts(tuple(client or (nats_users.CLIENT,)), nameless=nameless, sites=tuple(site or ()))
     except InvalidSetting as error:
         raise Stop(Exit.USAGE, f"--{error}") from error
     for name in renew or ():

@@ -19,8 +19,8 @@ from marketprism_services.cli.language.console import TranslatingConsole
 from marketprism_services.platform.exits import Exit, Stop
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
+    from marketprism_adapters.calendars import CalendarSettings
+    from marketprism_application.contracts.plain_table import Table
     from marketprism_client import Answer, MarketClient
     from marketprism_sdk.messaging import LeaderClient
     from marketprism_sdk.nats.connection import NatsConnection
@@ -66,6 +66,16 @@ def settings_of(
     return load(config, _overrides(data_dir, nats_url, more))
 
 
+def calendar_of(config: Path | None) -> CalendarSettings | None:
+    """The closed days of the settings; None where nothing reads settings. Raises as `settings_of` does."""
+    from marketprism_services.cli import light  # noqa: PLC0415 (keeps --help quick)
+
+    if light.has_settings():
+        return settings_of(config).calendar
+    light.refuse_file(config)
+    return None
+
+
 def layers_of(
     config: Path | None = None, data_dir: Path | None = None, nats_url: str | None = None, **more: object
 ) -> Layers:
@@ -89,25 +99,49 @@ def _without_none(values: dict[str, Any]) -> dict[str, Any]:
 
 def nats_of(data_dir: Path | None, nats_url: str | None) -> NatsPlace:
     """NATS of the pipeline that runs on the data directory, unless one is named."""
-    from marketprism_services.platform.data_dir_lock import is_running, simulated_below  # noqa: PLC0415
+    from marketprism_services.cli import light  # noqa: PLC0415 (as below)
+
+    if not light.has_settings():
+        return light.place_of(data_dir, nats_url)
+    from marketprism_services.platform.data_dir_lock import is_running  # noqa: PLC0415
     from marketprism_services.platform.nats_place import NatsPlace  # noqa: PLC0415 (only commands that connect)
     from marketprism_services.settings.settings import load  # noqa: PLC0415
 
     given: dict[str, Any] = {"data_dir": str(data_dir) if data_dir else None, "nats": {"url": nats_url}}
     settings: Settings = load(None, _without_none(given))
-    folder = settings.data_dir
     if settings.nats.url:
-        return NatsPlace.of(settings, folder, _DEFAULT_URL)
-    simulated = simulated_below(folder)
-    if "data_dir" not in settings.model_fields_set and not is_running(folder) and is_running(simulated):
-        text = f"the pipeline that runs has simulated data, in {simulated}; none runs on {folder}"
-        err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
-        folder = simulated
+        return NatsPlace.of(settings, settings.data_dir, _DEFAULT_URL)
+    folder = folder_in_use(settings)
     place = NatsPlace.of(settings, folder, _DEFAULT_URL)
     if "data_dir" in settings.model_fields_set and not is_running(folder):
         text = f"no pipeline runs on {folder}; whatever answers at {place.url} is asked"
         err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
     return place
+
+
+def folder_in_use(settings: Settings, *, say: bool = True) -> Path:
+    """The data directory, or that of the simulated pipeline below it, which is said: where none is named, and only that
+    one runs."""
+    from marketprism_services.platform.data_dir_lock import is_running, simulated_below  # noqa: PLC0415
+
+    folder = settings.data_dir
+    simulated = simulated_below(folder)
+    if "data_dir" in settings.model_fields_set or is_running(folder) or not is_running(simulated):
+        return folder
+    if say:
+        text = f"the pipeline that runs has simulated data, in {simulated}; none runs on {folder}"
+        err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    return simulated
+
+
+def settings_in_use(
+    config: Path | None = None, data_dir: Path | None = None, nats_url: str | None = None, *, say: bool = True
+) -> Settings:
+    """As `settings_of`, with the folder of the pipeline that runs (`folder_in_use`) as the data directory."""
+    settings = settings_of(config, data_dir, nats_url)
+    folder = folder_in_use(settings, say=say)
+    # What was not named stays so: where nothing is said of a folder, that of the pipeline is looked for.
+    return settings if folder == settings.data_dir else settings.model_copy(update={"data_dir": folder})
 
 
 def storage_leader(connection: NatsConnection) -> LeaderClient:
@@ -149,7 +183,7 @@ def _nats_at(url: str) -> Iterator[None]:
         raise Stop(Exit.NATS, text) from error
 
 
-def ask_table(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[Answer[Any]]]) -> pa.Table:
+def ask_table(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[Answer[Any]]]) -> Table:
     """The rows of an answer as they were sent; where archived partitions were read, standard error says so. Raises what
     `ask` does."""
     from marketprism_application.contracts.times import CHINA  # noqa: PLC0415 (only commands that read)
@@ -161,7 +195,7 @@ def ask_table(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[Answer[A
             f"read from the archive: {answer.tiers.cold_units} partitions; rows are archived until {until}, China time"
         )
         err.print(text, highlight=False, markup=False, soft_wrap=True)
-    return answer.table
+    return answer.plain
 
 
 def ask(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[T]], *, prefix: str = "") -> T:

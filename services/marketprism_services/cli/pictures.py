@@ -26,7 +26,7 @@ from marketprism_services.cli.tables import Row, is_of_days
 from marketprism_services.platform.exits import Exit, Stop
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from marketprism_application.contracts.plain_table import Table
 
 PICTURES = (".png", ".svg", ".html")
 COLOURS = ("chinese", "western")
@@ -51,7 +51,7 @@ _LEGEND = "█ rises, ░ falls"
 class Picture(NamedTuple):
     """What is drawn: bars of one instrument, how they are called, where their times are, and which colour rises."""
 
-    data: pa.Table
+    data: Table
     symbol: str
     interval: str
     zone: Zone
@@ -113,7 +113,7 @@ def _of_characters(picture: Picture, width: int) -> str:
     step = 2 if len(rows) * 2 <= room else 1
     plotext.clear_figure()
     plotext.theme("clear")
-    columns = {key.title(): [float(row[key]) for row in rows] for key in ("open", "close", "high", "low")}
+    columns = {key.title(): [float(str(row[key])) for row in rows] for key in ("open", "close", "high", "low")}
     rising = [c >= o for o, c in zip(columns["Open"], columns["Close"], strict=True)]
     for risen, colour in zip((True, False), picture.rises_in("red", "green"), strict=True):
         at = [number for number, each in enumerate(rising) if each is risen]

@@ -22,10 +22,10 @@ from marketprism_services.cli.options import (
     NatsUrl,
     To,
     ask_table,
+    calendar_of,
     err,
     nats_of,
     out,
-    settings_of,
 )
 from marketprism_services.cli.pictures import COLOURS, PICTURES, Picture, candles_in_terminal, candles_to_file
 from marketprism_services.cli.tables import Look, several_of, show_bars
@@ -112,7 +112,7 @@ def _range(
     interval: str = "",
 ) -> Range:
     """As `range_of`, with the closed days of the settings where a day is asked for."""
-    calendar = settings_of(config).calendar if day is not None or config is not None else None
+    calendar = calendar_of(config) if day is not None or config is not None else None
     return range_of(symbol, start, end, day, tz, interval, calendar=calendar)
 
 

@@ -23,15 +23,24 @@ from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli.clocks import Tz, zone_of_venues
-from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, nats_of, out, settings_of, storage_leader
+from marketprism_services.cli.options import (
+    DataDir,
+    NatsUrl,
+    connected,
+    err,
+    nats_of,
+    out,
+    settings_in_use,
+    storage_leader,
+)
 from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.cli.words import count_of
 from marketprism_services.monitor.absences import LEADER, SERVICE, lacks_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.known_files import known_section
 from marketprism_services.platform.nats_place import NatsPlace
-from marketprism_services.platform.run_files import known_section
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import load
 
@@ -85,7 +94,7 @@ def status(
 
 def _calendar(data_dir: Path | None) -> str | None:
     """That the calendar ends soon, by the settings of the pipeline that runs on the data directory."""
-    settings = settings_of(None, data_dir)
+    settings = settings_in_use(None, data_dir, say=False)
     try:
         settings = load(None, {"calendar": known_section(settings.data_dir, "calendar")})
     except SettingsError as error:  # a pipeline of another version, whose calendar has other names

@@ -18,7 +18,7 @@ from marketprism_services.cli.clocks import UTC_TIME, Zone
 from marketprism_services.cli.language.catalogue import spoken
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from marketprism_application.contracts.plain_table import Table as Data
 
 Row = Mapping[str, Any]
 _PIPED = 100_000  # columns: whoever reads a pipe has no margin
@@ -98,14 +98,14 @@ def heading(name: str) -> str:
     return f"{name.removeprefix('ts_')} at" if name.startswith("ts_") else name.strip("_").replace("_", " ")
 
 
-def rows_of(data: pa.Table | Sequence[Row], last: int) -> list[Row]:
+def rows_of(data: Data | Sequence[Row], last: int) -> list[Row]:
     """The newest `last` rows of an Arrow table, or of rows."""
     if isinstance(data, Sequence):
         return list(data[-last:])
     return list(data.slice(max(0, data.num_rows - last)).to_pylist())
 
 
-def show_table(console: Console, data: pa.Table | Sequence[Row], columns: Sequence[str], look: Look = _PLAIN) -> None:
+def show_table(console: Console, data: Data | Sequence[Row], columns: Sequence[str], look: Look = _PLAIN) -> None:
     """Print rows as a table.
 
     In a terminal that is too narrow words fold; then the columns of `drop` go, which is said; then a row is shown as
@@ -182,23 +182,23 @@ def _vertical(console: Console, columns: Sequence[_Column], count: int) -> None:
             console.print(text, highlight=False, markup=False, overflow="fold")
 
 
-def with_names(data: pa.Table, columns: Sequence[str]) -> tuple[str, ...]:
+def with_names(data: Data, columns: Sequence[str]) -> tuple[str, ...]:
     """The columns, behind those that say of which instrument a row is, where the rows are of several."""
     shown = [name for name in _NAMES if name in data.column_names and name not in columns]
-    return (*(name for name in shown if len(data.column(name).unique()) > 1), *columns)
+    return (*(name for name in shown if len(set(data.column(name).to_pylist())) > 1), *columns)
 
 
-def several_of(data: pa.Table) -> list[str]:
+def several_of(data: Data) -> list[str]:
     """The instruments of an answer, `shfe.ru1901`, where it is of several; else none."""
-    rows = data.select(_NAMES).group_by(list(_NAMES)).aggregate([]).to_pylist()
-    return sorted(f"{row['venue']}.{row['symbol']}" for row in rows) if len(rows) > 1 else []
+    pairs = set(zip(*(data.column(name).to_pylist() for name in _NAMES), strict=True))
+    return sorted(f"{venue}.{symbol}" for venue, symbol in pairs) if len(pairs) > 1 else []
 
 
-def bar_columns(data: pa.Table, interval: str) -> list[str]:
+def bar_columns(data: Data, interval: str) -> list[str]:
     """The columns of bars: open interest where it is known, the trading day of bars of a day and more, and of which
     instrument a bar is where they are of several."""
     columns = [name for name in _BAR_COLUMNS if name in data.column_names]
-    if "open_interest" in columns and data.column("open_interest").null_count == data.num_rows:
+    if "open_interest" in columns and not any(value is not None for value in data.column("open_interest").to_pylist()):
         columns.remove("open_interest")
     if "trading_day" in columns and not is_of_days(interval):
         columns.remove("trading_day")
@@ -214,6 +214,6 @@ def is_of_days(interval: str) -> bool:
     return parsed.unit in "dw"
 
 
-def show_bars(console: Console, data: pa.Table, interval: str, look: Look) -> None:
+def show_bars(console: Console, data: Data, interval: str, look: Look) -> None:
     """Print bars; yellow rows overlap a known gap."""
     show_table(console, data, bar_columns(data, interval), look._replace(drop=_BAR_DROPS))

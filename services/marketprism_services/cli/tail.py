@@ -13,8 +13,9 @@ from marketprism_adapters.calendars import CalendarSettings, chinese_calendar_of
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_services.cli.clocks import Tz, Zone, zone_of_symbol, zone_of_venues
-from marketprism_services.cli.days import schedule_of
-from marketprism_services.cli.options import Config, DataDir, NatsUrl, ask, err, nats_of, out, settings_of
+from marketprism_services.cli.days import HOLIDAYS, schedule_of
+from marketprism_services.cli.options import Config, DataDir, NatsUrl, ask, calendar_of, err, nats_of, out
+from marketprism_services.settings.extras import is_there
 
 if TYPE_CHECKING:
     from marketprism_client import MarketClient
@@ -34,11 +35,13 @@ def tail(
 ) -> None:
     """Ticks as they are published; says what it waits for while there are none."""
     zone_of_symbol(symbol, tz)  # a zone that does not exist is refused before anything else
-    calendar = settings_of(config).calendar
+    calendar = calendar_of(config)
     ask(nats_of(data_dir, nats_url), lambda market: _follow(market, symbol, count, tz, calendar))
 
 
-async def _follow(market: MarketClient, symbol: str, count: int, tz: str | None, calendar: CalendarSettings) -> None:
+async def _follow(
+    market: MarketClient, symbol: str, count: int, tz: str | None, calendar: CalendarSettings | None
+) -> None:
     ticks = market.ticks(symbol)
     first = asyncio.ensure_future(anext(ticks, None))  # subscribed from here on: nothing is missed meanwhile
     try:
@@ -87,6 +90,8 @@ async def _newest(market: MarketClient, symbol: str) -> Tick | None:
 def waiting(symbol: str, newest: Tick | None, zone: Zone, now: int, calendar: CalendarSettings | None = None) -> str:
     """What is waited for while nothing is published: the next session, or a source."""
     last = f"; its last tick is of {zone.text(newest.ts_event)} {zone.name}" if newest is not None else ""
+    if not is_there(HOLIDAYS):
+        return f"waiting for {symbol}{last}: no tick has come yet"
     markets = chinese_calendar_of_markets(calendar)
     schedule = schedule_of(markets, symbol) if newest is None else schedule_of(markets, newest.symbol, newest.venue)
     session = schedule.next_session(now)

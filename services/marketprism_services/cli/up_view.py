@@ -37,8 +37,7 @@ from marketprism_services.platform.launcher import Launcher
 from marketprism_services.settings.secret_files import warn_of_open_files
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.pipeline_contents import SIMULATED
-from marketprism_services.wiring.source_names import LIVE
-from marketprism_services.wiring.sources import group_of
+from marketprism_services.wiring.source_names import is_live
 
 _FEW_BARS = 5
 _FIRST_LOOK_S = 0.1
@@ -263,7 +262,7 @@ async def _stay(running: local_stack.Running, stop: asyncio.Event, notices: _Sou
 
 async def _look(running: local_stack.Running, notices: _SourceNotices) -> bool:
     """Say what is new of the source; whether it is at its end and stored. Only what has an end is looked at whole."""
-    ends = group_of(running.settings) not in LIVE
+    ends = not is_live(running.settings.source.spec)
     progress = await (running.probe.read(running.sources) if ends else running.probe.read_sources())
     notices.of(progress)
     return ends and progress.done

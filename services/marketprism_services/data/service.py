@@ -59,7 +59,7 @@ class DataService(SingleActiveService):
         self._places = places or FilePlaces(None, None)
         self._slots, self._keep_ns = workers, keep_days * _DAY_NS
         self._queue = DataTaskQueue(connection)
-        self._events = EventPublisher(connection, "data")
+        self._events = EventPublisher(connection, "data", self.metrics)
         self._store: NatsDataJobStore
         self._workers: Workers
         self._working: Work | None = None

@@ -38,8 +38,11 @@ def serve(channel: socket.socket, preload: Callable[[], None], become: Become) -
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    waiting = select.poll()  # takes a descriptor of any number: a parent with a thousand of them gives ours a high one
+    for each in (channel.fileno(), woken):
+        waiting.register(each, select.POLLIN)
     while True:
-        ready, _, _ = select.select([channel.fileno(), woken], [], [])
+        ready = [descriptor for descriptor, _ in waiting.poll()]
         if woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 4096)

@@ -47,6 +47,7 @@ from marketprism_services.stages.calendar_watch import LOOK_S, CalendarWatch
 
 log = structlog.get_logger()
 
+_LET_GO_S = 1.0
 _BUCKETS = {streams.SOURCE_POSITIONS: None, streams.GATEWAY_ORDERS: None, LEASES: None}
 
 
@@ -87,8 +88,9 @@ class GatewayService(SingleActiveService):
         self._now_ns = now_ns
         self._sampler = Sampler(trace_every)
         self._gateway = Gateway(group, retry)
-        self._events = EventPublisher(connection, "gateway")
+        self._events = EventPublisher(connection, "gateway", self.metrics)
         self._reading: Work | None = None
+        self._ending: asyncio.Task[None] | None = None
         # A live source counts who is logged in, and no fence of ours does: there the lease itself must hold.
         self._live = live_source(source)
         named = named_source(source)
@@ -197,6 +199,7 @@ class GatewayService(SingleActiveService):
 
     async def on_activate(self, epoch: int) -> None:
         """Lead: raise the fence, open the source, read."""
+        await self._ended_before()
         if self._tap is not None:
             self._tap.start()
         self._reading = self.spawn(self._lead(epoch), "reading")
@@ -204,6 +207,14 @@ class GatewayService(SingleActiveService):
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Stop reading; what is on its way is fenced."""
         reading, self._reading = self._reading, None
+        self._ending = asyncio.create_task(self._end(reading))
+        # Where the venue counts who is logged in, nobody else may be let in before. Any other source two may read for a
+        # while, and the fence refuses what comes late: the next leader need not wait for a machine that is busy.
+        await asyncio.wait([self._ending], timeout=None if self._source.traits.exclusive else _LET_GO_S)
+        if self._ending.done():
+            self._ending.result()
+
+    async def _end(self, reading: Work | None) -> None:
         if reading is not None:
             reading.request_cancel()
         await self._source.close()  # before anything is waited for: somebody else may be let in from now on
@@ -211,6 +222,11 @@ class GatewayService(SingleActiveService):
             await reading.cancel()
         if self._tap is not None:
             await asyncio.to_thread(self._tap.stop)
+
+    async def _ended_before(self) -> None:
+        """Until what an earlier leadership began has ended."""
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
 
     async def _lead(self, epoch: int) -> None:
         """Read until the source is at its end. Whatever goes wrong is told and tried again; only a fence ends it."""
@@ -313,6 +329,7 @@ class GatewayService(SingleActiveService):
 
     async def on_stop(self) -> None:
         """The last events are out."""
+        await self._ended_before()
         await self._events.close()
         await super().on_stop()
 

@@ -77,7 +77,7 @@ class MonitorService(Service):
         super().__init__("monitor", connection, version=version, settings=settings)
         self._limits = limits
         self._confirm_s = confirm_s
-        self._events = EventPublisher(connection, "monitor")
+        self._events = EventPublisher(connection, "monitor", self.metrics)
         self._exceeded: set[str] = set()
         self._problems: dict[tuple[str, str, str], Problem] = {}
         self._seen_at = time.monotonic()

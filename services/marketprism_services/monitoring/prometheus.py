@@ -145,6 +145,7 @@ __all__ = [
     "Addresses",
     "Trust",
     "areas",
+    "configuration",
     "files",
     "records_file",
     "rule_of",

@@ -8,8 +8,15 @@ from itertools import groupby
 from marketprism_services.monitoring.alert import Alert
 from marketprism_services.monitoring.alerts import ALERTS
 from marketprism_services.monitoring.objectives import BURN_ALERTS
+from marketprism_services.monitoring.steps import STEPS
 
-HEADINGS = ("When it fires", "What it means", "What to look at", "What to do")
+HEADINGS = ("When it fires", "What it means", "What to look at", "What to do", "When it is over")
+
+
+_INTRODUCTION = (
+    "A page for each alert. `page` wakes somebody, `ticket` is for the working day, `info` for who looks. Words like\n"
+    "`$SERVICE` in commands are to be given. What is done by plan stands in [operate](operate/README.md)."
+)
 
 
 def _row(alert: Alert) -> str:
@@ -17,13 +24,20 @@ def _row(alert: Alert) -> str:
     return f"- **{alert.severity.value}**, for {alert.lasts}{mute}:\n\n  ```promql\n  {alert.expr}\n  ```"
 
 
+def _listed(lines: Sequence[str], commands: Sequence[str]) -> str:
+    listed = "\n".join(f"- {line}" for line in lines)
+    typed = "\n".join(commands)
+    return f"{listed}\n\n```sh\n{typed}\n```"
+
+
 def _page(alerts: Sequence[Alert]) -> str:
-    first = alerts[0]
+    first, steps = alerts[0], STEPS[alerts[0].name]
     bodies = (
         "\n".join(_row(alert) for alert in alerts),
         first.runbook.means,
-        "\n".join(f"- {line}" for line in first.runbook.look),
-        "\n".join(f"- {line}" for line in first.runbook.act),
+        _listed(first.runbook.look, steps.look),
+        _listed(first.runbook.act, steps.act),
+        f"{steps.over} The alert ends by itself, and those who were told are told so.",
     )
     sections = "\n\n".join(f"## {heading}\n\n{body}" for heading, body in zip(HEADINGS, bodies, strict=True))
     return f"# {first.name}\n\n{sections}\n\n[All alerts](README.md) · [Monitoring](../monitoring.md)\n"
@@ -37,9 +51,7 @@ def _by_name() -> dict[str, list[Alert]]:
 
 
 def _index() -> str:
-    parts = [
-        "# Runbooks\n\nA page for each alert. `page` wakes somebody, `ticket` is for the working day, `info` for who looks.\n"
-    ]
+    parts = [f"# Runbooks\n\n{_INTRODUCTION}\n"]
     for area, names in groupby(_by_name().values(), key=lambda alerts: alerts[0].area):
         parts.append(f"## {area.capitalize()}\n\n| Alert | Severity | What it means |\n| --- | --- | --- |")
         for alerts in names:

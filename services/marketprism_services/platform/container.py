@@ -16,6 +16,7 @@ from marketprism_sdk.service import Service
 from marketprism_services.platform import data_contents
 from marketprism_services.platform.catalogue import SERVICES, ServiceRow, row_of, wiring_of
 from marketprism_services.platform.core import show_core
+from marketprism_services.platform.formats import show_formats
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.appliers import Appliers
 from marketprism_services.wiring.shared import Shared, tap_of
@@ -58,4 +59,5 @@ class Container:
         """
         service: Service = self._providers.services(row_of(name).name)
         show_core(service)
+        show_formats(service)
         return service

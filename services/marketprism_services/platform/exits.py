@@ -18,7 +18,7 @@ from marketprism_application.errors import (
     StorageSilent,
     StoreError,
 )
-from marketprism_sdk.errors import ConfigurationError, SdkError
+from marketprism_sdk.errors import ConfigurationError, SdkError, reason_of
 from marketprism_services.platform.data_dir_lock import DataDirInUse
 
 
@@ -68,3 +68,20 @@ def code_of(error: Exception) -> Exit | None:
     if isinstance(error, SdkError) and error.retryable and not isinstance(error, ConfigurationError):
         return Exit.NATS
     return next((code for kind, code in CODES if isinstance(error, kind)), None)
+
+
+def stop_of(error: Exception) -> Stop:
+    """What an error of the lower layers means for the shell; of several that came together, the first. Raises it again
+    where nobody has foreseen it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, Stop):
+        return error
+    if (code := code_of(error)) is None:
+        raise error
+    return Stop(code, reason_of(error))
+
+
+def line_of(stop: Stop) -> str:
+    """What is said of it, never nothing: where it has no words, what caused it has."""
+    return str(stop).strip() or reason_of(stop.__cause__ or stop)

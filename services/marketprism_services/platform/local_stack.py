@@ -30,7 +30,7 @@ from marketprism_sdk.nats.direct import next_of
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.urls import Url
-from marketprism_services.platform import catalogue, data_contents, nats_users, run_files, units
+from marketprism_services.platform import catalogue, data_contents, known_files, nats_users, run_files, units
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.launcher import Launcher
@@ -42,8 +42,8 @@ from marketprism_services.settings.sections import LOCAL_SERVER, NO_SOURCE
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.addresses import is_loopback
 from marketprism_services.wiring.packages import check_packages
-from marketprism_services.wiring.source_names import LIVE
-from marketprism_services.wiring.sources import group_of, source_of
+from marketprism_services.wiring.source_names import is_live
+from marketprism_services.wiring.sources import source_of
 
 if TYPE_CHECKING:
     from marketprism_adapters.clickhouse.local_server import LocalClickHouse
@@ -154,7 +154,7 @@ async def start(
     reads = settings.source.spec != NO_SOURCE
     source = source_of(settings, chinese_calendar_of_markets(settings.calendar)) if reads else None
     stack.enter_context(DataDirLock(settings.data_dir))
-    looked_through = source is not None and group_of(settings) not in LIVE
+    looked_through = source is not None and not is_live(settings.source.spec)
     check = asyncio.create_task(source.connect() if source is not None and looked_through else asyncio.sleep(0))
     stack.push_async_callback(_ended, check)
     await asyncio.wait((check,), timeout=_FIRST_LOOK_S)
@@ -219,7 +219,7 @@ async def _with_nats(settings: Settings, servers: Servers, stack: AsyncExitStack
     if settings.nats.url is not None:
         return settings
     given = settings.nats
-    users = run_files.users_folder(settings.data_dir) if given.accounts else None
+    users = known_files.users_folder(settings.data_dir) if given.accounts else None
     options = EmbeddedOptions(
         settings.data_dir,
         port=given.port,
@@ -319,7 +319,7 @@ def _checked(settings: Settings) -> Settings:
 
 def is_paced(running: Running) -> bool:
     """Whether the source takes its time, so that who looks on may too."""
-    return running.settings.source.speed != "max" or group_of(running.settings) in LIVE
+    return running.settings.source.speed != "max" or is_live(running.settings.source.spec)
 
 
 def raise_if_failed(running: Running) -> None:

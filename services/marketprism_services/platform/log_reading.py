@@ -84,11 +84,14 @@ def entry_of(line: str, service: str) -> LogEntry:
             if "instance" in fields:
                 said["instance"] = fields["instance"]
             return LogEntry(ts, str(fields.get("level", "info")), service, str(fields.get("event", "")), said, line)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             pass
     if (found := _SERVER_LINE.match(line)) is not None:
         when, level, text = found.groups()
-        moment = datetime.strptime(when, "%Y/%m/%d %H:%M:%S.%f").astimezone()  # in this machine's zone
+        try:
+            moment = datetime.strptime(when, "%Y/%m/%d %H:%M:%S.%f").astimezone()  # in this machine's zone
+        except (ValueError, OverflowError):  # no such day
+            return LogEntry(0, "info", service, line, {}, line)
         return LogEntry(_nanoseconds(moment), _SERVER_LEVELS.get(level, "error"), service, text, {}, line)
     return LogEntry(0, "info", service, line, {}, line)
 

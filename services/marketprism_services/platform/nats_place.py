@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.urls import Url
-from marketprism_services.platform.run_files import access_to, known_url
+from marketprism_services.platform.known_files import known_access, known_url
 
 if TYPE_CHECKING:
     from marketprism_client import MarketClient
@@ -29,8 +29,19 @@ class NatsPlace(NamedTuple):
 
         Where it is the server that `up` has started there, the password is beside its other run files.
         """
+        from marketprism_services.platform.run_files import access_to  # noqa: PLC0415 (settings: not of every command)
+
         url = Url(settings.nats.url or known_url(data_dir) or default)
         return cls(url, access_to(url, OPERATOR, settings, data_dir))
+
+    @classmethod
+    def without_settings(cls, url: Url | None, access: NatsAccess, data_dir: Path, default: str) -> NatsPlace:
+        """As `of`, of a URL that is given and of who this is by the environment."""
+        known = known_url(data_dir)
+        url = url or known or Url(default)
+        if access.named or url.secret or known is None or known.bare() != url.bare():
+            return cls(url, access)
+        return cls(url, known_access(data_dir, OPERATOR) or access)
 
     async def open(self, name: str, connect_timeout_s: float = 5.0) -> NatsConnection:
         """Connect. Raises NotConnected, InvalidSetting."""

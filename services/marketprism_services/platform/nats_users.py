@@ -137,11 +137,12 @@ def _exports() -> Exports:
     )
 
 
-def accounts(clients: tuple[str, ...] = (CLIENT,), *, nameless: bool = True) -> Accounts:
+def accounts(clients: tuple[str, ...] = (CLIENT,), *, nameless: bool = True, sites: tuple[str, ...] = ()) -> Accounts:
     """The users and accounts of a pipeline; with `nameless`, who shows no credentials may read what `reader` may.
+    `sites` are joined by leaf nodes.
 
     Raises:
-        InvalidSetting: a client's name is none, or is that of a user of the platform.
+        InvalidSetting: a client's name is none, or is that of a user of the platform; a site's name is none.
     """
     users = {row.name: _of(row) for row in SERVICES}
     users |= {SUPERVISOR: _supervisor(), OPERATOR: _operator(), LISTENER: _listener()}
@@ -149,7 +150,10 @@ def accounts(clients: tuple[str, ...] = (CLIENT,), *, nameless: bool = True) -> 
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in users:
             text = f"client: expected a name of letters, digits, - and _ that no service has, was {name[:80]!r}"
             raise InvalidSetting(text)
-    return Accounts(users, clients, _exports(), LISTENER if nameless else "")
+    for name in sites:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise InvalidSetting(f"site: expected a name of letters, digits, - and _, was {name[:80]!r}")
+    return Accounts(users, clients, _exports(), LISTENER if nameless else "", sites)
 
 
 __all__ = ["CLIENT", "LISTENER", "OPERATOR", "SUPERVISOR", "accounts"]

@@ -16,13 +16,11 @@ from marketprism_application.errors import DataDirError
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.urls import Secret, Url
+from marketprism_services.platform.known_files import SECRET_URL, URL, known_access, known_url
 from marketprism_services.settings.layers import names_in_environment
 from marketprism_services.settings.settings import Settings
 from marketprism_services.settings.shape import values_of
 from marketprism_services.settings.variables import PINNED, variable
-
-_URL = "url"
-_SECRET_URL = "url.secret"  # noqa: S105 (a file's name)
 
 
 class HandedOver(NamedTuple):
@@ -50,11 +48,11 @@ def _write(settings: Settings) -> HandedOver:
     config = folder / "settings.json"
     write_private(config, _json(settings, _bare))
     url = settings.nats.url or Url("")
-    write_private(folder / _URL, url.bare())
+    write_private(folder / URL, url.bare())
     if url.secret:
-        write_private(folder / _SECRET_URL, url.reveal())
+        write_private(folder / SECRET_URL, url.reveal())
     else:
-        (folder / _SECRET_URL).unlink(missing_ok=True)
+        (folder / SECRET_URL).unlink(missing_ok=True)
     secrets = {variable(path): value for path, value in secrets_of(settings)}
     pinned = names_in_environment()
     return HandedOver(config, secrets | ({PINNED: ",".join(pinned)} if pinned else {}))
@@ -69,27 +67,6 @@ def write_whole(path: Path, settings: Settings) -> None:
     write_private(path, _json(settings, lambda _, text: text))
 
 
-def known_section(data_dir: Path, name: str) -> dict[str, Any]:
-    """A section of the settings of the pipeline that runs, or ran last, on a data directory, without what is secret;
-    empty where there is none. Another version may have written it: its names are looked at where they are used."""
-    try:
-        found = json.loads((data_dir / "run" / "settings.json").read_text(encoding="utf-8")).get(name, {})
-    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, AttributeError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def users_folder(data_dir: Path) -> Path:
-    """Where the users of the NATS of `up` have their passwords, a file each."""
-    return data_dir / "run" / "nats"
-
-
-def known_access(data_dir: Path, user: str) -> NatsAccess | None:
-    """A user of the NATS that `up` has started on a data directory; None where it started none with accounts."""
-    given = known_section(data_dir, "nats").get("users")
-    return NatsAccess.of_user(Path(given), user) if isinstance(given, str) and given else None
-
-
 def access_to(url: Url, user: str, settings: Settings, data_dir: Path) -> NatsAccess:
     """Who a process shows itself as at the address: what the settings say, else, where it is the server that `up` has
     started on the data directory, its user there."""
@@ -99,16 +76,6 @@ def access_to(url: Url, user: str, settings: Settings, data_dir: Path) -> NatsAc
     known = known_url(data_dir)
     own = known_access(data_dir, user) if known is not None and known.bare() == url.bare() else None
     return own or given
-
-
-def known_url(data_dir: Path) -> Url | None:
-    """NATS of the pipeline that runs, or ran last, on a data directory."""
-    for name in (_SECRET_URL, _URL):
-        try:
-            return Url((data_dir / "run" / name).read_text(encoding="utf-8").strip())
-        except FileNotFoundError:
-            continue
-    return None
 
 
 def secrets_of(settings: Any) -> Iterator[tuple[tuple[str, ...], str]]:

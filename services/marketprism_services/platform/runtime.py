@@ -19,7 +19,7 @@ from marketprism_sdk.service import run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
 from marketprism_services.platform.config_watch import ConfigWatch, LastGood, follower_at_start
 from marketprism_services.platform.descriptors import FEWEST, FEWEST_MORE, FEWEST_WITHOUT_STORE, check_limit
-from marketprism_services.platform.exits import Exit, Stop, code_of
+from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.patience import patiently
 from marketprism_services.platform.run_files import access_to
 from marketprism_services.platform.units import name_of
@@ -186,21 +186,4 @@ def run_services(services: Sequence[str], layers: Layers) -> int:
     warn_of_open_files(Settings)
     for name in services:
         wiring_of(row_of(name))  # imported here: inside the loop it would hold up the connections
-    return run(lambda stop: _serve_all(services, layers, settings, stop), settings.drain_s)
-
-
-def stop_of(error: Exception) -> Stop:
-    """What an error of the lower layers means for the shell; of several that came together, the first."""
-
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, Stop):
-        return error
-    if (code := code_of(error)) is None:
-        raise error
-    return Stop(code, reason_of(error))
-
-
-def line_of(stop: Stop) -> str:
-    """What is said of it, never nothing: where it has no words, what caused it has."""
-    return str(stop).strip() or reason_of(stop.__cause__ or stop)
+    return run(lambda stop: _serve_all(services, layers, settings, stop), settings.drain_s, services=len(services))

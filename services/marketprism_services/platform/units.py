@@ -52,7 +52,7 @@ def units_of(services: Iterable[str], processes: int) -> list[tuple[str, ...]]:
     if processes == 1:
         return [wanted]
     market, store, asked = ([name for name in wanted if row_of(name).work is work] for work in Work)
-    groups = [store + asked, market] if processes < _TOGETHER else [store, asked, market]
+    groups = [store + asked, market] if market and processes < _TOGETHER else [store, asked, market]
     groups = [group for group in groups if group]
     for group in (market, asked):
         while len(groups) < processes and len(group) > 1:

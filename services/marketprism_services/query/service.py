@@ -17,6 +17,7 @@ from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.contracts.codec import decode, encode
 from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind
+from marketprism_application.contracts.plain_answers import plain_of
 from marketprism_application.contracts.questions import LatestBars
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.errors import AnswerTooLargeError, ApplicationError, QueryError
@@ -172,6 +173,11 @@ class QueryService(Service):
         await loaded("pyarrow")
         return await answer(self._reader, data, self._rules, self._names, self._listing, self._answered)
 
+    @rpc("rows", raw=True)
+    async def rows(self, data: bytes) -> bytes:
+        """Answer a question with rows in MessagePack, for clients without Arrow."""
+        return await asyncio.to_thread(plain_of, await self.arrow(data))
+
     def _answered(self, answered: Answered) -> None:
         self.metrics.observe("query_seconds", answered.seconds, question=answered.question)
         self.metrics.count("query_rows_total", answered.rows)
@@ -197,12 +203,12 @@ class QueryService(Service):
             raise RemoteError(Code.INVALID_PARAMETER, str(error)) from error
         found = await self._newest_tick(symbol, subject)
         if found is None and (meant := await self._otherwise(symbol)) is not None:
-            return await self._newest_tick(meant, tick_subject(Symbol(meant)))
+            return await self._newest_tick(meant.symbol, tick_subject(Symbol(meant.symbol)), meant.venue)
         return found
 
-    async def _otherwise(self, symbol: str) -> str | None:
-        """The stored symbol that is meant by one that is written otherwise; None where there is none, and where the
-        store does not say soon: the newest is asked for by those who do not wait."""
+    async def _otherwise(self, symbol: str) -> StoredName | None:
+        """What is stored that is meant by a symbol that is written otherwise, its venue empty where none is named; None
+        where there is none, and where the store does not say soon: the newest is asked for by those who do not wait."""
         await loaded("pyarrow")
         try:
             async with asyncio.timeout(_NAMES_S):
@@ -210,15 +216,22 @@ class QueryService(Service):
         except (ApplicationError, SdkError, TimeoutError):
             return None  # whoever asks for history is told why
         meant = names.find(symbol)
-        return None if meant is None or meant.symbol == symbol else meant.symbol
+        return None if meant is None or meant.symbol == symbol else meant
 
-    async def _newest_tick(self, symbol: str, subject: str) -> bytes | None:
+    async def _newest_tick(self, symbol: str, subject: str, venue: str = "") -> bytes | None:
+        """The last of the subject, which several venues may share: where it is not of the one that is asked for, what
+        that venue's newest was some moments ago."""
         message = await direct_get_last(self.connection, streams.TICKS, subject)
         if message is not None:
-            entries = [KvEntry(subject, message.data, message.seq, bucket=streams.TICKS)]
-        else:
-            entries = await self._ticks.entries(f"tick.{escape(symbol)}.")
-        return next((entry.value for entry in entries if self._read(TICK, entry) is not None), None)
+            last = KvEntry(subject, message.data, message.seq, bucket=streams.TICKS)
+            found = self._read(TICK, last)
+            if not venue or (found is not None and found.venue == venue):
+                return None if found is None else last.value
+        for entry in await self._ticks.entries(f"tick.{escape(symbol)}."):
+            found = self._read(TICK, entry)
+            if found is not None and venue in ("", found.venue):
+                return entry.value
+        return None
 
     def _read(self, kind: DataKind, entry: KvEntry) -> Any:
         """A record as somebody wrote it, None where it is none."""
@@ -238,7 +251,8 @@ class QueryService(Service):
             raise QueryError(str(error)) from error
         found = await self._bars_of(symbol, interval)
         if not found and (meant := await self._otherwise(symbol)) is not None:
-            return await self._bars_of(meant, interval)
+            found = await self._bars_of(meant.symbol, interval)
+            return [bar for bar in found if meant.venue in ("", bar.venue)]
         return found
 
     async def _bars_of(self, symbol: str, interval: str) -> Sequence[Bar]:

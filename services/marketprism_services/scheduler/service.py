@@ -52,7 +52,7 @@ class SchedulerService(SingleActiveService):
         self._file = file
         self._funding_hours = funding_hours
         self._most_running = most_running
-        self._events = EventPublisher(connection, "scheduler")
+        self._events = EventPublisher(connection, "scheduler", self.metrics)
         self._leader: ScheduleLeader | None = None
         self._leading: Work | None = None
         self._store: JobStore

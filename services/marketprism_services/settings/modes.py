@@ -63,6 +63,7 @@ FIXED: Mapping[str, str] = {
     "store.quorum": _DATA,
     "store.partition_by": _DATA,
     "store.tls": _DATA,
+    "store.schema_at_most": "whether the way back stays open is decided where storage is upgraded",
     "backup": "whoever says for whom backups are encrypted can read everything; set it where storage is started",
     "api.auth": _DOOR,
     "api.insecure": _DOOR,

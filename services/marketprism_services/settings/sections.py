@@ -13,6 +13,7 @@ from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_adapters.counters.live.settings import CounterSettings
 from marketprism_adapters.nats.server_settings import EmbeddedSettings
 from marketprism_adapters.nats.stream_layout import MIN_STORE_BYTES
+from marketprism_adapters.vnpy_gateway.settings import VnpySettings
 from marketprism_application.storage.writer import WriterSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.gateway import RetryPolicy
@@ -160,6 +161,22 @@ class CounterSection(CounterSettings, ConnectionTimes, RetryPolicy):
 
     def __post_init__(self) -> None:
         CounterSettings.__post_init__(self)
+        ConnectionTimes.__post_init__(self)
+        RetryPolicy.__post_init__(self)
+
+
+@dataclass(frozen=True)
+class VnpySection(VnpySettings, ConnectionTimes, RetryPolicy):
+    """A gateway of VeighNa, when it is connected, and how often that is tried.
+
+    What it connects with is best given as MARKETPRISM_VNPY__SETTING.
+
+    Raises:
+        InvalidValue: names the field.
+    """
+
+    def __post_init__(self) -> None:
+        VnpySettings.__post_init__(self)
         ConnectionTimes.__post_init__(self)
         RetryPolicy.__post_init__(self)
 

@@ -42,6 +42,7 @@ from marketprism_services.settings.sections import (
     SourceSettings,
     StoreSettings,
     TraceSettings,
+    VnpySection,
 )
 from marketprism_services.settings.shape import fields_of, type_at
 
@@ -65,6 +66,7 @@ class Settings(Section):
     ctp: CounterSection = CounterSection()
     sopt: CounterSection = CounterSection()
     venue: VenueSettings = VenueSettings()
+    vnpy: VnpySection = VnpySection()
     capture: CaptureSettings = CaptureSettings()
     calendar: CalendarSettings = CalendarSettings()
     store: StoreSettings = StoreSettings()
@@ -148,7 +150,7 @@ def _explain(error: ValidationError) -> str:
                 message = message.removeprefix(f"{refused.field}: ")
             was = "" if " was " in message else f", was {_shown(path, item['input'])}"
             lines.append(f"setting {name}: {message[0].lower()}{hide(message[1:])}{was}")
-    return "\n".join(lines)
+    return hide("\n".join(lines))  # also where somebody wrote a URL as a name
 
 
 def _declares(path: list[str], field: str) -> bool:

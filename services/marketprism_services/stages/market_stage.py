@@ -45,7 +45,7 @@ class MarketStageService(ShardedService):
             version=version,
             settings=settings,
         )
-        self.events_out = EventPublisher(connection, name)
+        self.events_out = EventPublisher(connection, name, self.metrics)
         self.losses = InputLosses(name, stage.input_stream, self.metrics)
         self._replaced: set[str] = set()  # members that are gone and whose partitions were taken over here
 

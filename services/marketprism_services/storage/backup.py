@@ -24,13 +24,12 @@ from marketprism_sdk.errors import CommandRejected, JobFailed, NotActive, SdkErr
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.service import job, rpc
-from marketprism_services.storage.restore_drill import DrillRecord, run_drill
+from marketprism_services.storage.restore_drill import LAST_DRILL, DrillRecord, run_drill
 from marketprism_services.wiring.backup import BackupWiring, opener_of
 
 log = structlog.get_logger()
 
 _AGAIN_S = 5.0
-_DRILL = "drills/last.json"
 
 
 class NothingOrdered(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,8 +92,8 @@ class BackupDesk:
         catalogue = self._wiring.catalogue
         self._newest = await catalogue.newest()
         drills = {stored.path for stored in await catalogue.place.names("drills")}
-        if _DRILL in drills:
-            self._drill = _drill_in(await catalogue.place.read(_DRILL))
+        if LAST_DRILL in drills:
+            self._drill = _drill_in(await catalogue.place.read(LAST_DRILL))
         self._show(len(await catalogue.ids()))
 
     def _show(self, sets: int) -> None:
@@ -213,7 +212,7 @@ class BackupDesk:
         async with self._one:
             record = await run_drill(settings, which.backup, self._wiring.staging / "drill")
             record.last_good = record.ended if record.good else self._drill.last_good if self._drill is not None else 0
-            await catalogue.place.write(_DRILL, msgspec.json.encode(record))
+            await catalogue.place.write(LAST_DRILL, msgspec.json.encode(record))
             self._drill = record
             self._show(len(await catalogue.ids()))
         if not record.good:
@@ -259,7 +258,7 @@ def _drill_in(data: bytes) -> DrillRecord | None:
     try:
         return msgspec.json.decode(data, type=DrillRecord)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        log.warning("backup.drill_unreadable", path=_DRILL, error=reason_of(error))
+        log.warning("backup.drill_unreadable", path=LAST_DRILL, error=reason_of(error))
         return None
 
 

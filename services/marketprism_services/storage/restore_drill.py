@@ -24,6 +24,7 @@ from marketprism_services.settings.variables import without_settings
 
 _LAST_LINES = 3
 _MOST_LISTED = 40
+LAST_DRILL = "drills/last.json"  # at the place of backups
 
 
 class DrillRecord(msgspec.Struct):
@@ -87,7 +88,7 @@ def _record(backup: str, output: bytes, errors: bytes, code: int | None, seconds
     ended = time.time_ns()
     try:
         report = msgspec.json.decode(output, type=dict[str, object])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         lines = errors.decode("utf-8", "replace").strip().splitlines()[-_LAST_LINES:]
         text = f"drill: expected a report, was exit code {code}: {' '.join(lines)[:600]}"
         return DrillRecord(backup, ended, good=False, seconds=round(seconds, 3), error=text)
@@ -116,4 +117,4 @@ def _some(listed: object) -> list[object]:
     return listed[:_MOST_LISTED] if isinstance(listed, list) else []
 
 
-__all__ = ["DrillRecord", "run_drill"]
+__all__ = ["LAST_DRILL", "DrillRecord", "run_drill"]

@@ -55,8 +55,9 @@ from marketprism_services.wiring.store import EngineSource
 
 log = structlog.get_logger()
 
-# Of these a client has the newest before they are stored (ADR 13); somebody waits for events and for rows of files.
-_GROWS_QUIET = (streams.TICKS, streams.BARS, streams.DATA)
+# Of these a client has the newest before they are stored (ADR 13), and of events the first behind a pause is stored as
+# soon as ever; somebody waits for rows of files.
+_GROWS_QUIET = (streams.TICKS, streams.BARS, streams.DATA, streams.EVENTS)
 _OPEN_ATTEMPTS = 100
 _OPEN_PAUSE_S = 0.2
 _AGAIN_S = 0.2
@@ -104,7 +105,7 @@ class StorageService(SingleActiveService):
         self._open_store: OpenStore | None = None
         self._state = StoreState()
         self._rest_s = _FIRST_REST_S
-        self._events = EventPublisher(connection, "storage")
+        self._events = EventPublisher(connection, "storage", self.metrics)
         self._running: list[Work] = []
         self._writing: list[Work] = []
         self._soon: set[asyncio.Task[None]] = set()
@@ -145,8 +146,10 @@ class StorageService(SingleActiveService):
             patient = Inserter("schema", store, self._away("schema")).until_done
             for name in await patient(store.migrate, whatever=True):
                 log.info("migration.applied", migration=name)
+            self._state.migration = await patient(store.applied, whatever=True)
             archive = await self._open_archive(engine, epoch)
-            ledger = SqlLedger(engine) if archive is None else SqlLedger(engine, archive.has)
+            leads = self.election.is_leader
+            ledger = SqlLedger(engine, leads=leads) if archive is None else SqlLedger(engine, archive.has, leads=leads)
             identity = await patient(ledger.identity, whatever=True)
             reader: StoreReader = SqlReader(engine) if archive is None else archive.reader
         except (SchemaError, StoreError) as error:

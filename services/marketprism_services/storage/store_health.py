@@ -29,6 +29,7 @@ class StoreState:
         self._troubles: dict[str, _Trouble] = {}
         self._notes: dict[str, tuple[str, float]] = {}
         self.writers: dict[str, StreamWriter] = {}
+        self.migration: int = 0  # the newest that is applied; 0 while the store is not open
         self.disks: dict[str, dict[str, int]] = {}  # as Inventory.by_disk has them
 
     def away(self, what: str, reason: str) -> bool:
@@ -54,6 +55,7 @@ class StoreState:
         """This service no longer has the store; that it could not open it remains."""
         self._troubles = {what: trouble for what, trouble in self._troubles.items() if what == OPENING}
         self.writers.clear()
+        self.migration = 0
 
     def health(self) -> str:
         """healthy, degraded or unhealthy, with the reason."""
@@ -82,6 +84,7 @@ class StoreState:
         """Health, watermarks, refills and disks as plain values, for `/status`."""
         return {
             "health": self.health(),
+            "migration": self.migration,
             "watermarks": {stream: writer.watermark for stream, writer in self.writers.items()},
             "refilling": {stream: list(of) for stream, of in self.refilling().items()},
             "disks": self.disks,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from marketprism_application.contracts.codec import ContractError, encode
+from marketprism_application.contracts.codec import ContractError, NewerVersion, encode
 from marketprism_application.contracts.kinds import EVENT, GAP, QUALITY, TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
 from marketprism_application.contracts.subjects import instrument_key, packed_subject, subject_of, tick_subject
@@ -18,6 +18,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.gaps import TRUNCATED
 from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_sdk.errors import NewerFormat
 from marketprism_sdk.streams import InputCut, Output
 from marketprism_services.stages.input_losses import InputLosses
 from marketprism_services.validator.measures import ValidatorMeasures
@@ -59,9 +60,15 @@ class ValidatorProcessor:
         return self._shard
 
     def process(self, seq: int, payload: bytes) -> Sequence[Output]:
-        """Outputs of one raw message; bytes that are no message are counted and passed over."""
+        """Outputs of one raw message; bytes that are no message are counted and passed over.
+
+        Raises:
+            NewerFormat: a newer gateway wrote it; it is left for a newer validator.
+        """
         try:
             packed = decode_packed(payload)
+        except NewerVersion as error:
+            raise NewerFormat(str(error)) from error
         except ContractError as error:
             log.warning("raw_message.malformed", partition=self._partition, seq=seq, error=str(error))
             self._measures.malformed()

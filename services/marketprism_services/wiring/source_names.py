@@ -5,6 +5,13 @@ from __future__ import annotations
 from marketprism_adapters.venues.registry import MARKETS
 
 COUNTERS = ("ctp", "sopt")
-LIVE = (*COUNTERS, *MARKETS)  # sources that connect somewhere: nothing of them can be read through before
+VNPY = "vnpy"  # with a gateway of VeighNa behind a colon
+LIVE = (*COUNTERS, VNPY, *MARKETS)  # sources that connect somewhere: nothing of them can be read through before
 
-__all__ = ["COUNTERS", "LIVE"]
+
+def is_live(spec: str) -> bool:
+    """Whether the source of a spec connects somewhere."""
+    return spec.partition(":")[0] in LIVE
+
+
+__all__ = ["COUNTERS", "LIVE", "VNPY", "is_live"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from marketprism_adapters.clickhouse.archive.hot import patience
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.server_url import is_native
+from marketprism_adapters.clickhouse.sql.arrow import load_arrow
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_sdk.client_tls import ClientTls
 from marketprism_sdk.lazy import loaded
@@ -63,7 +65,8 @@ class ServerEngines:
         self._settings = settings or {}
 
     async def preload(self) -> None:
-        """Load the library of the native protocol, where the URL asks for it."""
+        """Load Arrow, and the library of the native protocol where the URL asks for it."""
+        await asyncio.to_thread(load_arrow)
         if is_native(self._url):
             await loaded(_NATIVE)
             from marketprism_adapters.clickhouse.native import NativeEngine  # noqa: PLC0415 (loads pyarrow)
@@ -101,6 +104,11 @@ def reading_engines_of(settings: Settings) -> EngineSource | None:
         return None
     check_packages(settings)
     return ServerEngines(store.read_url or store.url, _limits(settings), store.tls)
+
+
+def server_at(settings: Settings, url: str) -> EngineSource:
+    """The server at a URL, with the certificates of the settings and nothing else of them."""
+    return ServerEngines(url, None, settings.store.tls)
 
 
 def archive_engines_of(settings: Settings) -> EngineSource | None:

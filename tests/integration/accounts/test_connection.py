@@ -20,7 +20,7 @@ from marketprism_sdk.urls import Secret
 from tests.support.certificates import Authority
 
 Eventually = Callable[..., object]
-SEED = "SUAFPNUH6H7IKJDLCTBBJDWO3WVLMYYBFBBZ44NLHOLDQDLT5GGWZ6RDEU"
+SEED = "SUAFPNUH6H7IKJDLCTBBJDWO3WVLMYYBFBBZ44NLHOLDQDLT5GGWZ6RDEU"  # not a secret: of these tests
 
 
 @pytest.fixture

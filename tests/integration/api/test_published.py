@@ -55,6 +55,7 @@ async def until(api: Gateway, path: str, key: str, fits: Callable[[Answer], bool
     return found
 
 
+@pytest.mark.long
 async def test_a_service_of_its_own_process_is_reached_with_no_change_to_the_gateway(
     nats_url: str, unique: str
 ) -> None:

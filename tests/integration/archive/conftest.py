@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.clickhouse import serve_clickhouse
+from tests.support.nats_server import running_nats
 from tests.support.s3_server import S3Server, need_s3, s3_server
 
 
@@ -24,3 +26,10 @@ def urls(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     host = server.endpoint.partition("://")[2]
     with serve_clickhouse(tmp_path_factory.mktemp("clickhouse"), native=True, files_at=host) as both:
         yield both
+
+
+@pytest.fixture
+def nats_url(tmp_path: Path) -> Iterator[str]:
+    """A server of its own: storage writes what other tests left in the streams, and answers would change meanwhile."""
+    with running_nats(tmp_path / "nats") as url:
+        yield url

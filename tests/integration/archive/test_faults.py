@@ -149,6 +149,7 @@ async def test_a_flipped_bit_is_found_and_nothing_is_dropped(tmp_path: Path, whe
             assert (await scene.reader.answer(ALL)).equals(before)
 
 
+@pytest.mark.long
 async def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(tmp_path: Path) -> None:
     (tmp_path / "cold").mkdir()
     cold = Spoilt(tmp_path / "cold", room=30_000)

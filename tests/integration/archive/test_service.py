@@ -112,6 +112,7 @@ async def asking(tmp_path: Path, connection: NatsConnection, request: pytest.Fix
 @pytest.mark.parametrize("asking", ["chdb", pytest.param("clickhouse", marks=pytest.mark.long)], indirect=True)
 async def test_jobs_move_hold_restore_and_delete_while_questions_are_answered(asking: Asking) -> None:
     before = await asking.answers()
+    shown = [(table.to_pylist(), table.schema) for table in before]
     rows = 1 + sum(
         row["ticks"] + row["bars"] for row in before[3].to_pylist()
     )  # a bar and its correction, a month each
@@ -119,7 +120,9 @@ async def test_jobs_move_hold_restore_and_delete_while_questions_are_answered(as
     assert [each["table"] for each in planned.output["units"]].count("market_ticks") == 5
     moving = asyncio.create_task(asking.do("archive"))
     while not moving.done():
-        assert all(a.equals(b) for a, b in zip(before, await asking.answers(), strict=True))
+        answered = await asking.answers()
+        assert [(each.to_pylist(), each.schema) for each in answered] == shown
+        assert all(a.equals(b) for a, b in zip(before, answered, strict=True))
     done = await moving
     assert (done.status, done.output["units"], done.output["rows"]) == (ClaimStatus.SUCCEEDED, 7, rows)
     assert all(a.equals(b) for a, b in zip(before, await asking.answers(), strict=True))

@@ -72,6 +72,7 @@ async def test_the_split_is_shown_in_every_form_and_changes_no_row(side: Side) -
     assert "X-Cold-Units" not in headers
 
 
+@pytest.mark.long
 async def test_bars_that_are_made_of_archived_ticks_say_so(side: Side, calendar: MarketCalendar) -> None:
     await side.scene.move_all()
     rules = ReadRules(calendar, ("1m", "1d"))

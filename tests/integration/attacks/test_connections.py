@@ -47,6 +47,7 @@ async def lines(port: int, count: int, address: int, receive_bytes: int = 0) -> 
             await line.close()
 
 
+@pytest.mark.long
 async def test_ten_thousand_who_ask_nothing_make_room_for_who_asks(attacked: Attacked, many_descriptors: int) -> None:
     process = attacked.process
     before, descriptors = process.resident_mb, process.descriptors
@@ -68,6 +69,7 @@ async def test_ten_thousand_who_ask_nothing_make_room_for_who_asks(attacked: Att
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.long
 async def test_who_asks_slowly_or_takes_nothing_is_cut_off_in_bounded_time(attacked: Attacked) -> None:
     process, document = attacked.process, request("/api/v1/openapi.json")
     before, descriptors = process.resident_mb, process.descriptors

@@ -107,6 +107,7 @@ async def _all_good(pipeline: Pipeline, count: int = 10) -> None:
     assert [(await pipeline.ask()).status for _ in range(count)] == [200] * count
 
 
+@pytest.mark.long
 async def test_of_two_query_services_one_may_be_slow_frozen_or_killed_and_without_any_callers_are_told_at_once(
     pipeline: Pipeline,
 ) -> None:
@@ -169,6 +170,7 @@ async def _thaw(server: EmbeddedServer) -> None:
     server.process.send_signal(signal.SIGCONT)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("begin", "end"), [(_kill, _restart), (_freeze, _thaw)], ids=["killed", "frozen"])
 async def test_while_nats_is_away_callers_are_told_to_come_again_and_listeners_go_on_where_they_were(
     pipeline: Pipeline, begin: Outage, end: Outage

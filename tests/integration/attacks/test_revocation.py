@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from marketprism_adapters.identity.shown_once import key_id
 from marketprism_application.contracts.access_records import ApiKey
@@ -44,6 +45,7 @@ class Caller:
         await line.close()
 
 
+@pytest.mark.long
 async def test_no_gateway_answers_a_key_a_second_after_it_was_revoked(nats_url: str, tmp_path: Path) -> None:
     processes = [Process("api", nats_url, tmp_path / f"log{n}") for n in range(3)]
     try:

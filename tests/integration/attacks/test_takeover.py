@@ -121,6 +121,7 @@ class Reader:
             self.others.append(found)
 
 
+@pytest.mark.long
 async def test_each_message_comes_once_and_in_order_while_gateways_are_killed(
     gateways: Gateways,
 ) -> None:

@@ -97,6 +97,7 @@ def at(text: str) -> str:
     return str(int(hours) * 60 + int(minutes))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("act", "settings", "expected"),
     [

@@ -144,6 +144,7 @@ def test_another_halt_is_another_run_and_none_is_the_run_without() -> None:
 
 
 @pytest.mark.parametrize("fill", [FillMode.QUOTE, FillMode.QUEUE, FillMode.TRADE])
+@pytest.mark.long_on("queue", "trade")
 def test_snapshots_of_a_halt_fill_nothing_in_every_mode(fill: FillMode) -> None:
     rows = rows_of(RU, fill)
     ts = ns("09:10:00.500")

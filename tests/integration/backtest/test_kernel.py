@@ -65,6 +65,7 @@ def means(fast: int, slow: int, lots: int = 1) -> DoubleAverage.Params:
 
 
 @pytest.mark.parametrize("policy", ["ignore", "no_entry", "no_entry:120"])
+@pytest.mark.long_on("no_entry:120")
 def test_bars_of_a_file_are_run_as_by_events(policy: str) -> None:
     selection = rows_of((CU,), FillMode.BAR, "1m", "0.0001")
     settings = RunSettings(gap_policy=GapPolicy.parse(policy))
@@ -189,6 +190,7 @@ def test_what_the_kernel_does_not_do_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("objective", ["net", "orders", "sharpe", "sharpe_242", "calmar"])
+@pytest.mark.long_on("sharpe_242", "calmar")
 def test_the_best_of_a_shortlist_is_the_best_of_all(objective: str) -> None:
     selection = rows_of((CU,), FillMode.BAR, "1m", "0.0001")
     sets = [{"fast": fast, "slow": slow} for fast in (5, 10, 20, 60) for slow in (30, 120, 480)]

@@ -58,6 +58,7 @@ def found_by(strategy: str, *more: str, days: Days, data: Path) -> dict[str, Any
 
 
 @pytest.mark.parametrize("objective", ["net", "sharpe"])
+@pytest.mark.long_on("sharpe")
 def test_it_says_what_a_sweep_of_events_says(objective: str, days: Days, tmp_path: Path) -> None:
     more = ("--objective", objective)
     events = found_by(AVERAGE, *more, days=days, data=tmp_path)
@@ -72,6 +73,7 @@ def test_it_says_what_a_sweep_of_events_says(objective: str, days: Days, tmp_pat
     assert [each["run_id"] for each in ranked["results"][5:]] == [None] * 3
 
 
+@pytest.mark.long
 def test_signals_of_another_strategy_than_its_callbacks_are_told(
     days: Days, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_files_of_contracts_are_one_product(tmp_path: Path) -> None:
     assert (code, "rolls: expected CONTRACT@YYYYMMDD" in text) == (2, True)
 
 
+@pytest.mark.long
 def test_a_recording_with_a_book_is_what_fills_in_mode_queue(tmp_path: Path) -> None:
     strategy = strategy_in(
         tmp_path,

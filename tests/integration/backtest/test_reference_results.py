@@ -89,6 +89,7 @@ def without_ten_minutes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return (RU[0], cut, RU[2])
 
 
+@pytest.mark.long
 def test_a_hole_of_ten_minutes_changes_the_result_and_is_said(without_ten_minutes: tuple[Path, ...]) -> None:
     result = double_average(rows_of(without_ten_minutes, FillMode.BAR, "1m", "0.000045"), 10, 30)
     gaps = result.gaps
@@ -103,6 +104,7 @@ def test_a_hole_of_ten_minutes_changes_the_result_and_is_said(without_ten_minute
 @pytest.mark.parametrize(
     ("fill", "fast", "slow"), [(FillMode.BAR, 10, 30), (FillMode.QUOTE, 120, 480)], ids=["bars", "ticks"]
 )
+@pytest.mark.long_on("ticks")
 def test_no_decision_sees_the_future(fill: FillMode, fast: int, slow: int) -> None:
     selection = rows_of(RU[:1], fill, "1m" if fill is FillMode.BAR else "", "0.000045")
     spec = RunSpec(DoubleAverage, DoubleAverage.Params(fast=fast, slow=slow), RunSettings(fill=fill, gap_policy=IGNORE))
@@ -129,6 +131,7 @@ def test_a_strategy_that_looks_ahead_is_found() -> None:
     assert any(trial.difference for trial in trials)
 
 
+@pytest.mark.long
 def test_equal_runs_have_equal_ids_and_other_rows_another(without_ten_minutes: tuple[Path, ...]) -> None:
     selection = rows_of(RU, FillMode.BAR, "1m", "0.000045")
     one, other = (double_average(selection, 10, 30) for _ in range(2))

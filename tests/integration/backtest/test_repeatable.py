@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(300)
 INTERPRETERS = [sys.executable, *filter(None, [os.environ.get("BACKTEST_PYTHON")])]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("python", INTERPRETERS)
 @pytest.mark.parametrize("seed", ["0", "4242"])
 def test_another_process_has_the_same_outcome(python: str, seed: str, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def last_object(text: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_runs_of_a_sweep_equal_single_runs_bit_for_bit(workers: str, morning: Path, tmp_path: Path) -> None:
     space = ("--param", "fast=2:10:2", "--param", "slow=12:30:6")
@@ -71,6 +72,7 @@ def test_runs_of_a_sweep_equal_single_runs_bit_for_bit(workers: str, morning: Pa
     assert len({row["net"] for row in rows}) > 10
 
 
+@pytest.mark.long
 def test_what_a_winner_is_worth_stands_before_it(tmp_path: Path) -> None:
     space = ("--param", "fast=5,10,20", "--param", "slow=20,30,60", "--constraint", "fast < slow")
     fees = ("--fee-rate", "0.0001", "--multiplier", "5", "--gap-policy", "ignore")
@@ -85,6 +87,7 @@ def test_what_a_winner_is_worth_stands_before_it(tmp_path: Path) -> None:
     assert "-21253.505" in text
 
 
+@pytest.mark.long
 def test_trials_are_counted_over_the_history_of_a_data_directory(morning: Path, tmp_path: Path) -> None:
     first = ("sweep", AVERAGE, str(morning), *FEES, "--param", "fast=5,10", "--param", "slow=30,60", "--json")
     other = ("sweep", AVERAGE, str(morning), *FEES, "--param", "fast=20", "--param", "slow=30,60", "--json")

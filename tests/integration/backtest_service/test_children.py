@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,14 @@ async def test_a_fresh_child_has_a_seed_of_hashes_of_its_own(folder: Path) -> No
     fresh = (await seen(children, folder, fresh=True))[6]
     await children.close()
     assert len(forks | {fresh}) == 2
+
+
+async def test_a_worker_of_many_connections_has_children_too(children: Children, folder: Path) -> None:
+    """What a child is started with gets descriptors of high numbers, which not every way to wait takes."""
+    with ExitStack() as held:
+        for _ in range(1_100):
+            held.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        assert len(await seen(children, folder)) == 9
 
 
 async def test_what_children_are_forks_of_may_die_which_is_no_fault_of_theirs(folder: Path) -> None:

@@ -154,6 +154,7 @@ async def test_a_walk_forward_ranks_in_its_child_too(at: Place) -> None:
     assert chosen[2] != chosen[1]
 
 
+@pytest.mark.long
 async def test_signals_have_the_limits_of_a_run(at: Place) -> None:
     """One that goes on for ever is run by events; one that cannot be ended, or ends its process, ends the sweep."""
     made = await at.made("sweep", strategy="odd.signals:Loops", space={"fast": [5, 10], "slow": [30]}, kernel=True)

@@ -65,6 +65,7 @@ async def check_reference(at: Place) -> None:
     assert [each["run_id"] for each in await at.call("list", {"state": "done"})][-1] == first["run_id"]
 
 
+@pytest.mark.long
 async def test_ticks_and_other_code_parameters_or_settings_are_other_runs(at: Place) -> None:
     by_bars = await at.made()
     by_ticks = await at.made(mode="quote", interval="", params={"fast": 120, "slow": 480})
@@ -111,6 +112,7 @@ async def test_an_end_that_is_still_to_come_is_now_and_said(at: Place) -> None:
     assert (await at.ended(found["run_id"]))["state"] == "done"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "code", "text"),
     [
@@ -153,6 +155,7 @@ async def test_a_run_that_is_cancelled_ends_soon_and_leaves_its_slot(at: Place) 
     assert (await at.made())["state"] == "done"
 
 
+@pytest.mark.long
 async def test_a_run_that_went_with_what_its_process_was_a_fork_of_is_made_again(at: Place) -> None:
     morning = {"from": "2018-10-08", "to": "2018-10-08 12:00"}
     slow = await at.submit(strategy="odd.ones:Slow", params={"n": 8}, **morning)

@@ -71,6 +71,7 @@ async def test_every_run_of_a_sweep_has_one_value_in_its_grid(at: Place) -> None
     assert (refused.value.code, refused.value.details) == ("INVALID_PARAMETER", {"field": "by"})
 
 
+@pytest.mark.long
 async def test_a_run_that_fails_or_kills_its_process_leaves_the_sweep_going_on(at: Place) -> None:
     for name, code in (("Raises", "STRATEGY_FAILED"), ("Loops", "LIMIT")):
         done = await at.made("sweep", strategy=f"odd.ones:{name}", params={}, space={"n": [1, 2, 4]}, objective="net")
@@ -85,6 +86,7 @@ async def test_a_run_that_fails_or_kills_its_process_leaves_the_sweep_going_on(a
     assert (dead["state"], dead["code"]) == ("failed", "STRATEGY_FAILED")
 
 
+@pytest.mark.long
 async def test_a_walk_forward_chooses_and_chains(at: Place) -> None:
     asked = {"space": {"fast": [5, 10], "slow": [30, 60]}, "objective": "net", "train": 2, "test": 1}
     done = await at.made("walk_forward", **asked)
@@ -123,6 +125,7 @@ async def test_a_space_that_cannot_be_is_refused_with_its_field(at: Place, chang
     assert (refused.value.code, refused.value.details["field"]) == ("INVALID_PARAMETER", field)
 
 
+@pytest.mark.long
 async def test_two_users_share_the_queue_and_two_instances_the_work(
     stored: str, tmp_path: Path, calendar: MarketCalendar
 ) -> None:

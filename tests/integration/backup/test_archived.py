@@ -18,6 +18,7 @@ from tests.support.archive import answers, fill, questions, scene_of
 from tests.support.backups import BackupScene, Heard, restored
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("copied", [False, True])
 async def test_archived_files_are_named_and_come_back_where_they_were_copied(tmp_path: Path, copied: bool) -> None:
     (tmp_path / "place").mkdir()

@@ -224,6 +224,7 @@ async def test_what_differs_behind_a_restore_is_named(
     assert not report.good
 
 
+@pytest.mark.long
 async def test_an_older_schema_is_brought_up_to_date_on_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +264,7 @@ async def _no_places() -> list[object]:
     return []
 
 
+@pytest.mark.long
 async def test_a_full_place_and_one_that_is_away_leave_the_earlier_backup_whole(tmp_path: Path) -> None:
     (tmp_path / "place").mkdir()
     place = Spoilt(tmp_path / "place")

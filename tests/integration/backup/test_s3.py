@@ -32,6 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield found
 
 
+@pytest.mark.long
 async def test_a_backup_in_a_bucket_is_restored_pruned_and_found_to_be_spoilt(server: S3Server, tmp_path: Path) -> None:
     place = S3Store(server.endpoint, BUCKET, "backups/of/one", *KEYS, what="backup")
     async with backed_up(tmp_path, place) as scene:

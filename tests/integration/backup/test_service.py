@@ -98,6 +98,7 @@ async def test_a_drill_of_before_that_cannot_be_read_ends_nothing(asking: Asking
     assert (await asking.status())["drill"] == {}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_jobs_make_verify_drill_and_thin_out_backups(asking: Asking, tmp_path: Path) -> None:
     first, second = await asking.do("backup"), await asking.do("backup")

@@ -26,7 +26,7 @@ from marketprism_sdk.nats.jetstream import api, delete_stream
 from marketprism_services.platform.restoring import RestoreOrder
 from marketprism_services.settings.settings import validated
 from marketprism_services.wiring.backup import BackupWiring, backup_of
-from tests.integration.storage.storage_side import Market, Storage, market_of, storage_of, until
+from tests.integration.storage.storage_side import Market, Storage, all_stored, market_of, storage_of, until
 from tests.support.backups import IDENTITY, RECIPIENT, engine_at, restored
 
 pytestmark = [pytest.mark.xdist_group("archive"), pytest.mark.timeout(300)]
@@ -63,13 +63,6 @@ async def _final(claims: JobClaims, key: str) -> Any:
     return claim if claim is not None and claim.is_final else None
 
 
-async def stored(storage: Storage, count: int) -> None:
-    async def all_there() -> bool:
-        return len(set(await storage.seqs(TICK))) >= count
-
-    await until(all_there)
-
-
 @asynccontextmanager
 async def publishing(market: Market) -> AsyncIterator[None]:
     """Ticks, as long as it lasts."""
@@ -93,16 +86,18 @@ async def test_what_comes_while_a_backup_is_made_is_there_once_behind_a_restore(
     async with market_of(tmp_path / "market") as market:
         async with storage_of(market, tmp_path / "data" / "chdb", backup) as storage:
             await market.publish(2_000)
-            await stored(storage, 2_000)
+            await all_stored(market, storage)
             async with publishing(market):
                 made = await backed_up(market, storage)
             assert made["rows"] >= 2_000
+            await market.publish(100)  # what the copy has not, however quick it was
+            await all_stored(market, storage)
         shutil.rmtree(tmp_path / "data")
         report = await restored(tmp_path / "data", backup.catalogue, RestoreOrder(parts=("store",)))
         assert report.good
         last = await market.publish(500)
         async with storage_of(market, tmp_path / "data" / "chdb") as storage:
-            await stored(storage, market.published)
+            await all_stored(market, storage)
             assert Counter(await storage.seqs(TICK)) == Counter(range(1, market.published + 1))
             # It went on from its place, and did not read everything again.
             text = storage.service.metrics.text().decode()
@@ -123,19 +118,20 @@ async def seqs_in(folder: Path) -> list[int]:
         return [int(seq) for seq in found.column("seq").to_pylist()]
 
 
+@pytest.mark.long
 async def test_a_time_in_between_has_what_was_taken_by_then_and_nothing_later(tmp_path: Path) -> None:
     backup = wiring(tmp_path, streams=["all"])
     async with market_of(tmp_path / "market") as market:
         async with storage_of(market, tmp_path / "data" / "chdb", backup) as storage:
             await market.publish(400)
-            await stored(storage, 400)
+            await all_stored(market, storage)
             first = await backed_up(market, storage)
             await market.publish(300)
             await asyncio.sleep(0.2)
             until_then, by_then = time.time_ns(), market.published
             await asyncio.sleep(0.2)
             await market.publish(250)
-            await stored(storage, market.published)
+            await all_stored(market, storage)
             second = await backed_up(market, storage)
         at = RestoreOrder(parts=("store",), until=until_then)
         live = await restored(tmp_path / "live", backup.catalogue, at._replace(live=market.connection))
@@ -169,11 +165,12 @@ async def test_a_time_in_between_has_what_was_taken_by_then_and_nothing_later(tm
         await restored(tmp_path / "refused", backup.catalogue, at._replace(until=1))
 
 
+@pytest.mark.long
 async def test_streams_of_the_market_that_are_restored_are_not_read_again(tmp_path: Path) -> None:
     backup = wiring(tmp_path, streams=["all"])
     async with market_of(tmp_path / "market") as market, storage_of(market, tmp_path / "old", backup) as storage:
         await market.publish(400)
-        await stored(storage, 400)
+        await all_stored(market, storage)
         await backed_up(market, storage)
     report = await restored(tmp_path / "new", backup.catalogue, RestoreOrder())
     assert report.good
@@ -181,7 +178,7 @@ async def test_streams_of_the_market_that_are_restored_are_not_read_again(tmp_pa
         market.go_on(401)
         await market.publish(100)
         async with storage_of(market, tmp_path / "new" / "chdb") as storage:
-            await stored(storage, 500)
+            await all_stored(market, storage)
             assert Counter(await storage.seqs(TICK)) == Counter(range(1, 501))
             text = storage.service.metrics.text().decode()
             assert 'rows_stored_total{stream="MARKET_TICKS"} 100.0' in text

@@ -13,11 +13,13 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from marketprism_adapters.nats.streams import LATEST_TICKS
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import BAR, TICK, TRADE, DataKind
 from marketprism_application.contracts.subjects import subject_of
 from marketprism_client import MarketClient, QueryFailed, UnknownSymbol, UnknownVenue
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
 from tests.contract.test_codec import SAMPLES
 from tests.integration.query.read_side import COUNT, OPENED, Serve, bar, filled, serve
 
@@ -214,6 +216,28 @@ async def test_names_are_taken_as_people_write_them_live_too(serve: Serve, name:
             await asyncio.sleep(0.01)
         assert ((await following).venue, (await following).symbol) == ("shfe", "rb2505")
         await stream.aclose()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_the_newest_of_a_venue_is_not_another_venues(serve: Serve, kept: bool) -> None:
+    api = await serve()
+    ours = TICKS["shfe", "ru1901"]._replace(symbol="rb2505")
+    for venue in ("shfe", "sim"):  # the last of the subject that both share is the other's
+        await publish(api.nats, TICK, ours._replace(venue=venue))
+        await publish(api.nats, BAR, bar(1)._replace(venue=venue))
+    if kept:  # as the validator does
+        latest = await NatsKeyValue.open(api.nats, LATEST_TICKS)
+        await latest.put("tick.rb2505.shfe", encode(TICK, ours))
+    async with asyncio.timeout(60), MarketClient(api.url) as market:
+        for name in ("SHFE.RB2505", "rb2505.SHF"):
+            newest = await market.latest_tick(name)
+            assert newest is not None
+            assert (newest.venue, newest == ours) == ("shfe", kept)  # else the newest that is stored
+            assert [each.venue for each in await market.latest_bars(name, "1m")] == ["shfe"]
+        newest = await market.latest_tick("RB2505")
+        assert newest is not None
+        assert newest.venue == "sim"
+        assert {each.venue for each in await market.latest_bars("RB2505", "1m")} == {"shfe", "sim"}
 
 
 async def test_a_venue_is_taken_as_people_write_it(serve: Serve) -> None:

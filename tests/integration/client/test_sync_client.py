@@ -64,7 +64,7 @@ async def test_days_totals_and_terms_of_several_instruments_are_whole(serve: Ser
             return sorted(set(days)), totals, terms, len(market.instruments("rb", limit=1))
 
     days, totals, terms, first = await asyncio.to_thread(read)
-    assert days == ["rb2505"], "a pattern is over what has ticks"
+    assert days == ["rb2505", "rb2510"], "a pattern is over what has ticks or bars"
     assert totals == ["rb2505", "rb2510"]
     assert terms == ["rb2505", "rb2510"]
     assert first == 1
@@ -141,6 +141,7 @@ async def test_questions_and_their_errors_are_those_of_the_other_client(serve: S
     await asyncio.to_thread(script, api.url)
 
 
+@pytest.mark.long
 def test_nobody_there_is_the_error_of_the_call() -> None:
     market = SyncMarketClient("nats://127.0.0.1:9")
     for _ in range(2):

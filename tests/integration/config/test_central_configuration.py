@@ -147,6 +147,7 @@ async def test_twenty_instances_have_a_change_at_once(place: ConfigPlace) -> Non
     assert all(small.levels == ["debug", "error", "warning", "info", "debug"] for small in smalls)
 
 
+@pytest.mark.long
 async def test_of_a_hundred_setters_at_once_one_makes_each_version(place: ConfigPlace) -> None:
     small = await place.small()
     await place.another_monitor()

@@ -54,6 +54,7 @@ async def test_old_values_hold_and_a_process_starts_from_the_copy(tmp_path: Path
         await place.until(lambda: small.rates == [5, 6], 20)
 
 
+@pytest.mark.long
 async def test_a_bucket_that_is_deleted_undoes_nothing(place: ConfigPlace) -> None:
     small = await place.small()
     for rate in (5, 6, 7):
@@ -69,6 +70,7 @@ async def test_a_bucket_that_is_deleted_undoes_nothing(place: ConfigPlace) -> No
     assert small.rates == [5, 6, 7, 8]
 
 
+@pytest.mark.long
 async def test_a_log_level_is_changed_in_a_process_that_runs(place: ConfigPlace) -> None:
     file = place.folder / "query.log"
     environment = {**without_settings(os.environ), "MARKETPRISM_HTTP__QUERY": "0"}

@@ -136,6 +136,7 @@ async def test_a_record_under_another_number_is_none(connection: NatsConnection)
     assert await log.commit(ConfigRecord(2, TS, "bob", "", "all", (await log.current()).revision, {}, {}))
 
 
+@pytest.mark.long
 async def test_a_monitor_puts_it_into_force_without_being_asked(place: ConfigPlace) -> None:
     small = await place.small()
     await _killed("config", place.url)

@@ -27,6 +27,7 @@ def bench(clickhouse_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield made
 
 
+@pytest.mark.long
 def test_every_setting_is_offered_and_a_ranked_sweep_says_what_is_ranked(browser: Browser, bench: Bench) -> None:
     schema = bench.ask("GET", "/api/v1/backtests/options").data["properties"]
     with at_desk(browser, bench, "/backtests/new?kind=sweep", role="quant") as seen:

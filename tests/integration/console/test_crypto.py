@@ -102,6 +102,7 @@ def _bar_of_trades(site: Site) -> list[float]:
     return [opened * 1000, prices[0], max(prices), min(prices), prices[-1], volume]
 
 
+@pytest.mark.long
 def test_the_board_of_contracts_is_what_the_api_says(
     browser: Browser, crypto: Site, venue: SimulatedVenueServer
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_contract_at_rest_is_what_the_api_says_and_marked_when_it_is_old(
         assert seen.problems == []
 
 
+@pytest.mark.long
 def test_the_live_bar_grows_and_closes_without_a_reload(browser: Browser, crypto: Site) -> None:
     with viewer(browser, crypto.base) as seen:
         seen.open(PAGE)

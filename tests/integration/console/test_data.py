@@ -107,6 +107,7 @@ def test_what_is_not_there_and_what_goes_wrong_are_said(browser: Browser, future
         assert "expected at most 400 days" in seen.page.inner_text("#content .failed >> nth=0")
 
 
+@pytest.mark.long
 def test_the_calendar_of_many_instruments_can_be_gone_through(browser: Browser, futures: Site) -> None:
     with viewer(browser, futures.base) as seen:
         seen.open("/data?symbols=ru1901")

@@ -60,6 +60,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
         yield made
 
 
+@pytest.mark.long
 def test_a_hole_is_seen_checked_judged_and_mended(browser: Browser, works: Works) -> None:
     missing = HOLE[1] - HOLE[0]
     series = f"binance.{works.symbol} kline 1m"

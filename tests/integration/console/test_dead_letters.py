@@ -42,6 +42,7 @@ def test_where_nothing_waits_it_says_so(browser: Browser, desk: Desk, letters: l
         assert seen.problems == []
 
 
+@pytest.mark.long
 def test_a_letter_is_opened_by_its_address(browser: Browser, desk: Desk, letters: list[int]) -> None:
     with at_desk(browser, desk, f"{PATH}?seq={letters[1]}") as seen:
         expect(seen.page.locator("mp-dead-letter pre").first).to_contain_text('"name": "<b>second"')

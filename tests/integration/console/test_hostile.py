@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -88,6 +89,7 @@ def _records(name: str, number: int, now: int) -> list[tuple[DataKind, Any]]:
     ]
 
 
+@pytest.mark.long
 def test_text_of_a_feed_is_never_more_than_text(browser: Browser, site: Site) -> None:
     now = 1_795_780_800 * 10**9
     for number, name in enumerate(NAMES):
@@ -118,6 +120,7 @@ def test_text_of_a_feed_is_never_more_than_text(browser: Browser, site: Site) ->
         assert [each for each in seen.problems if "404" not in each] == []
 
 
+@pytest.mark.long
 def test_a_book_of_five_thousand_levels_and_ten_thousand_instruments(browser: Browser, site: Site) -> None:
     now = 1_795_780_800 * 10**9
     levels = 5_000
@@ -167,6 +170,7 @@ def test_a_book_of_five_thousand_levels_and_ten_thousand_instruments(browser: Br
         assert seen.problems == []
 
 
+@pytest.mark.long
 def test_a_clock_that_is_an_hour_wrong_makes_nothing_old(browser: Browser, site: Site) -> None:
     """Neither this computer's, nor that of a venue whose ticks come from the future."""
     publish(site.data, _records("LATE-USDT", 500, time.time_ns()))
@@ -181,5 +185,5 @@ def test_a_clock_that_is_an_hour_wrong_makes_nothing_old(browser: Browser, site:
         seen.until("document.querySelector('mp-instrument-head')?.innerText.includes('UTC')")
         head = seen.page.inner_text("mp-instrument-head")
         assert f"{datetime.fromtimestamp(time.time() + 3_600, UTC):%Y-%m-%d %H:}" in head  # as the venue wrote it
-        assert "no tick for" not in head
+        assert not re.search("no tick for .*(min|h)", head)  # the ticks of this test may be some seconds old
         assert seen.problems == []

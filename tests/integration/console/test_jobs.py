@@ -208,6 +208,7 @@ def test_what_is_refused_is_said_in_the_dialog(browser: Browser, hall: Hall) -> 
         expect(dialog.locator(".failed code")).to_have_text("NOT_FOUND")
 
 
+@pytest.mark.long
 def test_older_runs_are_read_by_and_by(browser: Browser, hall: Hall) -> None:
     async def many() -> None:
         for _ in range(60):

@@ -206,6 +206,7 @@ def test_rules_are_applied_with_a_reason_and_gone_back_to(browser: Browser, at: 
         assert faults(seen) == []
 
 
+@pytest.mark.long
 def test_of_two_who_change_the_rules_the_later_one_sees_the_other_and_loses_nothing(
     browser: Browser, at: Doors, key: str
 ) -> None:

@@ -56,6 +56,7 @@ def test_nobody_sees_a_page_before_they_have_signed_in(browser: Browser, at: Doo
         seen.page.wait_for_selector("section.sign-in")
 
 
+@pytest.mark.long
 def test_whoever_fails_too_often_sees_the_seconds_that_are_left(browser: Browser, at: Doors) -> None:
     ann = at.user("quant")
     with viewer(browser, at.base) as seen:
@@ -104,6 +105,7 @@ def test_a_password_of_somebody_else_is_changed_first(browser: Browser, at: Door
     assert at.run(at.gateway.login(ann, "a better battery")).status == 200
 
 
+@pytest.mark.long
 def test_a_session_that_ends_leaves_the_page_and_goes_on_after_the_form(browser: Browser, at: Doors) -> None:
     ann, bob = at.user("quant"), at.user("viewer")
     with signed_in(browser, at, ann) as one, signed_in(browser, at, ann) as other:

@@ -75,6 +75,7 @@ def test_an_instance_is_opened_by_its_address_and_closed_by_a_key(browser: Brows
         assert wrong(seen) == []
 
 
+@pytest.mark.long
 def test_a_leader_that_is_killed_is_followed_on_the_screen_by_the_next(
     browser: Browser, futures: Site, record_property: Any
 ) -> None:
@@ -121,7 +122,8 @@ def test_a_leader_that_is_killed_is_followed_on_the_screen_by_the_next(
     futures.until(lambda: any(each["is_leader"] for each in gateways().values()))
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [390, pytest.param(1440, marks=pytest.mark.long)])
+@pytest.mark.long_on("390")
 def test_names_that_are_hostile_and_many_are_only_names(browser: Browser, futures: Site, width: int) -> None:
     with viewer(browser, futures.base, width=width) as seen:
         rows = [instance(name, name, reason=name, version=name, group=name) for name in HOSTILE]

@@ -12,7 +12,6 @@ import pytest
 from marketprism_adapters.counters.api.callback_queue import Bridge, Callback
 from marketprism_adapters.counters.api.callbacks import spi_class
 from marketprism_adapters.counters.api.library import COUNTERS, load
-from marketprism_adapters.counters.live.outages import Losses
 from marketprism_adapters.counters.live.settings import Account, Counter, CounterSettings
 from marketprism_adapters.counters.live.source import CtpSource
 from marketprism_adapters.counters.simulated_front import simulated
@@ -20,6 +19,7 @@ from marketprism_adapters.counters.simulated_front.markets import Crowd, Recorde
 from marketprism_adapters.counters.simulated_front.server import FrontOptions, FrontServer
 from marketprism_adapters.counters.simulated_front.wire import Frames, frame
 from marketprism_application.errors import SourceError
+from marketprism_application.gateway.outages import Losses
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.events.registry import AllInstrumentsSubscribed, SubscriptionFailed, TradingHoursOverruled
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -199,7 +199,7 @@ async def test_what_a_full_queue_drops_is_a_gap_of_its_instrument(calendar: Mark
     losses = Losses(calendar, "ctp")
     times = ("2025-03-03 09:00:01", "2025-03-03 09:00:02", "2025-03-03 09:00:05", "2025-03-03 09:00:06")
     made = [tick(when, 100, 1, ts_recv=recv) for when, recv in zip(times, (10, 11, 14, 15), strict=True)]
-    gaps = [losses.before(each, each.ts_recv, bridge.lost) for each in made]
+    gaps = [losses.before(each, each.ts_recv, bridge.lost, each.symbol) for each in made]
     assert [gap and (gap.cause, gap.ts_from, gap.ts_to) for gap in gaps] == [
         None,
         None,

@@ -138,6 +138,7 @@ async def test_what_cannot_be_is_refused_by_its_field(side: DataSide, subtests: 
             assert await side.ask("jobs") == []
 
 
+@pytest.mark.long
 async def test_a_job_is_cancelled_within_a_second_and_its_rows_stay(tmp_path: Path) -> None:
     async with data_side_of(tmp_path, share=0.2) as side:
         span = {"ts_from": LISTED, "ts_to": LISTED + 400_000 * MINUTE}

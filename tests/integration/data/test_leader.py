@@ -184,6 +184,7 @@ async def test_tasks_that_nobody_has_begun_are_counted_when_their_job_is_cancell
     assert await place.stage("one") is JobStage.CANCELLED
 
 
+@pytest.mark.long
 async def test_a_task_whose_message_is_lost_is_put_there_again(place: Place) -> None:
     await place.job("one", 1)
     async with place.leading():

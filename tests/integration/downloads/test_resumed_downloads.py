@@ -23,6 +23,7 @@ async def files_of(folder: Path) -> dict[str, str]:
     return await asyncio.to_thread(digests, folder)
 
 
+@pytest.mark.long
 async def test_what_failed_is_named_and_tried_again_by_the_next_run(tmp_path: Path) -> None:
     dataset = klines(MARKET, SYMBOL, 40 * 1_440)
     async with simulated(MARKET) as venue, history_of(MARKET, venue.rest_url) as it:
@@ -42,6 +43,7 @@ async def test_what_failed_is_named_and_tried_again_by_the_next_run(tmp_path: Pa
     assert await files_of(tmp_path / "a") == await files_of(tmp_path / "b")
 
 
+@pytest.mark.long
 async def test_a_part_that_never_comes_fails_alone(tmp_path: Path) -> None:
     """A day of the archive has a wrong sum: the other months are there, and nothing of that one."""
 
@@ -98,6 +100,7 @@ async def test_another_range_keeps_what_an_unfinished_download_has_done(tmp_path
         assert times == list(range(LISTED, wider.ts_to, MINUTE))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [2, 4])
 async def test_several_processes_share_a_job(tmp_path: Path, count: int) -> None:
     """As several engines over journals of their own: each part is fetched by one of them."""

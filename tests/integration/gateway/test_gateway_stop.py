@@ -13,6 +13,7 @@ from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import SourceBatch, SourceTraits
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.gateway.service import GatewayService
@@ -51,6 +52,43 @@ class Endless:
     async def close(self) -> None:
         self._order.append("closed")
         await asyncio.sleep(0.02)
+
+
+class Clinging(Endless):
+    """Its connections take long to close, as on a machine that is busy."""
+
+    def __init__(self, source: str, order: list[str]) -> None:
+        super().__init__(source, order)
+        self.let_go = asyncio.Event()
+
+    async def close(self) -> None:
+        await super().close()
+        await self.let_go.wait()
+
+
+async def test_a_source_that_takes_long_to_close_keeps_its_lease_from_nobody(
+    connection: NatsConnection, calendar: MarketCalendar, unique: str, eventually: Callable[..., Any]
+) -> None:
+    first, second = Clinging(unique, []), Endless(unique, [])
+    patient = LeaseSettings(hook_s=600.0)
+    gateways = [
+        GatewayService(
+            connection, source, lambda: TickPacker(calendar, lambda _: 0), calendar, group=unique, lease=patient
+        )
+        for source in (first, second)
+    ]
+    stops = [asyncio.Event(), asyncio.Event()]
+    running = [asyncio.create_task(gateways[0].run(stops[0]))]
+    await eventually(lambda: first.read > 5)
+    running.append(asyncio.create_task(gateways[1].run(stops[1])))
+    await eventually(lambda: gateways[1].http.ready)
+    stops[0].set()
+    await eventually(lambda: second.read > 0)
+    assert not running[0].done()
+    first.let_go.set()
+    assert await running[0] == 0
+    stops[1].set()
+    assert await running[1] == 0
 
 
 async def test_a_leader_that_stops_lets_its_source_go_first_and_its_lease_before_it_is_silent(

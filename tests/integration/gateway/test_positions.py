@@ -52,15 +52,16 @@ async def test_that_nobody_takes_the_word_ends_nothing_and_it_is_said_the_next_t
     await server.stop()
     await positions.tell("g", "the venue is away", retry=True)
     assert positions.error == "the venue is away"
+    await positions.save({"binance": 7})
     server = await EmbeddedServer.start(EmbeddedOptions(folder, port=port))
     seen = ""
     try:
         async with asyncio.timeout(20):  # the client connects again by itself
             while not seen:
                 await asyncio.sleep(0.1)
-                await positions.tell("g", "the venue is away", retry=True)
+                await positions.save({"binance": 8})
                 seen = (await (await probe_of(connection)).read_sources()).away
-        assert seen == "the venue is away"
+        assert (seen, await positions.known()) == ("the venue is away", {"binance": 8})
     finally:
         await connection.close()
         await server.stop()

@@ -44,6 +44,7 @@ async def exported(side: Side, *command: str, code: int = 0) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 async def test_what_is_exported_is_there_when_it_is_imported_again(side: Side, tmp_path: Path) -> None:
     path = tmp_path / "cu1905.csv"
     path.write_text(

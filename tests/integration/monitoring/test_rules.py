@@ -77,6 +77,7 @@ def _mutated(alert: Alert, factor: float) -> Alert:
     return replace(alert, expr=_THRESHOLD.sub(other, alert.expr))
 
 
+@pytest.mark.long
 async def test_a_threshold_that_is_ten_times_another_is_found(tmp_path: Path) -> None:
     """Every second alert ten times higher, the others ten times lower; of the objectives' one.
 

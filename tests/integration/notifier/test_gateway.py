@@ -87,6 +87,7 @@ async def test_people_see_acknowledge_and_try_through_a_gateway_of_its_own_proce
         assert (await door.ask("POST", f"/alerts/{'f' * 24}/acknowledge", operator))[1] == "NOT_FOUND"
         assert (await door.ask("GET", "/alerts?nope=1", viewer))[1] == "INVALID_PARAMETER"
 
+        await until(lambda: "StoreDown" in texts(chat))
         assert await door.ask("POST", "/test", viewer) == (403, "FORBIDDEN")
         assert await door.ask("POST", "/test", operator) == (200, {"dingtalk": "", "webhook": ""})
         chat.mode = "busy"
@@ -97,4 +98,3 @@ async def test_people_see_acknowledge_and_try_through_a_gateway_of_its_own_proce
         await post(notifier, posted("BarsMissing", status="resolved"))
         _, lasting = await door.ask("GET", "/alerts?open=true", viewer)
         assert [each["name"] for each in lasting] == ["StoreDown"]
-        await until(lambda: "StoreDown" in texts(chat))

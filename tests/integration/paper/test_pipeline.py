@@ -17,6 +17,7 @@ from tests.support.recordings import part_of
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("paper")]
 
 
+@pytest.mark.long
 async def test_decisions_live_are_those_of_the_backtest(tmp_path: Path) -> None:
     recording = part_of(RU[0], tmp_path, slice(16_000))  # whole days are in tests/chaos
     server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=choose_port(0)))

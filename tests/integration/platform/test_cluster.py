@@ -109,6 +109,7 @@ async def _bars(connection: NatsConnection) -> list[Bar]:
     return bars
 
 
+@pytest.mark.long
 async def test_a_service_that_starts_while_a_stream_elects_its_leader_waits_for_it(cluster: LocalCluster) -> None:
     connection = await NatsConnection.open(cluster.url, name="test")
     try:
@@ -144,6 +145,7 @@ def _settings(cluster: LocalCluster, tmp_path: Path, replicas: int | None) -> Se
 _STARTED = ("gateway", "validator", "aggregator")
 
 
+@pytest.mark.long
 async def test_who_only_looks_makes_nothing_and_nobody_lowers_replicas(tmp_path: Path, cluster: LocalCluster) -> None:
     connection = await NatsConnection.open(cluster.url, name="test")
     stop = asyncio.Event()

@@ -63,6 +63,7 @@ async def test_a_command_runs_to_its_end_with_its_output_and_its_variables(
     assert "loud" not in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", BOTH)
 async def test_a_process_gets_signals_and_its_end_has_their_number(
     make: Callable[[], Launcher], log: tuple[int, Path]

@@ -88,6 +88,7 @@ async def on_small_disk(tmp_path: Path) -> AsyncIterator[Watched]:
         await asyncio.to_thread(subprocess.run, ["umount", str(tmp_path)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
 async def test_a_server_that_ended_or_answers_nothing_is_started_again(
     watched: Watched, eventually: Callable[..., Any], said: list[Any], number: signal.Signals
@@ -104,6 +105,7 @@ async def test_a_server_that_ended_or_answers_nothing_is_started_again(
     assert reason.startswith("no answer for" if number == signal.SIGSTOP else "it ended with code")
 
 
+@pytest.mark.long
 async def test_a_server_that_ends_again_and_again_is_tried_at_growing_intervals(
     watched: Watched, eventually: Callable[..., Any], said: list[Any]
 ) -> None:

@@ -66,7 +66,10 @@ def asked(*command: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["rb2505", "SHFE.rb2505", "RB2505", "rb2505.SHFE"])
+@pytest.mark.parametrize(
+    "name",
+    ["rb2505", *(pytest.param(each, marks=pytest.mark.long) for each in ("SHFE.rb2505", "RB2505", "rb2505.SHFE"))],
+)
 async def test_a_day_has_its_night_by_every_name(serve: Serve, name: str) -> None:
     api = await serve()
     where = ("--day", "2025-03-03", "--nats-url", api.url)

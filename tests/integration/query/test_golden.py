@@ -69,7 +69,10 @@ async def built_of(paths: list[Path], calendar: MarketCalendar) -> Built:
 @pytest.mark.parametrize(
     "names",
     [
-        ("ctp/ticks/ru1901_20181008", "ctp/ticks/ru1901_20181009", "ctp/ticks/ru1901_20181010"),
+        pytest.param(
+            ("ctp/ticks/ru1901_20181008", "ctp/ticks/ru1901_20181009", "ctp/ticks/ru1901_20181010"),
+            marks=pytest.mark.long,
+        ),
         pytest.param(("ctp/ticks/AP010_2020080",), marks=pytest.mark.long),
         ("ctp/ticks/CFFEX_IF2101_20210104",),
         pytest.param(

@@ -30,7 +30,7 @@ __all__ = ["filled", "serve"]
 
 async def test_questions_and_their_answers(serve: Serve) -> None:
     api = await serve()
-    assert {row["symbol"] for row in await api.rows("symbols")} == {"rb2505"}
+    assert {row["symbol"] for row in await api.rows("symbols")} == {"rb2505", "rb2510"}
     found = await api.rows("bars/rb2505?interval=1m&from=2025-03-03T09:02&to=2025-03-03T09:05")
     assert [row["ts_open"] for row in found] == [OPENED + n * MINUTE for n in (2, 3, 4)]
     assert (found[0]["close"], found[0]["gap"]) == ("1.5", False)

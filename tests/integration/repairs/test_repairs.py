@@ -208,6 +208,7 @@ def _of_cu() -> tuple[RowsFile, FileSeries, pa.Table]:
     return file, series, pa.concat_tables(parts)
 
 
+@pytest.mark.long
 async def test_bars_of_ours_are_mended_from_a_file_and_longer_ones_with_them(side: Side) -> None:
     file, series, truth = await asyncio.to_thread(_of_cu)
     assert truth.num_rows == 21_729

@@ -108,6 +108,7 @@ def listen(url: str) -> list[Decimal | None]:
         return [tick.last for tick in market.ticks("rb2505")]
 
 
+@pytest.mark.long
 async def test_the_command_and_a_script_that_listens(serve: Serve) -> None:
     api = await serve()
     heard = asyncio.create_task(asyncio.to_thread(listen, api.url))

@@ -229,6 +229,7 @@ async def test_one_trial_runs_at_a_time_and_a_trial_over_the_gateway_is_the_same
         assert (await api.ask("GET", "/api/v1/rules", viewer)).data["version"] == 1  # nothing was changed
 
 
+@pytest.mark.long
 async def test_a_trial_while_nats_is_away_says_so_in_time(place: RulesPlace, recording: list[RawMessage]) -> None:
     await place.put(recording)
     trial = trials(place, deadline_s=0.5)

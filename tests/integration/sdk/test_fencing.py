@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
+from nats.aio.msg import Msg
 
 from marketprism_adapters.nats.local_cluster import LocalCluster
 from marketprism_sdk.election import Election, LeaseRecord, LeaseSettings, decode_lease
-from marketprism_sdk.errors import Fenced, NotActive, RevisionConflict, SdkError
+from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotActive, RevisionConflict, SdkError
+from marketprism_sdk.nats.api_errors import WRONG_LAST_SEQUENCE
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, ensure_stream, leader_get_last, publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.streams import FencedPublisher, Stage, raise_fence
+from marketprism_sdk.streams import Fence, FencedPublisher, Stage, raise_fence
 from marketprism_sdk.testing import FaultyProxy
 from tests.integration.sdk.stage_process import Sums, settings
 from tests.integration.sdk.test_nats import messages_of
@@ -82,6 +87,20 @@ async def test_of_two_leaders_that_write_at_once_only_the_later_epoch_is_taken(p
     await new.close()
 
 
+async def test_a_holder_whose_write_of_the_fence_was_taken_unheard_goes_on_from_it(
+    connection: NatsConnection, unique: str
+) -> None:
+    subjects, subject = [f"{unique}.>"], f"{unique}.fence"
+    await ensure_stream(connection, {"name": unique, "subjects": subjects, "storage": "file", "allow_direct": True})
+    unheard, again = (Fence(connection, unique, subject, "one", 1) for _ in range(2))
+    # Both look before one of them has written: to the other, its own write was refused by one that it knows.
+    await asyncio.gather(unheard.raise_it(), again.raise_it())
+    assert unheard.seq == again.seq > 0
+    assert [await fence.holds() for fence in (unheard, again)] == [True, True]
+    await again.raise_it()  # what was written before and forgotten is refused from here on
+    assert [await fence.holds() for fence in (unheard, again)] == [False, True]
+
+
 async def test_of_two_owners_of_a_shard_that_commit_at_once_only_the_later_epoch_is_taken(
     place: StreamPlace, unique: str
 ) -> None:
@@ -134,6 +153,107 @@ async def test_a_fence_that_is_gone_refuses_everything(place: StreamPlace, uniqu
     assert await messages_of(connection, unique, f"{unique}.data") == [b"1"]
     await publisher.close()
     await second.close()
+
+
+class LedBefore(NatsConnection):
+    """A connection on which a server that led the stream before answers first, once: it refuses what the leader takes,
+    or never hears of."""
+
+    subject = ""
+    refusal: Mapping[str, object] = MappingProxyType({})
+    takes = True
+
+    async def request(self, subject: str, payload: bytes, **options: Any) -> Msg:
+        """As the connection; the next answer to what is published there is a refusal."""
+        if subject != self.subject:
+            return await super().request(subject, payload, **options)
+        self.subject = ""
+        if not self.takes:
+            subject, payload, options = "$JS.API.INFO", b"", {"timeout_s": 5.0}
+        answer = await super().request(subject, payload, **options)
+        answer.data = json.dumps({"error": dict(self.refusal)}).encode()
+        return answer
+
+
+BY_ITS_FENCE = {"code": 400, "err_code": WRONG_LAST_SEQUENCE, "description": "wrong last sequence: 3"}
+UNDECIDED = {"code": 503, "err_code": 10008, "description": "JetStream system temporarily unavailable"}
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["alone", "batch"])
+@pytest.mark.parametrize("takes", [True, False], ids=["taken", "not taken"])
+@pytest.mark.parametrize("refusal", [BY_ITS_FENCE, UNDECIDED], ids=["by its fence", "undecided"])
+async def test_what_a_leader_of_before_refuses_stands_once_whether_it_was_taken_or_not(
+    nats_url: str, unique: str, refusal: dict[str, object], takes: bool, count: int
+) -> None:
+    connection = await LedBefore.open(nats_url, name="test")
+    assert isinstance(connection, LedBefore)
+    await StreamPlace(connection, 1).stream(unique, [f"{unique}.>"])
+    fence = await raise_fence(connection, unique, f"{unique}.fence", "one", 1)
+    fenced: list[str] = []
+    publisher = FencedPublisher(connection, fence, replicas=3, on_fenced=fenced.append)
+    await publisher.open()
+    await publisher.publish(f"{unique}.data", b"same")  # what stood there before is not what was refused
+    await publisher.flush()
+    connection.subject, connection.refusal, connection.takes = f"{unique}.data", refusal, takes
+    for _ in range(count):
+        await publisher.publish(f"{unique}.data", b"same")
+    await publisher.flush()
+    await publisher.publish(f"{unique}.data", b"last")
+    await publisher.flush()
+    assert not connection.subject
+    assert fenced == []
+    assert publisher.acknowledged == count + 2
+    assert await messages_of(connection, unique, f"{unique}.data") == [b"same"] * (count + 1) + [b"last"]
+    await publisher.close()
+    await connection.close()
+
+
+async def test_a_copy_of_what_was_refused_that_comes_late_is_refused(nats_url: str, unique: str) -> None:
+    """It is still on its way while its publisher finds out that it was not taken, and sends it again."""
+    connection = await LedBefore.open(nats_url, name="test")
+    assert isinstance(connection, LedBefore)
+    await StreamPlace(connection, 1).stream(unique, [f"{unique}.>"])
+    fence = await raise_fence(connection, unique, f"{unique}.fence", "one", 1)
+    publisher, under = FencedPublisher(connection, fence, replicas=3), fence.headers
+    await publisher.open()
+    connection.subject, connection.refusal, connection.takes = f"{unique}.data", UNDECIDED, False
+    await publisher.publish(f"{unique}.data", b"1")
+    await publisher.flush()
+    with pytest.raises(Fenced):
+        await publish_ack(connection, f"{unique}.data", b"1", under)
+    assert await messages_of(connection, unique, f"{unique}.data") == [b"1"]
+    await publisher.close()
+    await connection.close()
+
+
+class Losing(NatsConnection):
+    """A connection on which the next question about a subject is lost on its way."""
+
+    loses = ""
+
+    async def request(self, subject: str, payload: bytes, **options: Any) -> Msg:
+        """As the connection, but for that one."""
+        if subject == self.loses:
+            self.loses = ""
+            raise DeadlineExceeded("no answer in time")
+        return await super().request(subject, payload, **options)
+
+
+async def test_a_fence_that_is_raised_again_is_a_new_one_though_its_first_write_was_lost(
+    nats_url: str, unique: str
+) -> None:
+    connection = await Losing.open(nats_url, name="test")
+    assert isinstance(connection, Losing)
+    await StreamPlace(connection, 1).stream(unique, [f"{unique}.>"])
+    subject = f"{unique}.fence"
+    first = await raise_fence(connection, unique, subject, "one", 1)
+    connection.loses = subject
+    again = await raise_fence(connection, unique, subject, "one", 1)
+    assert again.seq > first.seq
+    with pytest.raises(Fenced):  # what was on its way under the first one
+        await publish_ack(connection, f"{unique}.data", b"1", first.headers)
+    await publish_ack(connection, f"{unique}.data", b"2", again.headers)
+    await connection.close()
 
 
 async def test_what_a_stream_knows_by_its_name_is_taken_once_and_the_rest_of_its_batch_with_it(

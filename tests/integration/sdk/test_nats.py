@@ -7,6 +7,7 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
@@ -51,6 +52,7 @@ async def messages_of(connection: NatsConnection, stream: str, subject: str) -> 
     return found
 
 
+@pytest.mark.long
 async def test_a_stage_killed_again_and_again_says_everything_once(
     connection: NatsConnection, nats_url: str, unique: str
 ) -> None:
@@ -104,8 +106,9 @@ async def test_a_stage_that_lost_a_partition_writes_nothing_to_it(
     other = await NatsConnection.open(nats_url)
     new = Stage(other, settings(unique), lambda p, _: Sums(unique, p), "new")
     await new.own(0, 2)
+    late = Stage(connection, settings(unique), lambda p, _: Sums(unique, p), "late")
     with pytest.raises(Fenced, match="expected a checkpoint below epoch 1, was 2 of new"):
-        await old.own(0, 1)
+        await late.own(0, 1)
     await publish_ack(connection, f"{unique}.in.0", b"5")
     running = [asyncio.create_task(stage.run()) for stage in (old, new)]
     for _ in range(100):
@@ -222,7 +225,9 @@ async def test_a_stream_that_is_electing_its_leader_is_asked_again_and_one_that_
 
         silent = 3
 
-        async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
+        async def request(
+            self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None, **_: Any
+        ) -> Msg:
             if self.silent:
                 self.silent -= 1
                 raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s")
@@ -250,7 +255,9 @@ async def test_a_bucket_that_was_made_a_moment_ago_is_asked_again_and_one_that_i
 
         deaf = 3
 
-        async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
+        async def request(
+            self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None, **_: Any
+        ) -> Msg:
             if "DIRECT.GET" in subject and self.deaf:
                 self.deaf -= 1
                 raise NoResponders(subject)
@@ -320,3 +327,61 @@ class _Uncancelled:
 
     def done(self) -> bool:
         return self.task.done()
+
+
+async def test_a_question_that_nobody_heard_is_asked_again_without_waiting_for_its_end(
+    connection: NatsConnection, unique: str
+) -> None:
+    heard: list[Msg] = []
+
+    def answer_the_second(message: Msg) -> None:
+        heard.append(message)
+        if len(heard) == 2:
+            tasks.append(asyncio.create_task(connection.publish(message.reply, b"here")))
+
+    tasks: list[asyncio.Task[None]] = []
+    await connection.subscribe(f"{unique}.ask", answer_the_second)
+    reply = await connection.request(f"{unique}.ask", b"who", timeout_s=60.0, again_s=0.05)
+    assert reply.data == b"here"
+    assert heard[0].reply == heard[1].reply
+
+
+async def test_a_server_that_takes_connections_and_says_nothing_keeps_nobody_from_the_next_one(nats_url: str) -> None:
+    mute = await asyncio.start_server(lambda _, writer: hold.append(writer), "127.0.0.1", 0)
+    hold: list[asyncio.StreamWriter] = []
+    url = f"nats://127.0.0.1:{mute.sockets[0].getsockname()[1]},{nats_url}"
+    for _ in range(3):  # whichever the client comes to first
+        connection = await NatsConnection.open(url, connect_timeout_s=1.0)
+        assert connection.connected
+        await connection.close()
+    for writer in hold:
+        writer.close()
+    mute.close()
+
+
+async def test_the_owners_of_partitions_are_asked_again_sooner_than_a_stream_is_waited_for(
+    connection: NatsConnection, unique: str
+) -> None:
+    waited: list[float] = []
+
+    class Gone(NatsConnection):
+        """Nobody answers what is asked of the real server behind it."""
+
+        def __init__(self) -> None:
+            super().__init__(connection.nc, connection.url)
+            self.gone = False
+
+        async def request(self, subject: str, payload: bytes, *, timeout_s: float, **_: Any) -> Msg:
+            if not self.gone:
+                return await connection.request(subject, payload, timeout_s=timeout_s, **_)
+            waited.append(timeout_s)
+            raise DeadlineExceeded(subject)
+
+    asked = Gone()
+    bucket = await NatsKeyValue.open(asked, f"{unique}-owners", answer_s=0.2)
+    assert await bucket.entries() == []
+    asked.gone = True
+    for ask in (bucket.get("a"), bucket.put("a", b""), bucket.update("a", b"", 1)):
+        with pytest.raises(DeadlineExceeded):
+            await ask
+    assert waited == [0.2, 0.2, 0.2]

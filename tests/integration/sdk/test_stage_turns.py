@@ -114,3 +114,23 @@ async def test_what_comes_while_a_batch_awaits_its_receipt_is_the_next_batch(
     wanted = [f"{count + 1} {sum(range(count + 1))}".encode() for count in range(160) for _ in range(2)]
     for partition in range(PARTITIONS):
         assert await messages_of(connection, f"{unique}-out", f"{unique}.out.{partition}") == wanted
+
+
+async def test_a_stage_that_leaves_takes_no_more_of_what_has_arrived(connection: NatsConnection, unique: str) -> None:
+    await make_streams(connection, unique)
+    stage = Stage(connection, settings(unique), lambda p, _: Sums(unique, p), "one")
+    async with running(stage):
+        stage.leave()
+        await put(connection, unique, 3)
+        for partition in range(PARTITIONS):
+            await stage.disown(partition)
+    assert await messages_of(connection, f"{unique}-out", f"{unique}.out.1") == []
+    another = Stage(connection, settings(unique), lambda p, _: Sums(unique, p), "two")
+    for partition in range(PARTITIONS):
+        await another.own(partition, 2)
+    task = asyncio.create_task(another.run())
+    async with asyncio.timeout(20):
+        while len(await messages_of(connection, f"{unique}-out", f"{unique}.out.1")) < 3:
+            await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

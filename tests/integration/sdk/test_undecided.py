@@ -80,6 +80,7 @@ async def test_a_server_that_ends_leaves_only_errors_that_can_be_retried(
     await server.stop()
 
 
+@pytest.mark.long
 async def test_a_stream_without_quorum_decides_later_and_everything_is_taken_once(tmp_path: Path) -> None:
     cluster = await LocalCluster.start(tmp_path)
     connection = await NatsConnection.open(cluster.url, name="test")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from pathlib import Path
 
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream
 from marketprism_sdk.nats.publisher import WindowPublisher
@@ -22,8 +25,10 @@ async def test_what_is_published_leaves_with_the_next_round_or_at_once(connectio
     assert connection.traffic.unsent_bytes == 0
 
 
-async def test_more_than_a_socket_takes_comes_whole_and_in_order(connection: NatsConnection, unique: str) -> None:
+async def test_more_than_a_socket_takes_comes_whole_and_in_order(unique: str, tmp_path: Path) -> None:
     """What the socket has not taken waits with the client, whose own task waits for the socket."""
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0))
+    connection = await NatsConnection.open(server.url, name="test")
     other = await connection.another("reader")
     came: list[int] = []
     done = asyncio.Event()
@@ -35,16 +40,21 @@ async def test_more_than_a_socket_takes_comes_whole_and_in_order(connection: Nat
 
     await other.subscribe(unique, lambda message: take(message.data))
     await other.flush()
-    kept = False
-    for number in range(400):
+    numbers = iter(range(400))
+    server.process.send_signal(signal.SIGSTOP)  # it takes nothing, so that what the sockets take is soon full
+    while not connection.traffic.unsent_bytes:
+        await connection.publish(unique, b"%08d" % next(numbers) + b"x" * 100_000)
+        connection.push()
+    server.process.send_signal(signal.SIGCONT)
+    for number in numbers:
         await connection.publish(unique, b"%08d" % number + b"x" * 100_000)
         connection.push()
-        kept = kept or connection.traffic.unsent_bytes > 0
-    assert kept, "forty megabytes in one go are more than a socket takes"
     async with asyncio.timeout(20):
         await done.wait()
     assert came == [*range(400)]
     await other.close()
+    await connection.close()
+    await server.stop()
 
 
 async def test_a_flush_waits_for_what_was_sent_before_it_only(connection: NatsConnection, unique: str) -> None:

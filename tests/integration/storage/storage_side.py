@@ -13,7 +13,7 @@ from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_application.contracts.codec import decode
-from marketprism_application.contracts.kinds import EVENT, GAP, DataKind
+from marketprism_application.contracts.kinds import EVENT, GAP, TICK, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.questions import Records
 from marketprism_application.ports.reading import StoreReader
@@ -149,6 +149,20 @@ async def storage_of(market: Market, folder: Path, backup: BackupWiring | None =
         stop.set()
         assert await running == 0
         await connection.close()
+
+
+async def all_stored(market: Market, storage: Storage) -> None:
+    """Every tick that was published is there once, and the watermark says so.
+
+    Rows are there a moment before it does, and who ends in between begins with that range again.
+    """
+    wanted = list(range(1, market.published + 1))
+
+    async def there() -> bool:
+        writer = storage.service._state.writers.get(streams.TICKS)
+        return await storage.seqs(TICK) == wanted and writer is not None and writer.watermark >= market.last
+
+    await until(there)
 
 
 async def until(condition: Callable[[], Awaitable[object]], deadline_s: float = 60.0) -> object:

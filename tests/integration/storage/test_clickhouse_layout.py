@@ -141,7 +141,8 @@ async def test_a_sharded_store_takes_every_range_once_and_answers_as_one(
         assert (await reader.answer(Records("tick", symbols[3]))).column("seq").to_pylist() == list(range(1, 11))
         assert (await reader.answer(Latest("tick", tuple(symbols)))).num_rows == 20
         assert (await reader.answer(Symbols())).num_rows >= 20
-        assert (await reader.answer(Daily(symbols[3]))).num_rows == 1
+        days = (await reader.answer(Daily(symbols[3]))).to_pylist()
+        assert sorted(row["ticks"] for row in days) == [0, 10], "the day of its bar, and that of its ticks"
         assert (await reader.answer(Records("bar", symbols[4], interval="1m"))).num_rows == 1
         assert await SqlStore(engine, layout).verify() == []
         await engine.close()

@@ -19,7 +19,17 @@ from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api
 from marketprism_sdk.nats.kv import NatsKeyValue
-from tests.integration.storage.storage_side import OPENED, SECOND, Market, Storage, made, market_of, storage_of, until
+from tests.integration.storage.storage_side import (
+    OPENED,
+    SECOND,
+    Market,
+    Storage,
+    all_stored,
+    made,
+    market_of,
+    storage_of,
+    until,
+)
 
 
 @pytest.fixture
@@ -32,16 +42,6 @@ def storage_leader(connection: NatsConnection) -> LeaderClient:
     return LeaderClient(RpcClient(NatsBus(connection)), "storage")
 
 
-async def all_stored(market: Market, storage: Storage) -> None:
-    wanted = list(range(1, market.published + 1))
-
-    async def there() -> bool:
-        writer = storage.service._state.writers.get(streams.TICKS)
-        return await storage.seqs(TICK) == wanted and writer is not None and writer.watermark >= market.last
-
-    await until(there)
-
-
 async def well(storage: Storage) -> None:
     async def healthy() -> bool:
         return (await storage.health()).startswith("healthy")
@@ -49,6 +49,7 @@ async def well(storage: Storage) -> None:
     await until(healthy)
 
 
+@pytest.mark.long
 async def test_a_table_that_is_away_costs_no_row_and_is_told(market: Market, tmp_path: Path) -> None:
     async with storage_of(market, tmp_path / "db") as storage:
         await market.publish(20)
@@ -119,6 +120,7 @@ async def test_a_store_that_is_restored_from_an_older_copy_reads_what_it_lacks(m
 
 
 @pytest.mark.parametrize("value", [b"\xc1", b"", b"\x90" * 5, b"\xdd\xff\xff\xff\xff", "beyond", None])
+@pytest.mark.long_on("value0", "value1")
 async def test_a_watermark_that_is_none_is_rebuilt_from_the_table(
     market: Market, tmp_path: Path, value: bytes | str | None
 ) -> None:
@@ -146,6 +148,7 @@ async def test_a_watermark_that_is_none_is_rebuilt_from_the_table(
         assert audit["stored"] == audit["distinct_ticks"] == market.published
 
 
+@pytest.mark.long
 async def test_what_a_stream_let_go_is_a_gap_from_the_last_row_to_the_next(market: Market, tmp_path: Path) -> None:
     async with storage_of(market, tmp_path / "db") as storage:
         await market.publish(20)

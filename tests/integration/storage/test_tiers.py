@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from marketprism_adapters.clickhouse.inventory import inventory
+from marketprism_adapters.clickhouse.inventory import Inventory, inventory
 from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
 from marketprism_adapters.clickhouse.migrations import MIGRATIONS
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
@@ -99,9 +99,25 @@ async def until_on(engine: ClickHouseEngine, disk: str, partitions: set[str]) ->
             await asyncio.sleep(0.2)
 
 
+async def measured_at_rest(engine: ClickHouseEngine) -> tuple[Inventory, Metrics, StoreState, asyncio.Task[None]]:
+    """What lies where, and what the leader shows of it; again where the server moved or merged a part meanwhile."""
+    async with asyncio.timeout(60):
+        while True:
+            metrics, state = Metrics("storage"), StoreState()
+            before = await inventory(engine)
+            measuring = asyncio.create_task(measure_store(engine, metrics, state))
+            while not state.disks:
+                await asyncio.sleep(0.05)
+            if (await inventory(engine)).placed == before.placed:
+                return before, metrics, state, measuring
+            measuring.cancel()
+            await asyncio.gather(measuring, return_exceptions=True)
+
+
 @pytest.mark.parametrize(
     "policy", [pytest.param(each, marks=pytest.mark.long if each != "hot_cold" else ()) for each in POLICIES]
 )
+@pytest.mark.long
 async def test_old_ticks_are_moved_and_every_answer_stays(tiered: Tiered, tmp_path: Path, policy: str) -> None:
     disk = POLICIES[policy]
     engine = await ClickHouseEngine.open(tiered.server.url)
@@ -148,6 +164,7 @@ async def test_old_ticks_are_moved_and_every_answer_stays(tiered: Tiered, tmp_pa
         assert all(each.read_bytes()[:3] == b"ENC" for each in files if each.stat().st_size)
 
 
+@pytest.mark.long
 async def test_moved_parts_are_archived_too(tiered: Tiered, bucket: S3Server, tmp_path: Path) -> None:
     cold = S3Store(bucket.endpoint, BUCKET, f"archive/{tmp_path.name}", *KEYS)
     engine = await ClickHouseEngine.open(tiered.server.url)
@@ -183,16 +200,11 @@ async def test_what_lies_where_is_measured(tiered: Tiered, tmp_path: Path) -> No
         await fill(scene.store, 3, [TICK])
         await SqlStore(engine, tiers("hot_s3", days_before(LINE))).migrate()
         await until_on(engine, "cold_s3", COLD)
-        found = await inventory(engine)
+        found, metrics, state, measuring = await measured_at_rest(engine)
         sizes = {each.disk: each for each in found.placed if each.name == "market_ticks"}
         assert sizes.keys() == {"default", "cold_s3"}
         (whole,) = (each for each in found.tables if each.name == "market_ticks")
         assert whole[1:] == tuple(a + b for a, b in zip(sizes["default"][2:], sizes["cold_s3"][2:], strict=True))
-        metrics, state = Metrics("storage"), StoreState()
-        measuring = asyncio.create_task(measure_store(engine, metrics, state))
-        async with asyncio.timeout(30):
-            while not state.disks:
-                await asyncio.sleep(0.05)
         rows = metrics.rows()
         on = {
             row.labels["disk"]: row.value

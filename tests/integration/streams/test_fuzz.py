@@ -138,6 +138,7 @@ async def call_all(
     return answers
 
 
+@pytest.mark.long
 async def test_tens_of_thousands_of_malformed_messages_stop_nobody(
     connected: NatsConnection, tmp_path: Path, calendar: MarketCalendar
 ) -> None:

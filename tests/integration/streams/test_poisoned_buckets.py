@@ -112,6 +112,7 @@ async def poison(connection: NatsConnection, *names: str, pause_s: float = 0.0) 
                 await asyncio.sleep(pause_s)
 
 
+@pytest.mark.long
 async def test_services_run_on_whatever_lies_in_their_buckets_and_start_on_it(url: str, tmp_path: Path) -> None:
     connection = await NatsConnection.open(url, name="poison")
     pipeline = Pipeline(url, tmp_path / "data")

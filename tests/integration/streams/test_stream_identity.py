@@ -78,6 +78,7 @@ async def test_streams_from_before_there_was_an_identity_get_one(small: NatsConn
 
 
 @pytest.mark.parametrize("service", ["gateway", "validator", "aggregator", "storage"])
+@pytest.mark.long_on("aggregator", "gateway")
 async def test_a_service_with_another_number_of_partitions_does_not_start(
     small: NatsConnection, tmp_path: Path, service: str
 ) -> None:
@@ -161,6 +162,7 @@ async def test_a_bucket_is_made_while_somebody_tries_how_much_room_there_is(smal
     assert await bucket.put("gateway.default", b"x") == 1
 
 
+@pytest.mark.long
 async def test_a_server_without_room_is_refused_with_what_to_set(tmp_path: Path) -> None:
     server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0, max_store_gb=0.02))
     connection = await NatsConnection.open(server.url, name="test")

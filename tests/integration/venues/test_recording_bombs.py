@@ -59,6 +59,7 @@ BOMBS: list[tuple[str, Callable[[Path], object], str]] = [
 
 
 @pytest.mark.parametrize(("name", "write", "said"), BOMBS, ids=[name for name, _, _ in BOMBS])
+@pytest.mark.long_on("document.json.gz")
 def test_a_bomb_takes_no_more_than_a_long_line_does(
     tmp_path: Path, name: str, write: Callable[[Path], object], said: str
 ) -> None:

@@ -19,7 +19,7 @@ from marketprism_adapters.venues.recordings.recording import VenueRecording
 from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_application.errors import SourceError
 from marketprism_services.cli import app
-from marketprism_services.platform import runtime
+from marketprism_services.platform import exits
 from tests.integration.venues.recordings_made import (
     T0,
     book,
@@ -69,7 +69,7 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, name: str, conten
 
 
 def test_an_error_of_the_system_becomes_one_line() -> None:
-    stop = runtime.stop_of(PermissionError(13, "Permission denied", "/x"))
+    stop = exits.stop_of(PermissionError(13, "Permission denied", "/x"))
     assert str(stop) == "/x: Permission denied"
 
 

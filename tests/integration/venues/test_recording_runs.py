@@ -32,6 +32,7 @@ from tests.integration.venues.recordings_made import (
 # -- several recordings ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 async def test_recordings_of_other_years_and_other_numberings_are_both_told(fixtures: Path, tmp_path: Path) -> None:
     """One has aggTrade, the other trade: together they are what each is alone."""
     paths = at(
@@ -50,6 +51,7 @@ async def test_recordings_of_other_years_and_other_numberings_are_both_told(fixt
     assert {gap.cause for gap in gaps} == {"recording_end"}
 
 
+@pytest.mark.long
 def test_files_of_one_market_have_no_gaps_between_them_that_none_has(fixtures: Path) -> None:
     folder = fixtures / "binance/spot"
     paths = sorted([*folder.glob("cf_*"), *folder.glob("hft_*"), *folder.glob("dob_*")])

@@ -73,6 +73,7 @@ async def test_two_collectors_are_merged_by_sequence() -> None:
         assert all(source.feed.books.of(symbol).sync.gaps == 0 for symbol in server.books)
 
 
+@pytest.mark.long
 async def test_a_connection_that_brings_nothing_takes_over_from_none() -> None:
     """It is open, and its subscriptions are confirmed; the old one goes on, and is renewed later."""
     settings = replace(FAST, lifetime_s=1.5, silent_s=40.0)

@@ -56,7 +56,7 @@ async def test_mark_prices_come_only_to_those_who_ask_for_them(market: str) -> N
 
 # Each fault by itself on each market, and schedules of several by seed; `make chaos` runs a thousand.
 @pytest.mark.parametrize(
-    "market", [pytest.param(each, marks=() if each in ("binance-usdm", "okx") else pytest.mark.long) for each in TRIED]
+    "market", [pytest.param(each, marks=() if each == "binance-usdm" else pytest.mark.long) for each in TRIED]
 )
 async def test_every_fault_by_itself(market: str) -> None:
     names = [name for name in FAULTS if name != "checksum" or market == "okx"]
@@ -76,6 +76,7 @@ async def test_faults_by_seed(market: str) -> None:
     assert {each.seed: each.wrong for each in found if each.wrong} == {}
 
 
+@pytest.mark.long
 async def test_a_connection_that_answers_and_brings_nothing_is_made_again() -> None:
     """OKX answers each subscription and each ping: nothing else comes, and the books are asked for in vain."""
     async with venue("okx", replace(FAST, silent_s=30.0)) as (server, source):
@@ -98,6 +99,7 @@ async def test_a_connection_that_answers_and_brings_nothing_is_made_again() -> N
         assert all(connection.up for connection in source.desk.connections)
 
 
+@pytest.mark.long
 async def test_a_connection_after_an_outage_has_its_time_to_begin() -> None:
     """Everything was silent for long, and the venue begins late: what has just connected is not cut for that."""
     async with venue("okx", replace(FAST, silent_s=30.0)) as (server, source):

@@ -6,7 +6,7 @@ import functools
 import json
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -182,12 +182,17 @@ def _default(path: tuple[str, ...]) -> str:
     return value.reveal() if isinstance(value, Url | Secret) else str(value)
 
 
+def sections_of(found: Sequence[SettingRow]) -> dict[str, list[SettingRow]]:
+    """The settings of each section, "" for those above all sections."""
+    sections: dict[str, list[SettingRow]] = {}
+    for row in found:
+        sections.setdefault(".".join(row.path[:-1]), []).append(row)
+    return sections
+
+
 def settings_page() -> str:
     """The page."""
     found = meanings()
-    sections: dict[str, list[SettingRow]] = {}
-    for row in rows():
-        sections.setdefault(".".join(row.path[:-1]), []).append(row)
     parts = [
         "# Settings",
         "Defaults, then a file (`--config marketprism.toml`), then what is set centrally with\n"
@@ -205,7 +210,7 @@ def settings_page() -> str:
         "empty or not readable stops the program, and so does a value beside it; one that every user may read is a warning.\n\n"
         "This page is made of the code by `make docs`.",
     ]
-    for section, own in sections.items():
+    for section, own in sections_of(rows()).items():
         parts.append(f"## `[{section}]`" if section else "## At the top of the file")
         if section and found.get(section):
             parts.append(f"{found[section][0].upper()}{found[section][1:]}.")

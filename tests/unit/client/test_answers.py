@@ -90,6 +90,15 @@ def test_floats_are_those_of_the_text() -> None:
     assert as_float(pa.chunked_array([], DECIMAL)).to_pylist() == []
 
 
+@pytest.mark.parametrize("last", [0, 2**53, 2**53 + 1, -(2**53) - 1, 10**19, Decimal("0.5"), None])
+def test_sums_of_volumes_are_those_of_their_text_too(last: Decimal | int | None) -> None:
+    column = pa.chunked_array([pa.array([*(Decimal(n * 7) for n in range(2_000)), last], DECIMAL)])
+    assert as_float(column).to_pylist() == [
+        *(float(n * 7) for n in range(2_000)),
+        None if last is None else float(last),
+    ]
+
+
 def test_few_columns_on_request() -> None:
     found = answer(BAR, bars("1", "2"))
     assert found.to_pandas(fields=["close", "volume"]).columns.tolist() == ["close", "volume"]

@@ -12,12 +12,12 @@ from marketprism_adapters.clickhouse.archive.sources import (
     both,
     function,
     part_of,
-    quoted,
 )
 from marketprism_adapters.clickhouse.archive.sources import (
     cold as cold_selects,
 )
 from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_adapters.clickhouse.sql.literals import quoted
 from marketprism_adapters.clickhouse.sql.parameters import Params, parameter
 from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.archiving.digests import of_files

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from marketprism_adapters.clickhouse.sql.literals import quoted
 from marketprism_adapters.clickhouse.sql.parameters import Params, parameter
 from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.archiving.layout import ARCHIVABLE
@@ -127,11 +128,6 @@ def function(address: ColdAddress, columns: Columns) -> str:
     return f"s3('{quoted(address.url)}', {who}, Parquet, '{structure}')"
 
 
-def quoted(text: str) -> str:
-    """Text between quotes in a statement; only what this program made: paths, names and types of columns."""
-    return text.replace("\\", "\\\\").replace("'", "\\'")
-
-
 def part_of(partition: str, columns: Columns, paths: Sequence[str], address: Callable[[str], ColdAddress]) -> ColdPart:
     """The files of a unit, where an engine finds them."""
     return ColdPart(partition, columns, tuple(address(path) for path in paths))
@@ -147,7 +143,6 @@ __all__ = [
     "function",
     "over",
     "part_of",
-    "quoted",
     "tables_of",
     "version_of",
 ]

@@ -1,6 +1,7 @@
 """From records to columns and back, by the types of the kind registry.
 
-Numbers travel to the engine as text and are parsed there (exactly, and faster than Python builds Arrow decimals).
+Numbers become text here and are parsed by Arrow, or by an engine that does not read Arrow: exactly, and faster than
+Python builds Arrow decimals.
 """
 
 from __future__ import annotations
@@ -48,6 +49,18 @@ class Column(NamedTuple):
             return "Array(String)"
         plain = "Bool" if pa.types.is_boolean(self.arrow) else "Int64" if pa.types.is_int64(self.arrow) else "String"
         return f"Nullable({plain})" if self.stored.startswith("Nullable") else plain
+
+    @property
+    def exact(self) -> pa.DataType:
+        """The Arrow type of what is stored."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+        if self.stored.startswith("DateTime64"):
+            return pa.timestamp("ns", "UTC")
+        number = pa.decimal128(38, 18)
+        if "Decimal" not in self.stored:
+            return self.arrow
+        return pa.list_(number) if pa.types.is_list(self.arrow) else number
 
 
 def _same(values: Values) -> Values:
@@ -152,6 +165,28 @@ def to_arrow(kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace],
     arrays["stream_index"] = pa.array([place.offset for place in places], pa.uint32())
     arrays["writer_epoch"] = pa.array([epoch] * len(rows), pa.uint64())
     return pa.table(arrays)
+
+
+def stored_columns(kind: DataKind, table: pa.Table) -> pa.Table:
+    """The same columns in the types of the kind's table.
+
+    Raises:
+        pyarrow.ArrowInvalid: a text that is no number, or one that the table cannot hold exactly.
+    """
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+    exact = {column.name: column.exact for _, columns in columns_of(kind.name) for column in columns}
+    return table.cast(pa.schema([(field.name, exact.get(field.name, field.type)) for field in table.schema]))
+
+
+def arrow_stream(table: pa.Table) -> bytes:
+    """The table in Arrow's stream format."""
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
 
 
 def placed_columns(kind: DataKind, rows: pa.Table, seq: int, epoch: int) -> pa.Table:

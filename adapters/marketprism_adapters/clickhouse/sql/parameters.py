@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Params = dict[str, Any]
+
+
+class OfDays(Protocol):
+    """A question that may name its first and its last trading day."""
+
+    @property
+    def from_day(self) -> str | None: ...
+
+    @property
+    def to_day(self) -> str | None: ...
 
 
 class Statement(NamedTuple):
@@ -32,6 +42,16 @@ def bounds(column: str, ts_from: int | None, ts_to: int | None, params: Params) 
         if value is not None:
             found.append(f"{column} {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')")
             params[name] = value
+    return found
+
+
+def days(query: OfDays, params: Params) -> list[str]:
+    """Conditions on the trading day; their values go into `params`."""
+    found = []
+    for name, operator, value in (("from_day", ">=", query.from_day), ("to_day", "<=", query.to_day)):
+        if value is not None:
+            found.append(f"t.trading_day {operator} {{{name}:String}}")
+            params[name] = parameter(value)
     return found
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, assert_never
 
-from marketprism_adapters.clickhouse.sql import overviews, tick_bars
+from marketprism_adapters.clickhouse.sql import bar_days, overviews, tick_bars
 from marketprism_adapters.clickhouse.sql.columns import from_engine
-from marketprism_adapters.clickhouse.sql.parameters import Params, Statement, as_schema, bounds, parameter
+from marketprism_adapters.clickhouse.sql.parameters import Params, Statement, as_schema, bounds, days, parameter
 from marketprism_adapters.clickhouse.sql.schema import select
 from marketprism_adapters.clickhouse.topology import DATABASE
+from marketprism_application.contracts.bar_questions import MinuteSpans
 from marketprism_application.contracts.kinds import INSTRUMENT, KINDS, DataKind
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
@@ -46,7 +47,9 @@ def statement(question: StoreQuestion) -> Statement | pa.Table:
         case Audit():
             return audit(question)
         case Daily():
-            return daily(question)
+            return bar_days.daily(question)
+        case MinuteSpans():
+            return bar_days.minute_spans(question)
         case Statistics():
             return statistics(question)
         case Instruments():
@@ -115,16 +118,6 @@ def _stood(kind: DataKind, as_of: int, where: Sequence[str], params: Params) -> 
         f"SELECT * FROM {DATABASE}.{kind.revisions} AS t FINAL WHERE {' AND '.join(where)} "
         f"AND t.ts_pub <= fromUnixTimestamp64Nano({{as_of:Int64}}, 'UTC') ORDER BY {newest} LIMIT 1 BY {key}"
     )
-
-
-def days(query: Records | Daily | Statistics, params: Params) -> list[str]:
-    """Conditions on the trading day; their values go into `params`."""
-    found = []
-    for name, operator, value in (("from_day", ">=", query.from_day), ("to_day", "<=", query.to_day)):
-        if value is not None:
-            found.append(f"t.trading_day {operator} {{{name}:String}}")
-            params[name] = parameter(value)
-    return found
 
 
 def _behind(kind: DataKind, key: Sequence[int | str], params: Params) -> str:
@@ -217,18 +210,22 @@ def latest(question: Latest) -> Statement | pa.Table:
 
 
 _SYMBOLS = f"""
-SELECT symbol, venue, ticks, ts_first, ts_last, bars FROM (
-  SELECT symbol, venue, count() AS ticks, toUnixTimestamp64Nano(min(ts_event)) AS ts_first,
-    toUnixTimestamp64Nano(max(ts_event)) AS ts_last
+SELECT symbol, venue, sum(found) AS ticks, if(ticks > 0, maxIf(first, found > 0), max(first)) AS ts_first,
+  if(ticks > 0, maxIf(last, found > 0), max(last)) AS ts_last, sum(made) AS bars
+FROM (
+  SELECT symbol, venue, toInt64(count()) AS found, toUnixTimestamp64Nano(min(ts_event)) AS first,
+    toUnixTimestamp64Nano(max(ts_event)) AS last, toInt64(0) AS made
   FROM {DATABASE}.market_ticks FINAL GROUP BY symbol, venue
-) AS t LEFT JOIN (
-  SELECT symbol, venue, count() AS bars FROM {DATABASE}.market_bars FINAL GROUP BY symbol, venue
-) AS b USING (symbol, venue) ORDER BY venue, symbol
+  UNION ALL
+  SELECT symbol, venue, toInt64(0) AS found, toUnixTimestamp64Nano(min(ts_open)) AS first,
+    toUnixTimestamp64Nano(max(ts_close)) AS last, toInt64(count()) AS made
+  FROM {DATABASE}.market_bars FINAL GROUP BY symbol, venue
+) GROUP BY symbol, venue ORDER BY venue, symbol
 """
 
 
 def symbols() -> Statement:
-    """Ticks and bars of each symbol and venue."""
+    """Ticks and bars of each symbol and venue, and the bounds of its ticks, without any those of its bars."""
     from marketprism_application.queries.arrow_tables import SYMBOLS  # noqa: PLC0415 (loads pyarrow)
 
     return Statement(_SYMBOLS, {}, as_schema(SYMBOLS))
@@ -333,43 +330,3 @@ SELECT source, stored, distinct_ticks, read_back, bars FROM (
 ) AS c USING (source) ORDER BY source
 """
     return Statement(text, dict(names), as_schema(AUDIT))
-
-
-def daily(question: Daily) -> Statement:
-    """Ticks, prices, bars and gaps of one instrument by trading day. Prices are those that a day bar has: of the ticks
-    that bars are made of, with the venue's own open, high and low; of a day without such a tick, of all its ticks."""
-    from marketprism_application.queries.daily import COLUMNS as DAYS  # noqa: PLC0415 (loads pyarrow)
-
-    params: Params = {"symbol": parameter(question.symbol)}
-    counts = tick_bars.COUNTS
-    ticks, bars, gaps = (
-        "".join(
-            f" AND {condition}"
-            for condition in (*bounds(column, question.ts_from, question.ts_to, params), *days(question, params))
-        )
-        for column in ("t.ts_event", "t.ts_open", "t.ts_from")
-    )
-    text = f"""
-SELECT venue, symbol, trading_day, ticks, ts_first, ts_last, first, high, low, last, volume, turnover,
-  toInt64(coalesce(b.bars, 0)) AS bars, toInt64(coalesce(g.gaps, 0)) AS gaps, toInt64(coalesce(g.gap_ns, 0)) AS gap_ns
-FROM (
-  SELECT venue, symbol, trading_day, toInt64(count()) AS ticks, toUnixTimestamp64Nano(min(t.ts_event)) AS ts_first,
-    toUnixTimestamp64Nano(max(t.ts_event)) AS ts_last,
-    coalesce(argMinOrNullIf(ifNull(t.open, t.last), t.seq, {counts}), argMin(t.last, t.seq)) AS first,
-    coalesce(maxOrNullIf(greatest(ifNull(t.high, t.last), t.last), {counts}), max(t.last)) AS high,
-    coalesce(minOrNullIf(least(ifNull(t.low, t.last), t.last), {counts}), min(t.last)) AS low,
-    coalesce(argMaxOrNullIf(t.last, t.seq, {counts}), argMax(t.last, t.seq)) AS last,
-    max(t.volume) AS volume, max(t.turnover) AS turnover
-  FROM {DATABASE}.market_ticks AS t FINAL
-  WHERE symbol = {{symbol:String}} AND trading_day != ''{ticks} GROUP BY venue, symbol, trading_day
-) AS d LEFT JOIN (
-  SELECT venue, symbol, trading_day, count() AS bars FROM {DATABASE}.market_bars AS t FINAL
-  WHERE symbol = {{symbol:String}} AND interval = '1m'{bars} GROUP BY venue, symbol, trading_day
-) AS b USING (venue, symbol, trading_day) LEFT JOIN (
-  SELECT venue, symbol, trading_day, count() AS gaps,
-    sum(toUnixTimestamp64Nano(t.ts_to) - toUnixTimestamp64Nano(t.ts_from)) AS gap_ns
-  FROM {DATABASE}.gaps AS t FINAL
-  WHERE symbol = {{symbol:String}}{gaps} GROUP BY venue, symbol, trading_day
-) AS g USING (venue, symbol, trading_day) ORDER BY venue, trading_day
-"""
-    return Statement(text, params, as_schema(DAYS))

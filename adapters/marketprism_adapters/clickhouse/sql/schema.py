@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from marketprism_adapters.clickhouse.sql.columns import columns_of
+from marketprism_adapters.clickhouse.sql.literals import quoted
 from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.contracts.kinds import DataKind
 
@@ -21,13 +22,27 @@ _SETTINGS = "async_insert = 0, optimize_on_insert = 0, max_partitions_per_insert
 class Insert(NamedTuple):
     """One insert: an engine puts its own way to hand over an Arrow table behind `FROM`."""
 
-    head: str  # INSERT INTO … SETTINGS … SELECT …
-    structure: str  # names and types of what is handed over
+    into: str  # INSERT INTO …
+    settings: str  # SETTINGS …
+    values: str  # what the table's columns are made of
+    given: str  # names and types of what is handed over
     tail: str = ""  # WHERE …
+    stored: bool = False  # what is handed over are the table's own columns, in their types
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether every row that is handed over goes in as it is: without a SELECT, whose analysis costs an engine more
+        than a thousand rows do."""
+        return self.stored and not self.tail
+
+    @property
+    def structure(self) -> str:
+        """Names and types of what is handed over, as they stand between quotes: a time's type names its zone."""
+        return quoted(self.given)
 
     def statement(self, source: str) -> str:
         """The statement that reads from `source`."""
-        return f"{self.head} FROM {source}{self.tail}"
+        return f"{self.into} {self.settings} SELECT {self.values} FROM {source}{self.tail}"
 
 
 class _Target(NamedTuple):
@@ -46,25 +61,22 @@ def _targets(kind: DataKind, token: str) -> list[_Target]:
     return [*revisions, _Target(kind.table, token)]
 
 
-def _head(kind: DataKind, target: _Target, values: list[str]) -> str:
+def _insert(kind: DataKind, target: _Target, values: list[str], incoming: list[str], *, stored: bool = False) -> Insert:
     names = [column.name for _, group in columns_of(kind.name) for column in group]
     names += [name for name, _ in PROVENANCE]
     values = values + [name for name, _ in PROVENANCE]
-    quoted = target.token.replace("\\", "\\\\").replace("'", "\\'")
-    return (
-        f"INSERT INTO {DATABASE}.{target.table} ({', '.join(names)}) "
-        f"SETTINGS insert_deduplication_token = '{quoted}', {_SETTINGS} "
-        f"SELECT {', '.join(values)}"
-    )
+    into = f"INSERT INTO {DATABASE}.{target.table} ({', '.join(names)})"
+    how = f"SETTINGS insert_deduplication_token = '{quoted(target.token)}', {_SETTINGS}"
+    structure = ", ".join([*incoming, *(f"{name} {type_}" for name, type_ in PROVENANCE)])
+    return Insert(into, how, ", ".join(values), structure, target.tail, stored)
 
 
 def inserts(kind: DataKind, token: str) -> list[Insert]:
     """INSERTs from an Arrow table, each once per token."""
     columns = [column for _, group in columns_of(kind.name) for column in group]
     incoming = [f"{column.name} {column.incoming}" for column in columns]
-    incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
-    values, structure = [column.insert for column in columns], ", ".join(incoming)
-    return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
+    values = [column.insert for column in columns]
+    return [_insert(kind, each, values, incoming) for each in _targets(kind, token)]
 
 
 def inserts_columns(kind: DataKind, token: str) -> list[Insert]:
@@ -72,10 +84,8 @@ def inserts_columns(kind: DataKind, token: str) -> list[Insert]:
     columns = [column for _, group in columns_of(kind.name) for column in group]
     exact = [column.stored if _is_decimal(column.stored) else column.incoming for column in columns]
     incoming = [f"{column.name} {given}" for column, given in zip(columns, exact, strict=True)]
-    incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
     values = [column.name if _is_decimal(column.stored) else column.insert for column in columns]
-    structure = ", ".join(incoming)
-    return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
+    return [_insert(kind, each, values, incoming) for each in _targets(kind, token)]
 
 
 def _is_decimal(stored: str) -> bool:
@@ -135,24 +145,15 @@ def inserts_encoded(kind: DataKind, token: str, *, careful: bool) -> list[Insert
             values.append(f"toDecimal128({name}, 18)")
     if not careful:
         values[0] = f"if({_unsure(numbers, books)}, {values[0]}, {values[0]})"
-    incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
-    structure = ", ".join(incoming)
-    return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
+    return [_insert(kind, each, values, incoming) for each in _targets(kind, token)]
 
 
-def inserts_texts(kind: DataKind, token: str) -> list[Insert]:
-    """INSERTs from an Arrow table whose numbers are texts of which no digit can be lost, each once per token. A text
-    that is no number refuses the insert."""
-    incoming: list[str] = []
-    values: list[str] = []
-    for _, columns in columns_of(kind.name):
-        for column in columns:
-            incoming.append(f"{column.name} {column.incoming}")
-            optional_number = column.stored == "Nullable(Decimal(38, 18))"
-            values.append(_quick_number(column.name) if optional_number else column.insert)
-    incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
-    structure = ", ".join(incoming)
-    return [Insert(_head(kind, each, values), structure, each.tail) for each in _targets(kind, token)]
+def inserts_stored(kind: DataKind, token: str) -> list[Insert]:
+    """INSERTs from an Arrow table that has the columns of the kind's table in their own types, each once per token."""
+    columns = [column for _, group in columns_of(kind.name) for column in group]
+    values = [column.name for column in columns]
+    incoming = [f"{column.name} {column.stored}" for column in columns]
+    return [_insert(kind, each, values, incoming, stored=True) for each in _targets(kind, token)]
 
 
 def _quick_number(name: str) -> str:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from marketprism_adapters.counters.depth.fields import BadField
 from marketprism_domain.instruments.exchange_codes import venue_of_code
-from marketprism_domain.instruments.names import base_of, is_future, product_of
+from marketprism_domain.instruments.names import is_future, product_of
 from marketprism_domain.instruments.written_names import at_chinese_exchange
-from marketprism_domain.sessions.exchange_hours import EXCHANGES, PRODUCTS, venue_of
+from marketprism_domain.sessions.exchange_hours import EXCHANGES, venue_of
+from marketprism_domain.sessions.listed_codes import as_listed, lists
 from marketprism_domain.values import Symbol
 
 # A code begins with its product; those of funds and of options on them are digits. A table's word for a hole is none.
@@ -17,10 +18,8 @@ _CODE = re.compile(
     r"(?!(?:nan|none|null|inf)$)[A-Za-z][A-Za-z0-9 &().-]*|\d{6,8}(?:&\d{6,8})*|\d{6}[CP]\d{4}[A-Z]\d{5,6}",
     re.IGNORECASE,
 )
-_SINGLE = re.compile(r"([A-Za-z]+)(\d{3,4})(.*)")
 _DIGITS = re.compile(r"[A-Za-z]+(\d+)")
 _SERIES = re.compile(r"0+|0[12]|8+|889|9+|9998")  # of a product, as others number them: rb888, IF9999, rb00
-_CAPITALS = ("czce", "cffex")
 _ONE_HOUSE = frozenset({"shfe", "ine"})  # some tables write Shanghai for what its energy exchange lists
 
 
@@ -48,9 +47,9 @@ def contract_of(exchange: str, code: str) -> Contract:
         raise BadField("InstrumentID", "an instrument's code", code)
     venue = _venue(exchange, symbol, (written.venue or "") if written is not None else "")
     digits = _DIGITS.fullmatch(symbol)
-    if digits is not None and _lists(venue, symbol) and not is_future(symbol) and not _SERIES.fullmatch(digits[1]):
+    if digits is not None and lists(venue, symbol) and not is_future(symbol) and not _SERIES.fullmatch(digits[1]):
         raise BadField("InstrumentID", "a contract of a month from 01 to 12", code)
-    return Contract(venue, _as_listed(venue, symbol))
+    return Contract(venue, as_listed(venue, symbol))
 
 
 def _venue(exchange: str, symbol: str, written: str) -> str:
@@ -68,23 +67,9 @@ def _venue(exchange: str, symbol: str, written: str) -> str:
         return venue
     if {listed, venue} == _ONE_HOUSE:
         return listed
-    if _lists(venue, symbol) or _as_listed(listed, symbol) != symbol:
+    if lists(venue, symbol) or as_listed(listed, symbol) != symbol:
         return venue  # the same letters in another case may be a product of another exchange
     raise BadField("ExchangeID", f"{listed.upper()}, which lists {product_of(symbol)}", exchange)
-
-
-def _lists(venue: str, symbol: str) -> bool:
-    return base_of(product_of(symbol).lower()) in PRODUCTS.get(venue, {})
-
-
-def _as_listed(venue: str, symbol: str) -> str:
-    """The code in the letters of its exchange: Zhengzhou and the financial exchange write capitals; others of a product
-    do not, but for what stands behind the month."""
-    single = _SINGLE.fullmatch(symbol)
-    if single is None or not _lists(venue, symbol):
-        return symbol
-    letters, digits, rest = single.groups()
-    return f"{letters.upper() if venue in _CAPITALS else letters.lower()}{digits}{rest.upper()}"
 
 
 __all__ = ["Contract", "contract_of"]

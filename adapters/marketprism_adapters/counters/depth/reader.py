@@ -45,7 +45,13 @@ class DepthReader:
                 raise BadField(CTP_COLUMNS[position], "a text", repr(row[position]))
         if not row[_EXCHANGE]:  # empty on normal fronts: the instrument list knows it
             row = (*row[:_EXCHANGE], self._exchanges.get(row[_INSTRUMENT], ""), *row[_EXCHANGE + 1 :])
-        return self._make(row, number, ts_recv)
+        try:
+            return self._make(row, number, ts_recv)
+        except TypeError:  # of a recorded message, which anybody may have written: a list is no number
+            for position, value in enumerate(row):
+                if not isinstance(value, str | int | float):
+                    raise BadField(CTP_COLUMNS[position], "a number", repr(value)) from None
+            raise
 
 
 _pick = itemgetter(*CTP_COLUMNS)

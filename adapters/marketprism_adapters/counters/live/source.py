@@ -19,11 +19,11 @@ from marketprism_adapters.counters.depth.messages import Skipped
 from marketprism_adapters.counters.depth.reader import DepthReader
 from marketprism_adapters.counters.live.front_merge import Merge
 from marketprism_adapters.counters.live.login import Conversation
-from marketprism_adapters.counters.live.outages import Losses
 from marketprism_adapters.counters.live.settings import Counter
 from marketprism_adapters.counters.live.statuses import Statuses
 from marketprism_adapters.counters.live.subscriptions import Subscriptions
 from marketprism_application.errors import SourceError
+from marketprism_application.gateway.outages import Losses
 from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.events.registry import HeartbeatReceived, NetworkLatencyExceeded
@@ -171,7 +171,7 @@ class CtpSource:
 
     def _deliver(self, tick: Tick, clock: int, batch: _Making) -> None:
         at = len(batch.ticks)
-        gap = self._losses.before(tick, clock, self._talk.bridge.lost)
+        gap = self._losses.before(tick, clock, self._talk.bridge.lost, tick.symbol)
         if gap is not None:
             batch.gaps.append((at, gap))
         self._take(self._statuses.on_tick(tick), batch)

@@ -89,9 +89,12 @@ def header_of(line: str) -> Header:
             return Header(form, columns, separator)
     nearest = max(FORMATS, key=lambda form: len(set(form.columns) & set(_named(form, cells))))
     lacking = ", ".join(_lacking(nearest, _named(nearest, cells)))
-    raise NoHeader(
-        f"expected the columns of a {nearest.name} recording, missing {lacking}; was {', '.join(cells[:8])} …"
-    )
+    raise NoHeader(f"expected the columns of a {nearest.name} recording, missing {lacking}; was {_shown(cells)} …")
+
+
+def _shown(cells: Sequence[str]) -> str:
+    """The first cells; what was no text, and is kept as its bytes, as signs that can be written."""
+    return ", ".join(cells[:8]).encode("utf-8", "replace").decode()
 
 
 def cells_of(line: str, separator: str) -> list[str]:

@@ -234,6 +234,6 @@ def address_of(address: str) -> tuple[str, int]:
         SourceError: it is something else.
     """
     host, _, port = address.removeprefix("sim://").rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal():
         raise SourceError(f"front: expected sim://host:port, was {address!r}")
     return host, int(port)

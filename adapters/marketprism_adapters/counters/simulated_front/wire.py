@@ -47,7 +47,7 @@ class Frames:
                 break
             try:
                 found.append(_decoder.decode(memoryview(buffer)[at + _LENGTH : end]))
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise SourceError(f"front: expected a MessagePack array: {error}") from error
             at = end
         del buffer[:at]

@@ -33,7 +33,6 @@ from marketprism_application.venues.protocol import Answer, Item, ParseRefused
 from marketprism_domain.books.sync import BookSnapshot
 
 Parameters = Mapping[str, str]
-_KLINE_FIELDS = 11
 
 
 class _Refusal(msgspec.Struct):
@@ -130,6 +129,20 @@ class BestPrices(msgspec.Struct, rename="camel"):
     ask_price: str
     ask_qty: str
     time: int = 0
+
+
+class Kline(msgspec.Struct, array_like=True):
+    opens: int
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    closes: int
+    quote_volume: str
+    trades: int
+    taker_buy_volume: str
+    taker_buy_quote_volume: str
 
 
 class FundingInfo(msgspec.Struct, rename="camel"):
@@ -283,17 +296,17 @@ class BinanceAnswers:
     def _klines(body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:
         symbol, size = parser.amounts.of(given["symbol"])
         made = []
-        for row in msgspec.json.decode(body, type=list[list[Any]]):
-            if len(row) < _KLINE_FIELDS:
-                raise ParseRefused("field", f"klines: expected {_KLINE_FIELDS} fields, was {len(row)}", symbol)
-            volume, turnover = parser.amounts.traded(number(row[5], "volume"), number(row[7], "quoteVolume"), size)
-            closes = nanos(row[6] + 1, "closeTime")
-            first, high, low, last = (number(row[n], "price") for n in range(1, 5))
+        for row in msgspec.json.decode(body, type=list[Kline]):
+            turnover = number(row.quote_volume, "quoteVolume")
+            volume, turnover = parser.amounts.traded(number(row.volume, "volume"), turnover, size)
+            closes = nanos(row.closes + 1, "closeTime")
+            first, high, low, last = (number(each, "price") for each in (row.open, row.high, row.low, row.close))
             happened = min(closes, ts_recv) if ts_recv else closes  # a bar that runs has not closed yet
             made.append(KlineMessage(
                 1, VENUE, symbol, parser.source, 0, (closes - 1) // NANOS_PER_MS, happened, ts_recv, 0,
-                given["interval"], nanos(row[0], "openTime"), closes, first, high, low, last, volume, closes <= ts_recv,
-                turnover, row[8], parser.amounts.quantity(row[9], "takerBuyVolume", size),
+                given["interval"], nanos(row.opens, "openTime"), closes, first, high, low, last, volume,
+                closes <= ts_recv, turnover, identity(row.trades, "trades"),
+                parser.amounts.quantity(row.taker_buy_volume, "takerBuyVolume", size),
             ))  # fmt: skip
         return Answer(items=made)
 
@@ -338,17 +351,10 @@ class BinanceAnswers:
         for q in _many(body, BestPrices):
             symbol, size = parser.amounts.of(q.symbol)
             ts = nanos(q.time, "time") if q.time else ts_recv
+            head = (1, VENUE, symbol, parser.source, 0, ts // 1_000_000, ts, ts_recv, 0)
             made.append(
                 TickerMessage(
-                    1,
-                    VENUE,
-                    symbol,
-                    parser.source,
-                    0,
-                    ts // 1_000_000,
-                    ts,
-                    ts_recv,
-                    0,
+                    *head,
                     None,
                     None,
                     number(q.bid_price, "bidPrice"),

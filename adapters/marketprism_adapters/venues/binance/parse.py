@@ -18,6 +18,7 @@ from marketprism_adapters.venues.kit.numbers import (
     UNREADABLE,
     check_levels,
     identity,
+    levels_named,
     nanos,
     number,
     optional,
@@ -128,8 +129,8 @@ class BinanceParser:
         if name.startswith("!"):
             kind = f"{name[1:]}@{kind}" if kind else name[1:]
         base = kind.partition("@")[0]
-        if base.startswith("depth") and base[5:].isdigit():
-            return self._partial(name.upper(), int(base[5:]))
+        if base.startswith("depth") and base[5:].isdecimal():
+            return self._partial(name.upper(), levels_named(base[5:], "stream"))
         event = {"markPrice": "markPriceUpdate", "ticker": "24hrTicker", "depth": "depthUpdate"}.get(base, base)
         event = "kline" if base.startswith("kline_") else event
         if event not in _TYPES or base.upper() == base:
@@ -183,7 +184,9 @@ class BinanceParser:
     def _agg_trade(self, t: frames.AggTrade, ts_recv: int) -> Sequence[Item]:
         symbol, size = self.amounts.of(t.s)
         price, quantity = t.p, t.q
-        if len(price) + len(quantity) > _SHORT_BOTH or not (price + quantity).replace(".", "").isdecimal():
+        if len(price) + len(quantity) > _SHORT_BOTH or not (
+            price.replace(".", "", 1).isdecimal() and quantity.replace(".", "", 1).isdecimal()
+        ):
             price, quantity = number(price, "p"), number(quantity, "q")
         side = "sell" if t.m else "buy"
         ts = nanos(t.T, "T")

@@ -223,7 +223,7 @@ class BinanceDialect:
             ],
         }
         if self._futures:
-            dated = pair.native.rpartition("_")[2].isdigit()
+            dated = pair.native.rpartition("_")[2].isdecimal()
             listed |= {"contractType": "CURRENT_QUARTER" if dated else "PERPETUAL", "marginAsset": pair.quote}
             listed |= {"deliveryDate": 4133404800000}
         if self.market == "coinm":

@@ -16,6 +16,7 @@ from marketprism_adapters.venues.kit.numbers import (
     UNREADABLE,
     check_levels,
     identity,
+    levels_named,
     nanos,
     number,
     optional,
@@ -127,7 +128,7 @@ class BybitParser:
             push = decode(frame)
             _check_owner(push, rest.rpartition(".")[2])
             if name == "orderbook":
-                return self._book(push, ts_recv, int(rest.partition(".")[0]))
+                return self._book(push, ts_recv, levels_named(rest.partition(".")[0], "topic"))
             return self._ticker(push, ts_recv) if name == "tickers" else self._trades(push, ts_recv)
         except UNREADABLE as error:
             self._prices.clear()  # it may have been a change of them

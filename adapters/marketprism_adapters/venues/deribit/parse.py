@@ -17,7 +17,15 @@ from marketprism_adapters.venues.deribit import frames
 from marketprism_adapters.venues.deribit.symbols import native_of, symbol_of
 from marketprism_adapters.venues.deribit.terms import INTERVALS, TEST_ID, Requests, length_ms
 from marketprism_adapters.venues.kit.instrument_names import checked_name, other_name
-from marketprism_adapters.venues.kit.numbers import NANOS_PER_MS, UNREADABLE, from_number, identity, nanos, unreadable
+from marketprism_adapters.venues.kit.numbers import (
+    NANOS_PER_MS,
+    UNREADABLE,
+    from_number,
+    identity,
+    levels_named,
+    nanos,
+    unreadable,
+)
 from marketprism_application.contracts.kinds import MARK_PRICE
 from marketprism_application.contracts.venue_messages import (
     BookTopMessage,
@@ -119,7 +127,8 @@ class DeribitParser:
         if name == "chart":
             return self._one(frames.Chart, lambda bar, ts: self._chart(bar, ts, channel), "")
         if name == "book" and len(rest) >= 4:
-            return self._one(frames.GroupedBook, lambda book, ts: self._top(book, ts, int(rest[2])), rest[0])
+            depth = levels_named(rest[2], "channel")
+            return self._one(frames.GroupedBook, lambda book, ts: self._top(book, ts, depth), rest[0])
         owner = rest[0] if rest else ""
         if name == "trades":  # three words are a kind and a currency
             return self._one(list[frames.Trade], self._trades, owner if len(rest) == 2 else "")

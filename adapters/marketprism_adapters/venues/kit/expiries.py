@@ -10,7 +10,13 @@ DIGITS = re.compile(r"\d{6}")
 
 
 def worded(digits: str) -> str:
-    """An expiry `250328` as `28MAR25`."""
+    """An expiry `250328` as `28MAR25`.
+
+    Raises:
+        ValueError: no such date.
+    """
+    if not 1 <= int(digits[2:4]) <= len(_MONTHS):
+        raise ValueError(f"expiry: expected a date like 250328, was {digits!r}")
     return f"{int(digits[4:6])}{_MONTHS[int(digits[2:4]) - 1]}{digits[:2]}"
 
 

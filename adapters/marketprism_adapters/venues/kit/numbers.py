@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -16,6 +17,7 @@ from marketprism_domain.values import MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS, f
 
 NANOS_PER_MS = 1_000_000
 _MAX_TEXT = 40
+_MOST_DEPTH_DIGITS = 5
 _MAX_DIGITS = MAX_INTEGER_DIGITS  # before the point: more is no price and no quantity, and has no room in the tables
 _SHORT = MAX_FRACTION_DIGITS + 1  # so many characters have room, wherever the point stands
 _FIRST_S, _LAST_S = 946_684_800, 7_258_118_400  # the years 2000 and 2200
@@ -110,14 +112,26 @@ def from_number(value: Decimal | None) -> str | None:
     return plain(value)
 
 
+def _are_numbers(parts: Sequence[str]) -> bool:
+    """Whether each is digits with at most one point; looked at together, which costs a third of one by one."""
+    text = "".join(parts)
+    if not (text.isascii() and text.replace(".", "").isdecimal()):
+        return False
+    try:
+        deque(map(float, parts), maxlen=0)  # of digits and points alone: an empty one, or one of two points
+    except ValueError:
+        return False
+    return True
+
+
 def check_levels(levels: Iterable[Sequence[str]], field: str) -> None:
     """All prices and quantities of a side at once: digits and points only, and no more of them than there is room for.
 
     Raises:
         ParseRefused: anything else, the first of them named.
     """
-    text = "".join(chain.from_iterable(levels))
-    if text and not (text.isascii() and text.replace(".", "").isdecimal()):
+    parts = [*chain.from_iterable(levels)]
+    if parts and not _are_numbers(parts):
         for level in levels:
             for part in level[:2]:
                 if not (part.isascii() and part.replace(".", "", 1).isdecimal()):
@@ -143,6 +157,17 @@ def check_room(levels: Iterable[Sequence[str]], field: str) -> None:
 def times(text: str, factor: Decimal) -> str:
     """A number of contracts as an amount: exact, without an exponent."""
     return format(Decimal(text) * factor, "f")
+
+
+def levels_named(text: str, field: str) -> int:
+    """How many levels a side has, as the name of a stream says it.
+
+    Raises:
+        ParseRefused: no number, or one that no book has.
+    """
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DEPTH_DIGITS:
+        raise ParseRefused("number", f"{field}: expected a number of levels, was {text[:_MAX_TEXT]!r}")
+    return int(text)
 
 
 def nanos(value: int, field: str) -> int:

@@ -293,7 +293,7 @@ class Connection:
 
     def asked_in(self, request: str) -> list[StreamKey]:
         """The streams of a subscription that the venue answers by number."""
-        names = self._asked.get(int(request), []) if request.isdigit() else []
+        names = self._asked.get(int(request), []) if request.isdecimal() else []
         return [self.streams[name] for name in names if name in self.streams]
 
     async def again(self, names: list[str]) -> None:

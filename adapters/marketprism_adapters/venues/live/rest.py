@@ -134,7 +134,7 @@ class RestClient:
         """The venue counts what an address has used in a minute: near the limit, nobody asks before the next, and bulk
         work does not some time before."""
         used = headers.get(self._counter, "") if self._counter else ""
-        if not used.isdigit() or int(used) <= self._allowed * _NEAR_BULK:
+        if not used.isdecimal() or int(used) <= self._allowed * _NEAR_BULK:
             return
         wait_s = 60.0 - time.time() % 60.0
         until = time.monotonic() + wait_s

@@ -15,7 +15,7 @@ import msgspec
 from marketprism_adapters.venues.kit.numbers import UNREADABLE, nanos
 from marketprism_adapters.venues.recordings import typed_lines
 from marketprism_adapters.venues.recordings.market_detection import is_elsewhere, is_of_exchanges, market_of
-from marketprism_adapters.venues.recordings.typed_lines import address_of
+from marketprism_adapters.venues.recordings.typed_lines import Address, address_of
 from marketprism_application.venues.protocol import ParseRefused
 
 # A frame, the answer to a request, a book that stands among frames without a name, something that cannot be read.
@@ -147,7 +147,7 @@ def rows_of(line: bytes, number: int) -> tuple[list[Recorded], str]:
     if day is not None:
         return payloads(line[day.end() :], _of_day(day[1], day[2]), number), ""
     address = _URL.search(line)
-    host, path, given = address_of(address[0].decode(errors="replace")) if address is not None else ("", "", {})
+    host, path, given = _address(address[0].decode(errors="replace")) if address is not None else Address("", "", {})
     if address is None or (address.start() and not is_of_exchanges(host)):
         if line.startswith(b"configuration:"):
             return [], "configuration"
@@ -170,6 +170,14 @@ def _check_holds_none(line: bytes) -> None:
     held = _AN_OBJECT.search(line)
     if held is not None and market_of(line[held.start() :]):
         raise BadLine(f"expected a time and a frame, begins with {line[:40]!r}")
+
+
+def _address(text: str) -> Address:
+    """Raises BadLine: it is no URL."""
+    try:
+        return address_of(text)
+    except ValueError as error:
+        raise BadLine(f"expected a URL, was {text[:80]!r}: {error}") from error
 
 
 def _typed(line: bytes, number: int) -> tuple[list[Recorded], str]:
@@ -211,7 +219,7 @@ def payloads(payload: bytes, ts: int, number: int) -> list[Recorded]:
             asked = msgspec.json.decode(payload, type=_Asked)
         except UNREADABLE:
             return [Recorded(FRAME, ts, payload, number)]
-        host, path, given = address_of(asked.path) if "://" in asked.path else ("", asked.path, {})
+        host, path, given = _address(asked.path) if "://" in asked.path else Address("", asked.path, {})
         return [Recorded(ANSWER, ts, bytes(asked.data), number, path, {**given, **dict(parse_qsl(asked.query))}, host)]
     return [Recorded(FRAME, ts, payload, number)]
 

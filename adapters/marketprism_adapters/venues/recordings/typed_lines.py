@@ -95,4 +95,4 @@ class Address(NamedTuple):
 def address_of(text: str) -> Address:
     """The parts of a URL. Raises ValueError: none."""
     parts = urlsplit(text)
-    return Address((parts.hostname or "").rstrip("."), parts.path, dict(parse_qsl(parts.query)))
+    return Address((parts.hostname or "").rstrip("."), parts.path, dict(parse_qsl(parts.query, max_num_fields=100)))

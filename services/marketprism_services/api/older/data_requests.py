@@ -131,7 +131,7 @@ def top_gainers(given: Mapping[str, object]) -> Successor:
     """`GET universe` of a day: the instruments whose price rose most."""
     asked = _of(given, _Ranked)
     day = (asked.day or asked.date).replace("-", "")
-    if day and not (len(day) == 8 and day.isdigit()):
+    if day and not (len(day) == 8 and day.isdecimal()):
         raise QueryError(f"day: expected a day like 2024-05-06, was {(asked.day or asked.date)[:80]!r}")
     values: dict[str, object] = {"rank": "change", "top": asked.limit, "venue": asked.venue}
     return Successor("GET", ("universe",), {**values, "day": day} if day else values)

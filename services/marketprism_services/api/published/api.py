@@ -96,7 +96,7 @@ class PublishedApi:
 
     def operations(self) -> list[Operation]:
         """What the OpenAPI document says of each."""
-        return [_operation(each) for each in self.table.requests()]
+        return [operation_of(each) for each in self.table.requests()]
 
     def _endpoint(self, route: Published) -> Endpoint:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -297,7 +297,8 @@ def _caller(request: web.Request, who: Principal) -> Caller:
     )
 
 
-def _operation(route: Published) -> Operation:
+def operation_of(route: Published) -> Operation:
+    """What the OpenAPI document says of a published request."""
     declared = route.declared
     return Operation(
         declared.path,
@@ -315,4 +316,4 @@ def _operation(route: Published) -> Operation:
     )
 
 
-__all__ = ["Forbidden", "PublishedApi", "values_of"]
+__all__ = ["Forbidden", "PublishedApi", "operation_of", "values_of"]

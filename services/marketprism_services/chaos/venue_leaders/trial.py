@@ -38,24 +38,30 @@ from marketprism_services.platform.catalogue import sharded
 from marketprism_services.settings.settings import Settings
 
 Say = Callable[[str], None]
-FAULTS = ("kill", "freeze")
+LEAVE = "leave"  # no fault: the leader is asked to end, as an upgrade does with it
+FAULTS = ("kill", "freeze", LEAVE)
 # Trades that nobody heard can only be had again where their numbers say which are missing.
 TRIED = tuple(market for market, row in MARKETS.items() if row.make("", "").dense_trades)
 _GATEWAYS = 3
 _FROZEN_S = (1.5, 4.0)
 _STUCK_S = 60.0
 _STAND_BY_S = 2.5
-_SETTLE_S = 8.0  # trades that are being fetched, and what is on its way
+_END_S = 30.0
+_SETTLE_S, _LONGEST_SETTLE_S = 8.0, 180.0  # what is on its way; trades that are fetched a hundred at a time
 
 
 class _Epoch(msgspec.Struct):
     epoch: int
+    valid: bool = False  # of a step of a book
 
 
 class VenueLeaderTrial:
-    """`trials` faults of one kind on the gateway that leads, while a simulated `market` trades on."""
+    """`trials` faults of one kind on the gateway that leads, while a simulated `market` trades on: each of its two
+    instruments takes `rate` steps a second, with a trade each on average."""
 
-    def __init__(self, settings: Settings, market: str, fault: str, trials: int, *, seed: int, say: Say) -> None:
+    def __init__(
+        self, settings: Settings, market: str, fault: str, trials: int, *, seed: int, say: Say, rate: float = 20.0
+    ) -> None:
         self._given = settings
         self._market = market
         self._fault = fault
@@ -67,6 +73,10 @@ class VenueLeaderTrial:
         self._lease: dict[int, tuple[float, str]] = {}  # epoch: when it was first seen, and whose it is
         self._first: dict[int, float] = {}  # epoch: when the first message of it was heard
         self._heard_at = 0.0
+        self._rate = rate
+        self._book_at: dict[str, float] = {}  # by subject: when the last step of a valid book was heard
+        self._books_of: set[tuple[int, str]] = set()
+        self._without_ms: list[float] = []  # a valid book, whenever another leader published it
 
     async def run(self) -> Report:
         """Trade on a simulated venue, cause the fault, count what is stored; the report."""
@@ -77,14 +87,13 @@ class VenueLeaderTrial:
             try:
                 dialect = DIALECTS[self._market](("BTC", "ETH"))
                 async with SimulatedVenueServer(
-                    dialect, rate=20.0, levels=50, trades_per_step=1.0, quotes=False
+                    dialect, rate=self._rate, levels=50, trades_per_step=1.0, quotes=False
                 ) as venue:
                     token = MARKETS[self._market].make("", "").name
                     await self._listen(connection, token)
                     await self._play(self._config(Path(name) / "pipeline.json", nats.url, venue), report)
                     venue.paused = True
-                    await asyncio.sleep(_SETTLE_S)
-                    await audit(connection, token, venue.books, report)
+                    report.add(await self._audited(connection, token, venue))
             finally:
                 await connection.close()
                 for child in [*self._gateways, *self._others]:
@@ -93,6 +102,22 @@ class VenueLeaderTrial:
                     await child.end()
                 await nats.stop()
         return report
+
+    async def _audited(self, connection: NatsConnection, token: str, venue: SimulatedVenueServer) -> Report:
+        """What is stored once nothing is missing, or nothing more has come for long: late is not lost."""
+        end = time.monotonic() + _LONGEST_SETTLE_S
+        while True:
+            found = Report("", 0, "")
+            await self._settled(end)
+            await audit(connection, token, venue.books, found)
+            if not found.lost or time.monotonic() > end:
+                return found
+
+    async def _settled(self, end: float) -> None:
+        """Until nothing has come for some seconds."""
+        self._heard_at = time.monotonic()
+        while time.monotonic() < min(end, self._heard_at + _SETTLE_S):  # noqa: ASYNC110 (it is moved on by each message)
+            await asyncio.sleep(0.1)
 
     async def _listen(self, connection: NatsConnection, token: str) -> None:
         await streams.ensure_streams(connection)
@@ -107,7 +132,14 @@ class VenueLeaderTrial:
 
     def _heard(self, message: Msg) -> None:
         self._heard_at = time.monotonic()
-        self._first.setdefault(msgspec.msgpack.decode(message.data, type=_Epoch).epoch, self._heard_at)
+        found = msgspec.msgpack.decode(message.data, type=_Epoch)
+        self._first.setdefault(found.epoch, self._heard_at)
+        if found.valid:
+            last = self._book_at.get(message.subject)
+            if last is not None and (found.epoch, message.subject) not in self._books_of:
+                self._without_ms.append((self._heard_at - last) * 1_000)
+            self._books_of.add((found.epoch, message.subject))
+            self._book_at[message.subject] = self._heard_at
 
     def _config(self, path: Path, nats_url: str, venue: SimulatedVenueServer) -> Path:
         given = self._given
@@ -142,7 +174,7 @@ class VenueLeaderTrial:
             leader, epoch = await self._leading()
             await asyncio.sleep(_STAND_BY_S + self._dice.uniform(0.0, 1.0))
             struck = time.monotonic()
-            leader.kill() if self._fault == "kill" else leader.freeze()
+            {"kill": leader.kill, "freeze": leader.freeze, LEAVE: leader.terminate}[self._fault]()
             successor = await self._followed(epoch)
             report.times_ms.append((self._first[successor] - struck) * 1_000)
             leases_ms.append((self._lease[successor][0] - struck) * 1_000)
@@ -150,8 +182,8 @@ class VenueLeaderTrial:
             self._say(
                 f"{number}: {self._fault} {leader.pid}: lease {leases_ms[-1]:.0f} ms, {report.times_ms[-1]:.0f} ms"
             )
-            if self._fault == "kill":
-                await leader.end()
+            if self._fault != "freeze":
+                report.wrong += await leader.end(_END_S) != 0 and self._fault == LEAVE
                 self._gateways.remove(leader)
                 self._gateways.append(await start_service("gateway", config))
             else:
@@ -159,6 +191,11 @@ class VenueLeaderTrial:
                 leader.thaw()
         report.notes.append(
             f"until the next lease, ms: p50 {percentile(leases_ms, 0.5):.1f}, p99 {percentile(leases_ms, 0.99):.1f}"
+        )
+        without = self._without_ms
+        report.notes.append(
+            f"without a valid book, ms: p50 {percentile(without, 0.5):.1f}, p99 {percentile(without, 0.99):.1f}, "
+            f"most {max(without, default=0.0):.1f}"
         )
 
     async def _leading(self) -> tuple[Child, int]:

@@ -6,14 +6,14 @@ from marketprism_services.monitoring.dashboards.flow import FEEDS, OVERVIEW, PIP
 from marketprism_services.monitoring.dashboards.machine import BROKER, ELECTIONS, RUNTIME
 from marketprism_services.monitoring.dashboards.panel import Dashboard
 from marketprism_services.monitoring.dashboards.reading import STORAGE
-from marketprism_services.monitoring.prometheus import GENERATED
+from marketprism_services.monitoring.prometheus import GENERATED, USUAL
 from marketprism_services.monitoring.yaml_text import Value, yaml_of
 
 DASHBOARDS: tuple[Dashboard, ...] = (OVERVIEW, PIPELINE, FEEDS, STORAGE, BROKER, ELECTIONS, RUNTIME)
 
 
-def files() -> dict[str, str]:
-    """Text by path below `deploy/grafana/`."""
+def data_source(prometheus: str) -> str:
+    """Where Grafana finds Prometheus, which listens at `host:port`."""
     source: dict[str, Value] = {
         "apiVersion": 1,
         "datasources": [
@@ -22,12 +22,17 @@ def files() -> dict[str, str]:
                 "uid": "marketprism",
                 "type": "prometheus",
                 "access": "proxy",
-                "url": "http://127.0.0.1:9090",
+                "url": f"http://{prometheus}",
                 "isDefault": True,
                 "jsonData": {"timeInterval": "5s", "httpMethod": "POST"},
             }
         ],
     }
+    return yaml_of(source, GENERATED)
+
+
+def files() -> dict[str, str]:
+    """Text by path below `deploy/grafana/`."""
     provider: dict[str, Value] = {
         "apiVersion": 1,
         "providers": [
@@ -41,10 +46,10 @@ def files() -> dict[str, str]:
         ],
     }
     return {
-        "provisioning/datasources/marketprism.yml": yaml_of(source, GENERATED),
+        "provisioning/datasources/marketprism.yml": data_source(USUAL.prometheus),
         "provisioning/dashboards/marketprism.yml": yaml_of(provider, GENERATED),
         **{f"dashboards/{board.uid}.json": board.as_json() for board in DASHBOARDS},
     }
 
 
-__all__ = ["DASHBOARDS", "files"]
+__all__ = ["DASHBOARDS", "data_source", "files"]

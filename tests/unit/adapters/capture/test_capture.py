@@ -146,6 +146,7 @@ async def all_ticks(source: MarketSource) -> list[Tick]:
     return found
 
 
+@pytest.mark.long
 async def test_captured_frames_make_the_same_ticks_again(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar
 ) -> None:
@@ -179,7 +180,7 @@ async def test_a_simulation_is_captured_too_and_strange_frames_are_refused(
     await asyncio.to_thread(written, tmp_path / f"99999999-1{SUFFIX}", [[(1, B, b"?")]])
     with pytest.raises(
         SourceError,
-        match=r"channel ws-2: expected frames that recording.csv, ticks.msgpack or ctp.depth can read, was y",
+        match=r"channel ws-2: expected frames that recording.csv, ticks.msgpack, ctp.depth or vnpy.tick can read, was y",
     ):
         await CaptureSource(tmp_path, calendar).connect()
     (tmp_path / f"99999999-1{SUFFIX}").unlink()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketprism_adapters.clickhouse.encoded_columns import NotPlain, encoded_columns
 from marketprism_adapters.clickhouse.sql.columns import columns_of
-from marketprism_application.contracts.kinds import KINDS, TICK, TRADE, DataKind
+from marketprism_application.contracts.kinds import BAR, KINDS, TICK, TRADE, DataKind
 from marketprism_application.ports.storage import EncodedRows
 
 encode = msgspec.msgpack.encode
-numbers = st.from_regex(r"-?[0-9]{1,12}(\.[0-9]{1,5})?", fullmatch=True)
+numbers = st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{1,18})?", fullmatch=True) | st.just("0E-7") | st.just("1.5E+3")
 levels = st.lists(st.tuples(numbers, numbers), max_size=20)
 
 
@@ -45,7 +47,10 @@ def _flat(kind: DataKind, row: list[Any]) -> list[Any]:
     """Values of a row by columns."""
     found: list[Any] = []
     for (_, columns), value in zip(columns_of(kind.name), row, strict=True):
-        found += [[level[n] for level in value] for n in (0, 1)] if len(columns) == 2 else [value]
+        if len(columns) == 2:
+            found += [[Decimal(level[n]) for level in value] for n in (0, 1)]
+        else:
+            found.append(Decimal(value) if "Decimal" in columns[0].stored and value is not None else value)
     return found
 
 
@@ -56,9 +61,18 @@ def test_columns_hold_what_the_rows_say(rows: list[list[Any]], cut: int) -> None
 
     table = encoded_columns(TICK, groups, 3)
 
+    stored = {column.name: column.exact for _, columns in columns_of(TICK.name) for column in columns}
+    assert {field.name: field.type for field in table.schema if field.name in stored} == stored
     places = [[7, n, 3] for n in range(len(rows[:cut]))] + [[9, n, 3] for n in range(len(rows[cut:]))]
     expected = [_flat(TICK, row) + place for row, place in zip(rows, places, strict=True)]
-    assert [list(row.values()) for row in table.to_pylist()] == expected
+    assert [list(row.values()) for row in _rows_of(table)] == expected
+
+
+def _rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """Its rows, times as nanoseconds."""
+    plain = [(f.name, pa.int64() if pa.types.is_timestamp(f.type) else f.type) for f in table.schema]
+    rows: list[dict[str, Any]] = table.cast(pa.schema(plain)).to_pylist()
+    return rows
 
 
 def _plain() -> list[Any]:
@@ -76,11 +90,36 @@ def _plain() -> list[Any]:
     return row
 
 
+def test_bars_are_columns_too() -> None:
+    row = [
+        None
+        if column.stored.startswith("Nullable")
+        else True
+        if column.stored == "Bool"
+        else "1.5"
+        if "Decimal" in column.stored
+        else "x"
+        if "String" in column.stored
+        else 5
+        for _, (column,) in columns_of(BAR.name)
+    ]
+    (found,) = _rows_of(encoded_columns(BAR, [EncodedRows(1, [encode(row)])], 1))
+    assert (found["gap"], found["close"], found["ts_open"]) == (True, Decimal("1.5"), 5)
+    row[BAR.fields.index("gap")] = 1
+    with pytest.raises(NotPlain):
+        encoded_columns(BAR, [EncodedRows(1, [encode(row)])], 1)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("last", "1234567890.0123456789"),  # twenty digits: to be looked into
-        ("last", "1E3"),
+        ("last", "0.1234567890123456789"),  # a digit more than the table has room for
+        ("last", "1E-19"),
+        ("last", "123456789012345678901"),
+        ("last", "NaN"),
+        ("last", "Infinity"),
+        ("last", ""),
+        ("last", " 1"),
         ("last", 5),
         ("symbol", None),
         ("symbol", 5),
@@ -92,7 +131,7 @@ def _plain() -> list[Any]:
         ("seq", 1.5),
         ("bids", [["1", "2", "3"]]),
         ("bids", [["1", 2]]),
-        ("bids", [["1", "0E-7"]]),
+        ("bids", [["1", "1E-19"]]),
         ("bids", "1"),
         ("bids", [["1", "2"]] * 65),
         ("warnings", [None]),

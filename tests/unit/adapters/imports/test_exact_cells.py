@@ -16,7 +16,9 @@ from marketprism_adapters.imports.columns import canonical
 from marketprism_adapters.imports.containers import packed
 from marketprism_adapters.imports.csv_tables import TextTable
 from marketprism_adapters.imports.layout import Layout
+from marketprism_adapters.imports.registry import open_rows_file
 from marketprism_application.errors import SourceError
+from marketprism_application.ports.imports import FileHints
 from tests.support.import_files import MINUTE, zipped
 
 _FIRST = 1_704_067_200_000
@@ -111,5 +113,46 @@ def test_a_row_of_other_cells_in_a_later_block_is_named(tmp_path: Path) -> None:
     lines = _lines(["1.5"], 6_000, 5)
     lines[5_000] = "1,2,3"
     table, layout = _table(tmp_path, lines)
-    with pytest.raises(SourceError, match="expected 12 cells, was 3"):
+    with pytest.raises(SourceError, match="row 5001: expected 12 cells, was 3"):
         _read(table, layout, as_text=False)
+
+
+def test_seconds_with_a_fraction_are_read_to_the_nanosecond(tmp_path: Path) -> None:
+    path = tmp_path / "trades.csv"
+    rows = ["1700000000.25,7,buy,0.5,36500", "1700000001.123456789,8,sell,0.5,36501", "1700000002,9,buy,1,1"]
+    path.write_text("\n".join(["timestamp,id,side,amount,price", *rows, ""]), encoding="utf-8")
+    file = open_rows_file(path, FileHints("binance", "BTC-USDT"))
+    (series,) = file.facts.series
+    table = pa.Table.from_batches(list(file.batches(series)))
+    assert table.column("ts_event").to_pylist() == [
+        1_700_000_000_250_000_000,
+        1_700_000_001_123_456_789,
+        1_700_000_002_000_000_000,
+    ]
+    path.write_text(
+        "\n".join(["timestamp,id,side,amount,price", *rows, "1700000002.x,9,buy,1,1", ""]), encoding="utf-8"
+    )
+    with pytest.raises(SourceError, match=r"row 5: ts_event: expected a number or a time, was '1700000002\.x'"):
+        pa.Table.from_batches(list(open_rows_file(path, FileHints("binance", "BTC-USDT")).batches(series)))
+
+
+_VNPY = "symbol,exchange,datetime,open,high,low,close,volume,turnover,open_interest"
+
+
+def test_an_instrument_that_is_written_in_two_ways_is_one_series(tmp_path: Path) -> None:
+    path = tmp_path / "bars.csv"
+    rows = [f"rb2405,{'SHFE' if n % 2 else 'shfe'},2024-01-05 09:0{n}:00,1,2,1,2,{n},5,7" for n in range(6)]
+    path.write_text("\n".join([_VNPY, *rows, "cu2405,SHFE,2024-01-05 09:00:00,1,2,1,2,9,5,7", ""]), encoding="utf-8")
+    file = open_rows_file(path, FileHints())
+    assert [(each.symbol, each.interval) for each in file.facts.series] == [("rb2405", "1m"), ("cu2405", "")]
+    both, other = (pa.Table.from_batches(list(file.batches(each))) for each in file.facts.series)
+    assert both.column("volume").to_pylist() == [*map(Decimal, range(6))]
+    assert both.column("row").to_pylist() == [2, 3, 4, 5, 6, 7]
+    assert other.column("row").to_pylist() == [8]
+
+
+def test_a_table_without_rows_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "bars.csv"
+    path.write_text(_VNPY + "\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="expected rows, it has none"):
+        open_rows_file(path, FileHints())

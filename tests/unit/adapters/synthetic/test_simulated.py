@@ -13,6 +13,7 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 
 
 @pytest.mark.parametrize("plan", ["days=1,rate=0.2", "days=1,rate=0.2,faults=gap:2+duplicate:3+stale:2"])
+@pytest.mark.long_on("days=1,rate=0.2,faults=gap:2+duplicate:3+stale:2")
 def test_ticks_are_made_one_by_one(calendar: MarketCalendar, plan: str) -> None:
     tracemalloc.start()
     try:

@@ -315,7 +315,7 @@ def test_a_topic_that_names_no_depth_is_refused() -> None:
     frame = (
         b'{"topic":"orderbook.deep.BTCUSDT","type":"delta","ts":1,"data":{"s":"BTCUSDT","b":[],"a":[],"u":2,"seq":3}}'
     )
-    with pytest.raises(ParseRefused, match="bybit frame: expected numbers"):
+    with pytest.raises(ParseRefused, match="topic: expected a number of levels, was 'deep'"):
         MARKETS["bybit"].make("", "").parser("test").parse(frame, 1)
 
 

@@ -19,6 +19,7 @@ MARKETS_TRIED = tuple(MARKETS)
 
 @pytest.mark.parametrize("market", MARKETS_TRIED)
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.long_on("1")
 def test_a_spoilt_field_of_any_frame_ends_nothing_and_leaves_no_book_wrong(market: str, seed: int) -> None:
     chance = random.Random(seed)
     bench = Bench(market, seed)

@@ -85,6 +85,7 @@ async def at_place(place: Path, ages: list[int], now: int) -> tuple[BackupCatalo
     return catalogue, ids
 
 
+@pytest.mark.long
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 90), min_size=1, max_size=8, unique=True), RULES)
 def test_at_a_place_every_backup_that_stays_has_all_its_objects(

@@ -12,6 +12,7 @@ import pytest
 
 from marketprism_adapters.clickhouse.sql.queries import statement
 from marketprism_adapters.memory.store import MemoryStore
+from marketprism_application.contracts.bar_questions import MinuteSpans
 from marketprism_application.contracts.failures import AnswerError
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
@@ -67,6 +68,8 @@ WRITTEN: dict[str, Question] = {
     "bars_of_ticks of whole days": BarsOfTicks("rb2505", "shfe", SECTIONS[:1]),
     "names": Names(),
     "series": BarSeries(),
+    "minute_spans": MinuteSpans("rb2505", "shfe", T, T + 1, "20250303", "20250304", 60_000_000_000, 100, True),
+    "minute_spans of everything": MinuteSpans("rb2505"),
     "sessions": Sessions("rb2505"),
     "sessions of these days": Sessions("rb2505", "shfe", T, T + 1, "20250303", "20250304"),
     "listing": Listing(),
@@ -175,6 +178,7 @@ def test_no_text_of_a_caller_is_in_a_statement() -> None:
         Statistics(strange),
         Instruments(InstrumentSearch(strange, strange, strange, strange)),
         BarsOfTicks(strange, strange, SECTIONS),
+        MinuteSpans(strange, strange, from_day=strange, to_day=strange),
         Coverage(venue=strange, from_day=strange, to_day=strange, names=(strange,)),
         GapLedger(venue=strange, cause=strange, kind=strange, before=(1, *[strange] * 4), names=(strange,)),
         QualityOverview(venue=strange, names=(strange,)),

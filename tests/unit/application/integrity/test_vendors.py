@@ -107,6 +107,7 @@ def test_weeks_bear_their_monday_or_their_last_day(which: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("interval", ["1m", "3m", "15m", "1h", "4h", "12h", "1d", "1w"])
+@pytest.mark.long_on("3m")
 def test_a_market_that_never_closes_has_every_bar(interval: str, tmp_path: Path) -> None:
     rows = clean(expected("binance", "BTC-USDT", interval, ("20240101", "20240331")))
     report = report_of(tmp_path / "x.csv", rows, "BTC-USDT", "", in_zone(UTC))

@@ -10,11 +10,15 @@ import pytest
 from marketprism_application.backtesting.columns import Hole
 from marketprism_application.backtesting.context import Context
 from marketprism_application.backtesting.cursors import BarView, TickView
+from marketprism_application.backtesting.engine import Engine
 from marketprism_application.backtesting.errors import BacktestError, NoDataError
 from marketprism_application.backtesting.instruments import Instrument
+from marketprism_application.backtesting.result import RunResult
+from marketprism_application.backtesting.result_tables import ended_at, run_document
 from marketprism_application.backtesting.runs import RunSpec
 from marketprism_application.backtesting.settings import FillMode, RunSettings
 from marketprism_application.backtesting.strategy import Strategy
+from marketprism_application.backtesting.verification import verify_fills
 from marketprism_application.paper_trading.session import PaperOptions, PaperSession
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
@@ -55,6 +59,19 @@ class Seen(Strategy):
 class Timed(Seen):
     def on_start(self, ctx: Context) -> None:
         ctx.timer("soon", timedelta(seconds=30))
+
+
+class Buys(Seen):
+    def on_tick(self, ctx: Context, tick: TickView) -> None:
+        if tick.seq == 1:
+            ctx.buy("ru1901", 2)
+
+
+class BuysOnBar(Seen):
+    def on_bar(self, ctx: Context, bar: BarView) -> None:
+        if bar.close == 12_345:
+            ctx.buy("ru1901", 2)
+        super().on_bar(ctx, bar)
 
 
 class Raises(Seen):
@@ -175,6 +192,31 @@ def test_a_strategy_that_raises_ends_its_run_and_keeps_what_there_is() -> None:
     assert result.failed.code == "STRATEGY_FAILED"
     assert "ValueError: it does that" in result.failed.text
     assert "2018-10-08T02:00:02" in result.failed.text
+
+
+@pytest.mark.parametrize("fill", [FillMode.QUOTE, FillMode.BAR], ids=str)
+def test_what_is_held_when_it_ends_is_proved_at_what_was_known_then(fill: FillMode) -> None:
+    """The rows that are there when it is proved go on behind the end."""
+    prices = (12_345, 12_350, 12_355, 12_400)
+    ticks = [tick(n, ns(f"10:00:0{n}"), price) for n, price in enumerate(prices, 1)]
+    bars = [bar(ns(f"10:0{n}:00"), price) for n, price in enumerate(prices, 1)]
+
+    def after(count: int) -> RunResult:
+        run = session(BuysOnBar if fill is FillMode.BAR else Buys, fill)
+        run.take(bars[:count] if fill is FillMode.BAR else ticks[:count], 0.0)
+        run.release(0.0, ended=True)
+        selections.append(run.engine)
+        return run.result()
+
+    selections: list[Engine] = []
+    result, whole = after(3), after(4)
+    settings, later = RunSettings(fill=fill, gap_policy=IGNORE), selections[1].selection
+    active = {order.number: order.ts for order in result.orders}
+    ended = ended_at(run_document(result))
+    assert (result.fills, result.gross) == (whole.fills, whole.gross - 2 * 10 * 45)
+    found = verify_fills(result.fills, later, settings, active, ended)
+    assert (found.unproved, found.gross) == ([], result.gross)
+    assert verify_fills(whole.fills, later, settings, active).gross == whole.gross
 
 
 def test_a_price_between_two_steps_is_left_out_and_counted() -> None:

@@ -299,6 +299,28 @@ async def test_bars_that_should_not_be_there_are_ours_and_left() -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
+@pytest.mark.long_on(
+    "10",
+    "11",
+    "12",
+    "13",
+    "14",
+    "15",
+    "16",
+    "17",
+    "18",
+    "19",
+    "20",
+    "21",
+    "22",
+    "23",
+    "24",
+    "25",
+    "26",
+    "27",
+    "28",
+    "29",
+)
 async def test_random_damage_of_bars_of_ours_is_mended_to_the_last_digit(seed: int) -> None:
     chance = Random(seed * 7 + 1)
     async with klines_of(bars=480) as (_, of_klines, _, truth):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
 from marketprism_adapters.memory.store import MemoryStore
@@ -90,12 +92,27 @@ async def test_where_little_comes_a_batch_takes_longer_and_longer_up_to_a_limit(
 
 async def test_as_soon_as_more_comes_it_takes_no_longer_than_ever() -> None:
     little, much = [n / 10 + 0.001 for n in range(100)], [10 + n / 1_000 for n in range(1_000)]
-    found = await batches_of(Arriving(little + much), WriterSettings(batch_rows=1_000, batch_ms=100))
+    found = await batches_of(Arriving(little + much), WriterSettings(batch_rows=200, batch_ms=100))
     assert sum(found) == 1_100
     begun = next(n for n, rows in enumerate(found) if rows > 30)
     assert set(found[begun + 1 : begun + 6]) <= {100, 101}
 
 
+async def test_in_between_a_batch_closes_when_it_is_half_full() -> None:
+    two_hundred_a_second = [n / 200 + 0.001 for n in range(3_000)]
+    found = await batches_of(Arriving(two_hundred_a_second), WriterSettings())
+    assert sum(found) == 3_000
+    assert found[:2] == [101, 201]
+    assert set(found[3:-1]) == {500}
+
+
+async def test_behind_a_pause_it_is_soon_again() -> None:
+    ten_a_second, later = [n / 10 + 0.001 for n in range(200)], [30 + n / 10 for n in range(20)]
+    found = await batches_of(Arriving(ten_a_second + later), WriterSettings())
+    assert found == [6, 11, 20, 41, 41, 41, 40, 6, 11, 3]
+
+
+@pytest.mark.long
 async def test_a_full_batch_gathers_more_until_an_insert_is_a_quarter_of_the_time_and_no_longer_than_it_may_take() -> (
     None
 ):

@@ -209,3 +209,48 @@ def test_marks_do_not_run_ahead_of_the_venue(calendar: MarketCalendar) -> None:
                     assert mark.ts_event <= reached + 4 * SECOND
                     assert mark.ts_event >= reached - 4 * SECOND or reached < START + 10 * SECOND
         assert marks >= MINUTES - 3
+
+
+# -- venues that a leader follows, whoever published their ticks before
+
+
+def marks_of(packer: TickPacker, batches: Sequence[SourceBatch]) -> list[tuple[int, int, str, int]]:
+    """(partition, second from the beginning, venue, event time in seconds of the beginning) of each mark."""
+    return [
+        (partition, (batch.ts_clock - START) // SECOND, mark.venue, (mark.ts_event - START) // SECOND)
+        for batch in batches
+        for partition, packed in packer.feed(batch)
+        for mark in packed.marks
+    ]
+
+
+def quiet(begin_s: int, end_s: int) -> list[SourceBatch]:
+    """The clock alone, once a second."""
+    return [SourceBatch((), START + second * SECOND, {}) for second in range(begin_s, end_s)]
+
+
+def test_a_venue_that_sends_nothing_more_has_its_minutes_closed_by_the_next_leader(calendar: MarketCalendar) -> None:
+    """It took over a moment before the session's end: without a tick nothing else would close the last bars."""
+    batches = quiet(10, 200)
+    assert marks_of(TickPacker(calendar, lambda _: 0), batches) == []
+    packer = TickPacker(calendar, lambda name: int(name == "dce.m2505"))
+    packer.follow("x", [("shfe", "rb2505"), ("dce", "m2505"), ("shfe", "hc2505")])
+    assert marks_of(packer, batches) == [
+        (partition, second, venue, second)
+        for second in (123, 183)  # the first of them is due when the clock is not a minute old
+        for partition, venue in ((0, "shfe"), (1, "dce"))
+    ]
+
+
+@pytest.mark.parametrize("begin_s", [0, 1, 2, 3, 30, 59])
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_a_venue_that_sends_has_its_marks_as_if_nobody_had_followed_it(
+    calendar: MarketCalendar, offset: float, begin_s: int
+) -> None:
+    ticks = seen_by(snapshots(5), lambda _: offset)
+    first = ticks[0].ts_recv
+    before = [SourceBatch((), first - (20 - n) * SECOND, {}) for n in range(20)]
+    batches = [*before, *(SourceBatch(ticks[n : n + 2], ticks[n].ts_recv, {}) for n in range(begin_s, len(ticks), 2))]
+    followed, other = TickPacker(calendar, lambda _: 0), TickPacker(calendar, lambda _: 0)
+    followed.follow("x", [("shfe", "rb2505"), ("shfe", "hc2505")])
+    assert marks_of(followed, batches) == marks_of(other, batches)

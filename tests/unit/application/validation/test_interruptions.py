@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from marketprism_application.contracts.packed import PACKED_VERSION, Mark, Packed
+from marketprism_application.gateway.packing import TickPacker
+from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -92,6 +94,38 @@ def test_a_change_of_gateways_in_a_break_is_no_gap_unless_it_lasts(
     )
     found = [gap.ts_from for gap in gaps if gap.cause == "interrupted"]
     assert found == ([] if gap_from is None else [at(DAY + gap_from)])
+
+
+def test_a_second_interruption_counts_where_nothing_came_since_the_first(calendar: MarketCalendar) -> None:
+    gaps = gaps_of(
+        calendar,
+        message((DAY + "11:29:59", 1), session="a", chain=0, resumed=DAY + "08:50:00", marks=(DAY + "11:31:03",)),
+        message(session="b", chain=0, resumed=DAY + "12:00:00", marks=(DAY + "12:30:03",)),
+        message((DAY + "13:35:40", 5), session="c", chain=0, resumed=DAY + "13:35:00"),
+    )
+    found = [(gap.ts_from, gap.ts_to) for gap in gaps if gap.cause == "interrupted"]
+    assert found == [(at(DAY + "13:30:00"), at(DAY + "13:35:40"))]
+
+
+@pytest.mark.parametrize("back", ["10:14:00", "10:16:00", "10:31:00"])
+def test_a_gap_is_named_although_marks_came_before_the_first_tick(calendar: MarketCalendar, back: str) -> None:
+    """Whoever takes over follows venues that say nothing yet, and closes bars of theirs by the clock."""
+    sent: list[Packed] = []
+    for session, clocks, ticks in (
+        ("a", (), [tick(DAY + when, 100, volume) for when, volume in (("10:13:01", 1), ("10:13:20", 2))]),
+        ("b", range(at(DAY + back), at(DAY + "10:33:00"), 10**9), [tick(DAY + "10:33:01", 101, 5)]),
+    ):
+        packer = TickPacker(calendar, lambda _: 0)
+        packer.follow("ctp", [("shfe", ticks[0].symbol)])
+        batches = [SourceBatch((), clock, {}) for clock in clocks]
+        batches.append(SourceBatch([each._replace(source="ctp") for each in ticks], ticks[-1].ts_recv, {}))
+        packed = [each for batch in batches for _, each in packer.feed(batch)]
+        assert bool(packed[0].ticks) == (session == "a")
+        begun = at(DAY + ("08:50:00" if session == "a" else back))
+        for chain, each in enumerate(packed):
+            sent.append(each._replace(session=session, chain=chain, resumed=0 if chain else begun))
+    gaps = [(gap.ts_from, gap.ts_to) for gap in gaps_of(calendar, *sent) if gap.cause == "interrupted"]
+    assert gaps == [(at(DAY + "10:13:20"), at(DAY + "10:33:01"))]
 
 
 def test_two_gateways_write_one_partition_and_neither_is_taken_for_the_other(calendar: MarketCalendar) -> None:

@@ -134,6 +134,24 @@ def test_j_the_tick_that_ends_a_gap_at_a_whole_minute_brings_what_was_traded_in_
     assert [(b.ts_open, b.volume, b.gap) for b in bars] == [(at(DAY + "09:00:00"), 5, True), (end, 90, True)]
 
 
+def test_j_a_gap_in_an_earlier_minute_leaves_a_longer_bar_the_open_interest_of_its_last(
+    calendar: MarketCalendar,
+) -> None:
+    made = builder(calendar, "1m", "5m", revision_window_s=300)
+    feed(
+        made,
+        tick(DAY + "09:03:10", 100, 5, open_interest=Decimal(1_000)),
+        tick(DAY + "09:04:10", 101, 6, open_interest=Decimal(2_000)),
+        tick(DAY + "09:05:10", 102, 7, open_interest=Decimal(3_000)),
+    )
+    hole = Gap("shfe", "rb2505", "x", 0, 0, 0, 0, 0, at(DAY + "09:03:20"), at(DAY + "09:03:40"), "silence")
+    revised = made.on_gap(hole)
+    assert [(b.interval, b.revision, b.gap, b.close, b.open_interest) for b in revised] == [
+        ("1m", 1, True, 100, 1_000),
+        ("5m", 1, True, 101, 2_000),
+    ]
+
+
 def test_stale_ticks_and_ticks_without_a_trade_make_no_bar(calendar: MarketCalendar) -> None:
     made = builder(calendar)
     feed(

@@ -65,6 +65,27 @@ def test_a_trade_that_comes_behind_the_next_minute_revises_its_own() -> None:
     assert made.late == 0
 
 
+def test_a_longer_bar_closes_as_its_last_minute_whichever_minute_came_last() -> None:
+    made = BarBuilder("binance", "BTC-USDT", AlwaysOpen(), BarSettings(("1m", "5m"), revision_window_s=300))
+    third, fourth, behind = (DAY + number * MINUTE for number in (3, 4, 5))
+    for each in (tick(third, "10", "1"), tick(fourth, "11", "1"), tick(behind, "12", "1")):
+        made.on_tick(each)
+    early = made.on_tick(tick(third + 9, "13", "1", recv=behind + 1))
+    assert [(bar.interval, bar.close) for bar in early] == [("1m", D(13)), ("5m", D(11))]
+    late = made.on_tick(tick(fourth + 9, "14", "1", recv=behind + 2))
+    assert [(bar.interval, bar.revision, bar.close) for bar in late] == [("1m", 1, D(14)), ("5m", 2, D(14))]
+
+
+def test_minutes_whose_trades_came_at_one_instant_are_told_apart() -> None:
+    made = builder("1m", "5m")
+    third, fourth, at_once = DAY + 3 * MINUTE, DAY + 4 * MINUTE, DAY + 4 * MINUTE + 30
+    made.on_tick(tick(third, "10", "1", recv=at_once))
+    made.on_tick(tick(fourth, "11", "1", recv=at_once))
+    made.on_tick(tick(DAY + 5 * MINUTE, "12", "1"))
+    (minute, longer) = made.on_tick(tick(third + 9, "13", "1", recv=DAY + 5 * MINUTE))
+    assert (minute.close, longer.close) == (D(13), D(11))
+
+
 def test_also_across_midnight() -> None:
     made = builder("1m", "1d")
     made.on_tick(tick(DAY - 5, "10", "1"))

@@ -92,3 +92,28 @@ def test_what_was_paid_is_what_was_traded_times_the_size(fixtures: Path, calenda
     assert size is not None and last.turnover and last.volume and last.low and last.high  # noqa: PT018
     assert last.low <= last.turnover / last.volume / size.multiplier <= last.high
     assert size.price_tick is not None and last.last is not None and last.last % size.price_tick == 0  # noqa: PT018
+
+
+@pytest.mark.parametrize(
+    ("venue", "symbol", "size"),
+    [
+        ("shfe", "au1911", ("1000", "0.05")),
+        ("shfe", "au1912", ("1000", "0.02")),
+        ("shfe", "au", ("1000", "0.02")),
+        ("shfe", "bu2206", ("10", "2")),
+        ("shfe", "bu2207", ("10", "1")),
+        ("cffex", "TS2305", ("20000", "0.005")),
+        ("cffex", "TS2306", ("20000", "0.002")),
+        ("shfe", "rb2505C3000", ("10", "0.5")),
+        ("dce", "SP m2505&m2509", ("10", "1")),
+        ("dce", "SPC y2505&m2505", ("10", None)),
+        ("dce", "SPC y2505&zz2505", None),
+        ("dce", "SPC y2505&i2505", None),
+        ("binance", "BTC-USDT", None),
+    ],
+)
+def test_a_size_is_that_of_its_month_and_of_all_its_legs(
+    venue: str, symbol: str, size: tuple[str, str | None] | None
+) -> None:
+    found = size_of(venue, symbol)
+    assert (None if found is None else (str(found.multiplier), found.price_tick and str(found.price_tick))) == size

@@ -12,6 +12,7 @@ from marketprism_domain.bars.cascade import Cascade, minute_window
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.expectation import (
+    Alignment,
     Expectation,
     ExpectationRules,
     Halt,
@@ -172,3 +173,30 @@ def test_a_dataset_that_cannot_be_is_refused() -> None:
         Dataset("bar", "shfe", "cu1905", "1m", 5, 5)
     with pytest.raises(InvalidValue, match="interval"):
         expected(interval="5s")
+
+
+def test_days_up_to_a_saturday_end_with_the_friday_before() -> None:
+    schedule = CALENDAR.schedule("cffex", "IF1904")
+    day = Interval.parse("1d")
+    wanted = whole_days(schedule, day, china("20190311"), china("20190316"))
+    for behind in ("20190317", "20190318"):  # a Saturday, and a Sunday, are no days of trading
+        assert whole_days(schedule, day, china("20190311"), china(behind)) == wanted
+    assert wanted.ts_to == schedule.sessions("20190315")[-1].ts_close
+
+
+def test_without_a_night_the_first_section_of_a_first_day_is_required() -> None:
+    first = Listing(first_day="20190311")
+    without, with_night = (
+        next(iter(expected(venue, symbol, days=("20190311", "20190312"), listing=first).days))
+        for venue, symbol in (("cffex", "IF1904"), ("shfe", "cu1905"))
+    )
+    assert [run.required for run in without.runs] == [True] * len(without.runs)
+    assert [run.required for run in with_night.runs] == [False, *[True] * (len(with_night.runs) - 1)]
+
+
+@pytest.mark.parametrize(("alignment", "of_a_day"), [("wall", 4), ("clock", 5)])
+def test_a_break_cuts_no_window_of_the_wall_clock_in_two(alignment: Alignment, of_a_day: int) -> None:
+    """Three hours from 9:00 by China's clock, over the break of 10:15: one bar by the wall clock."""
+    found = opens(expected("shfe", "cu1905", "3h", ("20190312", "20190312"), alignment=alignment))
+    morning = [each for each in found if china("20190312", 9) <= each < china("20190312", 12)]
+    assert (len(found), len(morning)) == (of_a_day, of_a_day - 3)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.scheduling.jobs import CatchUpRule, Dependency, Job, Needs, RetryRule, check_graph
+from marketprism_domain.scheduling.jobs import (
+    CatchUp,
+    CatchUpRule,
+    Dependency,
+    Job,
+    Needs,
+    Overlap,
+    RetryRule,
+    check_graph,
+    is_name,
+)
 from marketprism_domain.scheduling.triggers import AfterTrigger, ManualTrigger, parse_trigger
 from marketprism_domain.values import NANOS_PER_SECOND
 
@@ -70,3 +81,70 @@ def test_a_pause_grows_up_to_its_longest_and_half_of_it_is_always_kept() -> None
     rule = RetryRule(attempts=5, pause_s=10, factor=3, longest_s=60)
     assert [rule.pause_ns(n, 1.0) // NANOS_PER_SECOND for n in (1, 2, 3, 4)] == [10, 30, 60, 60]
     assert [rule.pause_ns(n, 0.0) // NANOS_PER_SECOND for n in (1, 2)] == [5, 15]
+
+
+def test_what_a_job_is_without_being_told() -> None:
+    plain = job("a")
+    assert (plain.overlap, plain.catch_up, plain.retry) == (Overlap.SKIP, CatchUpRule(), RetryRule())
+    assert (plain.timeout_s, plain.begin_s, plain.jitter_s, plain.late_s) == (300, 300, 0, 60)
+    assert (plain.enabled, plain.note, plain.body, plain.after) == (True, "", {}, ())
+    assert (CatchUpRule().policy, CatchUpRule().window_s, CatchUpRule().most) == (CatchUp.LAST, 86_400, 100)
+    assert (RetryRule().attempts, RetryRule().pause_s, RetryRule().factor, RetryRule().longest_s) == (1, 30, 2, 1_800)
+    assert [*Overlap] == ["skip", "queue_one", "queue_all", "allow", "cancel_running"]
+    assert [*CatchUp, *Needs] == ["none", "last", "all", "success", "failure", "any"]
+
+
+@pytest.mark.parametrize(
+    ("make", "bounds"),
+    [
+        (RetryRule, RetryRule.BOUNDS),
+        (CatchUpRule, CatchUpRule.BOUNDS),
+        (partial(Job, "a", ManualTrigger(), "storage.archive"), Job.BOUNDS),
+    ],
+)
+def test_each_rule_reaches_to_its_bounds(make: Any, bounds: Any) -> None:
+    expected = {
+        "attempts": (1, 100),
+        "pause_s": (0.1, 86_400),
+        "factor": (1, 10),
+        "longest_s": (0.1, 86_400),
+        "window_s": (0, 31_622_400),
+        "most": (1, 10_000),
+        "timeout_s": (1, 86_400),
+        "begin_s": (1, 86_400),
+        "jitter_s": (0, 3_600),
+        "late_s": (1, 86_400),
+    }
+    for name, (lowest, highest) in bounds.items():
+        assert (lowest, highest) == expected[name]
+        for value in (lowest, highest):
+            assert getattr(make(**{name: value}), name) == value
+        for value in (lowest - 1, highest + 1):
+            with pytest.raises(InvalidValue, match=name):
+                make(**{name: value})
+
+
+def test_names_and_commands_are_parts_of_one_another() -> None:
+    archive = job("a")
+    assert (archive.service, archive.operation) == ("storage", "tidy")
+    assert [is_name(text) for text in ("a-1", "a" * 48, "a" * 49, "A", "1a", "")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert len(job("a", note="x" * 2_000).note) == 2_000
+    with pytest.raises(InvalidValue, match="note"):
+        job("a", note="x" * 2_001)
+
+
+@pytest.mark.parametrize("text", ["archive", "archive:failure", "archive:any"])
+def test_a_dependency_reads_as_it_was_written(text: str) -> None:
+    assert str(Dependency.parse(text)) == text
+    assert str(Dependency.parse("archive:success")) == "archive"
+    with pytest.raises(InvalidValue, match="like archive:failure"):
+        Dependency.parse("archive:later")
+    with pytest.raises(InvalidValue, match="like archive:failure"):
+        Dependency.parse("archive:")

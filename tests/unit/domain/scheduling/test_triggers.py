@@ -27,6 +27,28 @@ def test_a_trigger_reads_as_it_was_written(text: str) -> None:
     assert str(parse_trigger(text)) == text
 
 
+def test_bounds_are_allowed() -> None:
+    for text in (
+        "every 1s",
+        "every 366d",
+        "session shfe.rb day_open +7d",
+        "session shfe.rb day_open -7d",
+        "funding okx",
+    ):
+        assert str(parse_trigger(text)) == text
+    assert str(parse_trigger("every 5m +0s")) == "every 5m"
+    assert str(parse_trigger("every 5m +299s")) == "every 5m +299s"
+    assert [parse_span(text) for text in ("1ms", "1s", "1m", "1h", "1d", "-2m")] == [
+        10**6,
+        10**9,
+        60 * 10**9,
+        3_600 * 10**9,
+        86_400 * 10**9,
+        -120 * 10**9,
+    ]
+    assert [span_text(ns) for ns in (0, 1_500_000, 90 * 10**9, -86_400 * 10**9)] == ["0s", "1ms", "90s", "-1d"]
+
+
 def test_the_same_time_is_written_in_one_way() -> None:
     assert str(parse_trigger("every 900s")) == "every 15m"
     assert str(parse_trigger("cron 0 0 * * *")) == "cron 0 0 * * * UTC"
@@ -62,6 +84,10 @@ def test_the_same_time_is_written_in_one_way() -> None:
         ("session SHFE.rb day_open", "venue: expected a lower-case word"),
         ("session shfe.rb day_open -8d", "an offset of at most 7d, was '-8d'"),
         ("funding okx -1h", "an offset of 0s or more, was '-1h'"),
+        ("funding OKX", "venue: expected a lower-case word"),
+        ("session shfe. day_open", "symbol: expected 1 to 64"),
+        ("session shfe.rb day_open +1h +1h", "trigger: expected cron …"),
+        ("every 5m +1s +1s", "trigger: expected cron …"),
         ("manual now", "trigger: expected cron …"),
     ],
 )

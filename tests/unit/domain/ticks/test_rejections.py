@@ -41,6 +41,7 @@ CASES = [
     (later(100, **LIMITS, high=D(120)), ("price_above_limit", "high", "at_most", "110", "120")),
     (later(89, **LIMITS), ("price_below_limit", "last", "at_least", "90", "89")),
     (later(100, **LIMITS, low=D("1.50")), ("price_below_limit", "low", "at_least", "90", "1.50")),
+    (later(90, **LIMITS, low=D(85)), ("price_below_limit", "low", "at_least", "90", "85")),
     (later(150, pre_settlement=D(100)), ("price_outside_band", "last", "between", "90…110", "150")),
     (later(volume=-5), ("volume_negative", "volume", "at_least", "0", "-5")),
     (later(volume=9), ("volume_fell", "volume", "at_least", "10", "9")),
@@ -52,6 +53,10 @@ CASES = [
     (
         later(settlement=D("1.7976931348623157E+308")),
         ("huge_value", "settlement", "number", "", "1.7976931348623157E+308"),
+    ),
+    (
+        later(bids=(BookLevel(D("1.7976931348623157E+308"), D(1)),)),
+        ("huge_value", "bids", "number", "", "1.7976931348623157E+308"),
     ),
     (later("NaN"), ("unfit_value", "last", "number", "", "NaN")),
 ]
@@ -73,8 +78,9 @@ def test_every_reason_to_reject_is_explained() -> None:
 
 
 def test_the_row_has_what_came_and_nothing_of_ours() -> None:
-    row = row_of(later(D("100.50"), bids=levels(100, 99))._replace(epoch=7, seq=8, ts_pub=9))
+    ours = {"phase": "continuous", "verdict": "accepted", "quality_score": 100, "rules_version": 3}
+    row = row_of(later(D("100.50"), bids=levels(100, 99))._replace(epoch=7, seq=8, ts_pub=9, **ours))
     assert row["last"] == "100.50"
     assert row["bids"] == [["100", "1"], ["99", "1"]]
     assert row["ts_event"] == str(at("2025-03-03 09:00:01"))
-    assert {"epoch", "seq", "ts_pub", "asks", "open", "phase"} & row.keys() == set()
+    assert {"epoch", "seq", "ts_pub", "asks", "open", *ours} & row.keys() == set()

@@ -64,3 +64,40 @@ def test_rules_that_were_stored_before_whole_numbers_were_asked_for_stay_readabl
         ValidationRules().changed(stale_s_by_venue={"SHFE": 1})
     with pytest.raises(InvalidValue, match="at most 100 venues"):
         ValidationRules().changed(stale_s_by_venue={f"v{number}": 1 for number in range(101)})
+
+
+# Name, least, most, unit, whole, default: as docs and the page of settings say them.
+TABLE = [
+    ("stale_s", 0.001, 86400, "seconds", False, 5.0),
+    ("futures_band_percent", 0.1, 100, "percent", False, 10.0),
+    ("option_band_percent", 0.1, 10000, "percent", False, 30.0),
+    ("error_weight", 0, 100, "points", True, 20),
+    ("warning_weight", 0, 100, "points", True, 5),
+    ("silence_min_s", 1, 86400, "seconds", False, 60.0),
+    ("silence_factor", 1, 100000, "times", False, 30.0),
+    ("z_low", 0.5, 100, "deviations", False, 3.0),
+    ("z_medium", 0.5, 100, "deviations", False, 4.0),
+    ("z_high", 0.5, 100, "deviations", False, 5.0),
+    ("z_critical", 0.5, 100, "deviations", False, 6.0),
+    ("jump_percent", 0.01, 1000, "percent", False, 3.0),
+    ("burst_factor", 1, 1000000, "times", False, 100.0),
+    ("spread_factor", 1, 1000000, "times", False, 50.0),
+    ("warm_up_ticks", 2, 1000000, "ticks", True, 100),
+    ("quality_window_s", 1, 86400, "seconds", False, 60.0),
+    ("degraded_below", 0, 100, "points", True, 80),
+    ("restored_at", 0, 100, "points", True, 95),
+    ("clock_off_s", 0.5, 86400, "seconds", False, 3.0),
+]
+
+
+def test_rules_their_bounds_units_and_defaults() -> None:
+    given = ValidationRules()
+    assert [(r.name, r.lowest, r.highest, r.unit, r.whole, getattr(given, r.name)) for r in RULES] == TABLE
+    assert (BY_VENUE.lowest, BY_VENUE.highest, BY_VENUE.unit) == (0.001, 86400, "seconds")
+    assert BY_VENUE.en.endswith(".")
+    assert BY_VENUE.zh.endswith("。")
+    assert [(order.text, order.sign) for order in ORDERS] == [
+        ("z_low < z_medium < z_high < z_critical", "<"),
+        ("degraded_below <= restored_at", "<="),
+    ]
+    assert (given.version, given.stale_s_by_venue) == (ValidationRules().version, {})

@@ -63,6 +63,14 @@ def test_of_narrow_tiers_it_is_the_one_that_the_price_lies_in() -> None:
         assert found.tiers == (tiers.tier_of(found.price * 100),)
 
 
+def test_of_two_prices_of_a_hedged_position_it_is_the_one_that_is_nearer() -> None:
+    """A long of 2 and a short of 1: falling prices end the one, the tiers of rising ones the other."""
+    tiers = tiers_of([TierRow(D(100), D("0.01")), TierRow(D(400), D("0.2")), TierRow(None, D("0.5"))])
+    legs, wallet = (Leg(1, D(2), D(100)), Leg(-1, D(1), D(100))), D(50)
+    found = [liquidation_price(LINEAR, wallet, legs, tiers, near=D(near)) for near in (50, 200, 300, 500)]
+    assert [each is not None and int(each.price) for each in found] == [52, 52, 456, 456]
+
+
 def test_a_deduction_that_was_rounded_leaves_no_position_without_a_price() -> None:
     tiers = tiers_of([TierRow(D(50000), D("0.004")), TierRow(None, D("0.005"), None, D("52"))])
     for wallet in range(9_900_00, 10_300_00, 5):

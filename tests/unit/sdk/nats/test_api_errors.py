@@ -26,7 +26,9 @@ class Refusing(NatsConnection):
     def __init__(self, code: int, status: int = 400) -> None:
         self.data = json.dumps({"error": {"code": status, "err_code": code, "description": "because of this"}}).encode()
 
-    async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
+    async def request(
+        self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None, **_: Any
+    ) -> Msg:
         del payload, timeout_s, headers
         return Msg(_client=None, subject=subject, data=self.data)  # type: ignore[arg-type]
 
@@ -101,7 +103,9 @@ class Answers(NatsConnection):
     data: bytes = b""
     asked: list[str] = field(default_factory=list)
 
-    async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
+    async def request(
+        self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None, **_: Any
+    ) -> Msg:
         del payload, timeout_s, headers
         self.asked.append(subject)
         return Msg(_client=None, subject=subject, data=self.data)  # type: ignore[arg-type]

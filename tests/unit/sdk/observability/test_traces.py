@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from functools import cache
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -14,25 +13,15 @@ from marketprism_sdk.observability import (
     Sampler,
     continue_trace,
     export_traces,
-    record_traces,
     sampled,
     trace_headers,
 )
-
-
-@cache
-def recorded() -> InMemorySpanExporter:
-    """A process has one collector for its life, so the tests of this file share it."""
-    exporter = InMemorySpanExporter()
-    record_traces(exporter, "test", "one", batched=False)
-    return exporter
+from tests.support.spans import recorded_spans
 
 
 @pytest.fixture
 def spans() -> InMemorySpanExporter:
-    exporter = recorded()
-    exporter.clear()
-    return exporter
+    return recorded_spans()
 
 
 def test_the_steps_of_a_sampled_message_are_one_line_of_spans(spans: InMemorySpanExporter) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
 
 from marketprism_sdk.errors import DeadlineExceeded
-from marketprism_sdk.partitions import OwnerRecord, rendezvous
+from marketprism_sdk.partitions import OwnerRecord, Shards, rendezvous
+from marketprism_sdk.testing import ManualClock, MemoryKeyValue
 from tests.unit.sdk.election.crew import Line, Stage
 from tests.unit.sdk.partitions.shards_group import COUNT, Member
 
@@ -108,3 +110,34 @@ def test_a_bucket_made_anew_starts_above_the_epochs_of_before(stage: Stage, join
     stage.pass_s(30.0)
     assert a.parts[MOVES] > epoch
     assert set(a.parts) == set(range(COUNT))
+
+
+async def test_partitions_are_given_back_without_waiting_for_the_answer_of_one_another() -> None:
+    class Slow(MemoryKeyValue):
+        """Answers releases when there are as many as there are partitions."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.releasing = 0
+            self.all_there = asyncio.Event()
+
+        async def update(self, key: str, value: bytes, revision: int) -> int:
+            if key.startswith("own.") and msgspec.msgpack.decode(value, type=OwnerRecord).state == "released":
+                self.releasing += 1
+                if self.releasing == COUNT:
+                    self.all_there.set()
+                await self.all_there.wait()
+            return await super().update(key, value, revision)
+
+    async def nothing(*_: int) -> None:
+        return None
+
+    kv, clock = Slow(), ManualClock()
+    shards = Shards(kv, "a", count=COUNT, on_own=nothing, on_lose=nothing, clock=clock)
+    task = asyncio.create_task(shards.run())
+    await clock.advance(1.0)
+    assert len(shards.owned) == COUNT
+    async with asyncio.timeout(20):
+        await shards.leave()
+    assert not shards.owned
+    await task

@@ -52,6 +52,21 @@ async def test_a_leader_that_is_catching_up_is_waited_for() -> None:
     assert stream.now == 2.0
 
 
+async def test_a_checkpoint_that_does_not_say_which_stream_it_is_of_is_waited_for_too() -> None:
+    stream = Stream(5, 12)
+    assert (await stream.settled().state(part(0, 10, ""))).last == 12
+    assert stream.now == 1.0
+
+
+async def test_the_end_is_believed_for_a_minute() -> None:
+    stream = Stream(5)
+    settled = stream.settled()
+    for now, waited in ((0.0, 4.0), (63.5, 0.0), (64.5, 4.0)):
+        stream.now = now
+        await settled.state(part(0, 10))
+        assert stream.now == now + waited
+
+
 async def test_the_end_is_believed_once_for_all_partitions() -> None:
     stream = Stream(5)
     settled = stream.settled()

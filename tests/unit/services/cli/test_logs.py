@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_services.cli.logs import logs_command
+from marketprism_services.platform.data_dir_lock import DataDirLock, simulated_below
 from marketprism_services.platform.exits import Stop
 
 
@@ -59,3 +60,17 @@ def test_a_folder_without_logs_is_told_from_one_without_such_lines(
     assert capsys.readouterr().err == "no such lines\n"
     with pytest.raises(Stop, match="expected the data directory of a pipeline that has run, no log is there"):
         logs_command(data_dir=tmp_path / "elsewhere")
+
+
+def test_the_simulated_pipeline_that_runs_is_found_without_its_directory(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated = simulated_below(tmp_path / "home")
+    simulated.mkdir(parents=True)
+    (folder / "logs").rename(simulated / "logs")
+    monkeypatch.setenv("MARKETPRISM_HOME", str(simulated.parent))
+    with DataDirLock(simulated):
+        logs_command(tz="UTC")
+    shown = capsys.readouterr()
+    assert "store.away" in shown.out
+    assert f"the pipeline that runs has simulated data, in {simulated}" in shown.err

@@ -51,6 +51,7 @@ def picture(table: pa.Table, colours: str = "chinese") -> Picture:
     return Picture(table, "ru1901", "1m", CHINA_TIME, colours)
 
 
+@pytest.mark.long
 def test_a_picture_is_whole_in_terminals_of_every_width() -> None:
     for columns in (80, 110, 150):
         code, output = in_terminal([sys.executable, "-c", _PROGRAM, "chinese"], columns)

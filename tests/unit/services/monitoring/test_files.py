@@ -19,6 +19,7 @@ from marketprism_services.monitoring.expressions import Selector, grouping_of, s
 from marketprism_services.monitoring.files import files
 from marketprism_services.monitoring.objectives import BURN_ALERTS, BURNS, OBJECTIVES, WINDOWS
 from marketprism_services.monitoring.runbooks import HEADINGS
+from marketprism_services.monitoring.steps import STEPS
 from marketprism_services.monitoring.yaml_text import yaml_of
 from marketprism_services.settings.metrics import METRICS
 from tests.support.reference import ROOT
@@ -142,7 +143,10 @@ def test_every_file_is_what_the_code_says_and_there_is_no_other() -> None:
     assert wrong == [], "expected the files of `make docs`"
     folders = [ROOT / name for name in ("deploy/prometheus", "deploy/alertmanager", "deploy/grafana", "docs/runbooks")]
     there = {str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*") if path.is_file()}
-    assert there == set(_FILES)
+    by_hand = {str(path.relative_to(ROOT)) for path in (ROOT / "docs/runbooks/operate").iterdir()}
+    by_hand |= {str(path.relative_to(ROOT)) for path in (ROOT / "deploy/grafana/clickhouse").iterdir()}
+    elsewhere = ("deploy/kubernetes/", "deploy/compose/")
+    assert there - by_hand == {name for name in _FILES if not name.startswith(elsewhere)}
 
 
 def test_a_runbook_page_has_its_headings_and_its_links_lead_somewhere() -> None:
@@ -158,7 +162,8 @@ def test_a_runbook_names_what_there_is() -> None:
     events = (ROOT / "docs/log-events.md").read_text(encoding="utf-8")
     alerts, boards = {alert.name for alert in _EVERY}, {board.title for board in DASHBOARDS}
     for alert in _EVERY:
-        text = "\n".join((alert.runbook.means, *alert.runbook.look, *alert.runbook.act))
+        steps = STEPS[alert.name]
+        text = "\n".join((alert.runbook.means, *alert.runbook.look, *alert.runbook.act, steps.over))
         for name in re.findall(r"`((?:marketprism|process)_\w+)`", text):
             assert name in REGISTRY, (alert.name, name)
         for command in re.findall(r"`marketprism ([a-z-]+)", text):

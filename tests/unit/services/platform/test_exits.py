@@ -20,8 +20,8 @@ from marketprism_sdk.errors import ConfigurationError, InvalidSetting, NotConnec
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import logs
 from marketprism_services.platform.data_dir_lock import DataDirInUse, DataDirLock
-from marketprism_services.platform.exits import CODES, Exit, Stop, code_of
-from marketprism_services.platform.runtime import connect, line_of, service_of, stop_of
+from marketprism_services.platform.exits import CODES, Exit, Stop, code_of, line_of, stop_of
+from marketprism_services.platform.runtime import connect, service_of
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import Settings
 

@@ -25,7 +25,7 @@ sys.argv = ["marketprism", *{arguments!r}]
 from marketprism_services.__main__ import main
 main()
 """
-SERVER = {"typer", "rich", "dependency_injector", "chinese_calendar", "picows", "psutil", "setproctitle", "click"}
+SERVER = {"pydantic", "pydantic_core", "aiohttp", "dependency_injector", "chinese_calendar", "pyarrow", "opentelemetry"}
 
 
 def run(packages: set[str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -35,21 +35,46 @@ def run(packages: set[str], *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, env=environment)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",), ("up",), ("status", "--json"), ("nonsense",)])
-def test_the_core_alone_says_which_extra_the_command_needs(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", [("up",), ("status", "--json"), ("backtest", "run", "--help")])
+def test_the_light_installation_says_which_extra_a_command_needs(arguments: tuple[str, ...]) -> None:
     done = run(SERVER, *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == "error: expected the package typer, found none: pip install 'marketprism[server]'\n"
+    assert done.stderr == (
+        f"error: marketprism {arguments[0]}: expected the services, found the light installation: "
+        "pip install 'marketprism[server]'\n"
+    )
 
 
-@pytest.mark.parametrize("package", ["rich", "chinese_calendar"])
+def test_every_other_command_of_the_light_installation_needs_the_services() -> None:
+    """What reads and listens has its help there; the table of what does is held against the commands themselves."""
+    code = (
+        "import sys\n"
+        f"for name in {sorted(SERVER)!r}: sys.modules[name] = None\n"
+        "from importlib import import_module\n"
+        "from marketprism_services.cli.app import COMMANDS, LIGHT, LazyCommand\n"
+        "for name in sorted(LIGHT): LazyCommand(name, COMMANDS[name]).load()\n"
+        "import marketprism_services.cli.light, marketprism_client._client, marketprism_client._http_line"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+
+def test_a_form_of_arrows_names_its_extra_before_anything_is_asked() -> None:
+    done = run(SERVER, "bars", "rb2505", "--format", "parquet")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: --format: expected the package pyarrow for parquet, found none: pip install 'marketprism[arrow]'\n"
+    )
+
+
+@pytest.mark.parametrize("package", ["chinese_calendar"])
 def test_a_server_that_lacks_one_package_names_its_extra(package: str, tmp_path: Path) -> None:
     done = run(
         {package}, "up", "--once", "--source", "sim:days=1,rate=4,instruments=rb2505", "--data-dir", str(tmp_path)
     )
     assert done.returncode == 2
-    assert done.stderr == f"error: expected the package {package}, found none: pip install 'marketprism[server]'\n"
+    command = "pip install 'marketprism[server]'"
+    assert done.stderr == f"error: expected the package {package} for this, found none: {command}\n"
 
 
 def test_up_without_the_embedded_store_says_so_before_it_starts_anything(tmp_path: Path) -> None:
@@ -61,6 +86,7 @@ def test_up_without_the_embedded_store_says_so_before_it_starts_anything(tmp_pat
     assert not (tmp_path / "data" / "logs").exists()
 
 
+@pytest.mark.long
 def test_up_without_the_native_protocol_says_so_and_so_does_doctor(tmp_path: Path) -> None:
     for command in ("up", "doctor"):
         config = tmp_path / "settings.toml"
@@ -74,7 +100,7 @@ def test_up_without_the_native_protocol_says_so_and_so_does_doctor(tmp_path: Pat
 def test_every_package_of_an_extra_is_found_by_the_name_it_is_imported_by() -> None:
     assert extra_of("matplotlib.pyplot") == extra_of("plotext") == "plot"
     assert extra_of("dependency_injector") == extra_of("chinese_calendar") == "server"
-    assert extra_of("clickhouse_driver") == "native"
+    assert (extra_of("clickhouse_driver"), extra_of("pyarrow"), extra_of("aiohttp")) == ("native", "arrow", "sdk")
     assert extra_of("msgspec") == extra_of("x_y_z") == ""
     assert install_command("polars") == "pip install 'marketprism[polars]'"
     assert importlib.metadata.requires("marketprism")

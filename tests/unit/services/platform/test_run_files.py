@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_services.platform import run_files
+from marketprism_services.platform import known_files, run_files
 from marketprism_services.platform.exits import Exit, code_of
 from marketprism_services.platform.log_files import open_log, rotate
 from marketprism_services.settings.errors import SettingsError
@@ -101,10 +101,10 @@ def test_only_one_run_file_holds_a_secret_and_all_are_their_owners(settings: Set
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert (folder / "url").read_text() == "nats://127.0.0.1:4222"
-    assert run_files.known_url(settings.data_dir) == settings.nats.url
+    assert known_files.known_url(settings.data_dir) == settings.nats.url
     nats = replace(settings.nats, url=run_files.Url("nats://127.0.0.1:4333"))
     run_files.write(settings.model_copy(update={"nats": nats}))
-    assert run_files.known_url(settings.data_dir) == "nats://127.0.0.1:4333", "not that of an earlier run"
+    assert known_files.known_url(settings.data_dir) == "nats://127.0.0.1:4333", "not that of an earlier run"
 
 
 def test_a_member_of_a_list_is_set_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,10 +172,10 @@ def test_a_log_file_is_bounded_and_its_writer_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"calendar": 1}', "\xff"])
 def test_what_another_version_wrote_is_no_reason_to_end(text: str, tmp_path: Path) -> None:
-    assert run_files.known_section(tmp_path, "calendar") == {}
+    assert known_files.known_section(tmp_path, "calendar") == {}
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "settings.json").write_text(text, encoding="latin-1")
-    assert run_files.known_section(tmp_path, "calendar") == {}
+    assert known_files.known_section(tmp_path, "calendar") == {}
     gone = {"query": {"concurrent": 16}, "calendar": {"closed": ["2026-12-31"]}}
     (tmp_path / "run" / "settings.json").write_text(json.dumps(gone), encoding="utf-8")
-    assert run_files.known_section(tmp_path, "calendar") == {"closed": ["2026-12-31"]}
+    assert known_files.known_section(tmp_path, "calendar") == {"closed": ["2026-12-31"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from marketprism_services.cli.up import up
@@ -28,7 +28,8 @@ def test_the_market_is_apart_first_then_the_store_then_each_service_of_the_marke
     assert " ".join(name_of(unit) for unit in units_of(in_up(), processes)) == units
 
 
-@given(st.sets(st.sampled_from(names()), min_size=1), st.integers(0, 20))
+@example(services={"storage", "query", "api"}, processes=2)
+@given(services=st.sets(st.sampled_from(names()), min_size=1), processes=st.integers(0, 20))
 def test_every_service_is_in_one_process_and_there_are_no_more_of_them_than_asked_for(
     services: set[str], processes: int
 ) -> None:

@@ -116,6 +116,11 @@ def test_no_class_mirrors_a_section() -> None:
                 mirrored = sorted(name for name, own in sections.items() if len(fields & own) > 1)
                 mirrors.update(dict.fromkeys([node.name], mirrored) if mirrored else {})
     assert mirrors == {
+        "GatewayRow": ["VnpySettings"],  # what is known of a gateway, which a setting that is not empty overrules
+        "Layout": ["VnpySettings"],  # how a file of bars is stamped, in which zone
+        "SourceContext": ["Settings"],  # sections that sources of different kinds are made with
+        "DatabasePlace": ["Account", "NatsAccess"],  # of a database of VeighNa, by VeighNa's own settings
+        "Door": ["ClientTls"],  # what VeighNa's settings say, in VeighNa
         "InstrumentData": ["StreamSettings"],  # columns of rows, and which rows a stream has
         "VenueLimits": ["VenueSettings"],  # what a venue says itself, which a setting of 0 leaves alone
         "SubmitBacktest": ["Settings"],  # the venue of rows, and the source of a strategy
@@ -169,6 +174,7 @@ def test_a_text_is_split_where_the_setting_is_a_list(monkeypatch: pytest.MonkeyP
         "sopt.md_fronts",
         "sopt.td_fronts",
         "sopt.instruments",
+        "vnpy.symbols",
     }
     monkeypatch.setenv("MARKETPRISM_VENUE__KINDS", "trade, kline")
     monkeypatch.setenv("MARKETPRISM_CTP__OTHERS__0__MD_FRONTS", "tcp://a:1,tcp://b:1")

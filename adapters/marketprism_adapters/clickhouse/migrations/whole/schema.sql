@@ -282,7 +282,7 @@ CREATE TABLE IF NOT EXISTS market.bar_revisions
 ENGINE = ReplacingMergeTree(stream_seq)
 PARTITION BY toYYYYMM(ts_event)
 ORDER BY (symbol, venue, interval, ts_open, revision)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS market.mark_prices
 (
@@ -304,7 +304,7 @@ CREATE TABLE IF NOT EXISTS market.mark_prices
 ENGINE = ReplacingMergeTree(stream_seq)
 PARTITION BY toYYYYMMDD(ts_event)
 ORDER BY (symbol, venue, ts_event, seq)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS market.store_progress
 (
@@ -439,7 +439,7 @@ CREATE TABLE IF NOT EXISTS market.tickers
 ENGINE = ReplacingMergeTree(stream_seq)
 PARTITION BY toYYYYMMDD(ts_event)
 ORDER BY (symbol, venue, ts_event, seq)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS market.klines
 (
@@ -472,7 +472,7 @@ CREATE TABLE IF NOT EXISTS market.klines
 ENGINE = ReplacingMergeTree(stream_seq)
 PARTITION BY toYYYYMMDD(ts_open)
 ORDER BY (symbol, venue, interval, ts_open)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS market.book_tops
 (
@@ -497,7 +497,7 @@ CREATE TABLE IF NOT EXISTS market.book_tops
 ENGINE = ReplacingMergeTree(stream_seq)
 PARTITION BY toYYYYMMDD(ts_event)
 ORDER BY (symbol, venue, ts_event, seq)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS market.order_books
 (
@@ -527,7 +527,7 @@ CREATE TABLE IF NOT EXISTS market.order_books
 ENGINE = ReplacingMergeTree(stream_seq)
 PARTITION BY toYYYYMMDD(ts_event)
 ORDER BY (symbol, venue, ts_event, seq, form)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS market.trades
 (
@@ -558,7 +558,7 @@ CREATE TABLE IF NOT EXISTS market.trades
 ENGINE = ReplacingMergeTree(stream_seq)
 PARTITION BY toYYYYMMDD(ts_event)
 ORDER BY (symbol, venue, ts_event, seq)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS market.dead_letters
 (
@@ -724,7 +724,7 @@ CREATE TABLE IF NOT EXISTS market.market_bars
 ENGINE = ReplacingMergeTree(row_version)
 PARTITION BY toYYYYMM(ts_event)
 ORDER BY (symbol, venue, interval, ts_open)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS market.market_ticks
 (
@@ -771,7 +771,7 @@ CREATE TABLE IF NOT EXISTS market.market_ticks
 ENGINE = ReplacingMergeTree(stream_seq)
 PARTITION BY toYYYYMMDD(ts_event)
 ORDER BY (symbol, venue, ts_event, seq)
-SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 67108864;
+SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 67108864, merge_selector_base = 10;
 
 CREATE VIEW IF NOT EXISTS market.v_bars
 (

@@ -27,7 +27,7 @@ class Keys extends Listing {
 
   render() {
     const revoke = (/** @type {Key} */ key) => act(revokeKey(key, this.path, this.renew));
-    return html`${this.tools(html`<button type="button" @click=${this.#create}>${t('new_key')}</button>`)}
+    return html`${this.tools(html`<button type="button" @click=${() => this.once(this.users, this.#create)}>${t('new_key')}</button>`)}
       ${shown(this.list, (keys) =>
         this.narrowed(sorted(keys), (key) => [key.id, key.name, key.owner].join(' '), (rows) => keyTable(rows, { withOwner: true, revoke })),
       )}

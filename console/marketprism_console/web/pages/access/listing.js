@@ -30,6 +30,12 @@ export class Listing extends Part {
 
   renew = () => void this.list.load();
 
+  /** A dialog, once there is what it lets choose from. @param {Resource<any>} choice @param {() => void} open */
+  async once(choice, open) {
+    if (!choice.data) await choice.load();
+    if (this.isConnected) open();
+  }
+
   get letters() {
     return (address.value.params.find ?? '').trim().toLowerCase();
   }

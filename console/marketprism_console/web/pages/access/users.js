@@ -55,7 +55,7 @@ class Users extends Listing {
   }
 
   render() {
-    return html`${this.tools(html`<button type="button" @click=${this.#create}>${t('new_user')}</button>`)}
+    return html`${this.tools(html`<button type="button" @click=${() => this.once(this.roles, this.#create)}>${t('new_user')}</button>`)}
       ${shown(this.list, (users) => this.narrowed(users, (user) => [user.id, user.display, ...user.roles].join(' '), (rows) => this.#table(rows)))}
      `;
   }
@@ -82,14 +82,14 @@ class Users extends Listing {
       <td class="number">${user.rows_per_day ? count(user.rows_per_day) : t('as_class')}</td>
       <td class="time">${date(ms(user.ts_created))}</td>
       <td class="actions">
-        ${this.#button('change', user, () => this.#change(user))}
+        ${this.#button('change', user, () => this.once(this.roles, () => this.#change(user)))}
         ${user.service ? nothing : this.#button('password', user, () => this.#password(user))}
         ${this.#button('remove', user, () => this.#remove(user))}
       </td>
     </tr>`;
   }
 
-  /** @param {'change' | 'password' | 'remove'} name @param {User} user @param {() => void} run */
+  /** @param {'change' | 'password' | 'remove'} name @param {User} user @param {() => unknown} run */
   #button(name, user, run) {
     return html`<button type="button" aria-label=${t(`${name}_of`, { name: user.id })} @click=${run}>${t(name)}</button>`;
   }

@@ -167,8 +167,8 @@ def test_every_error_has_a_chinese_text() -> None:
         (["bars"], "缺少参数 'symbol'。"),
         (["--nosuch"], "没有 --nosuch 这个选项。"),
         (["barz"], "没有 'barz' 这个命令。是否想写 'bars'？"),
-        (["tail", "ru1901", "-n", "x"], "'-n' 的值无效：应为整数"),
-        (["simulate", "okx", "--port", "70000"], "'--port' 的值无效：不能大于 65535"),
+        (["tail", "ru1901", "-n", "x"], "'-n' 的值无效：'x' 应为整数"),
+        (["simulate", "okx", "--port", "70000"], "'--port' 的值无效：70000 不在范围 0<=x<=65535 之内"),
         (["calendar", "rb2505", "--date", "2025-10-09"], "集合竞价"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_services.cli import doctor
+from marketprism_services.cli.doctor import setup as doctor
 from marketprism_services.settings.settings import Settings
 
 

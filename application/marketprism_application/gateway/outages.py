@@ -1,13 +1,18 @@
-"""What the connections of one opening missed: while none was there, and when the queue had no room."""
+"""What the connections of one opening of a live source missed: while none was there, and when its queue had no room."""
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from decimal import Decimal
+from typing import TypeVar
 
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.state import Interruption
+
+Key = TypeVar("Key")
+_Instrument = tuple[str, str]  # venue and symbol: two exchanges may number a share alike
 
 
 class Losses:
@@ -19,8 +24,8 @@ class Losses:
     def __init__(self, calendar: MarketCalendar, source: str) -> None:
         self._calendar = calendar
         self._source = source
-        self._last: dict[str, tuple[int, Decimal | None]] = {}  # event time and volume of each instrument's last tick
-        self._missing_since: dict[str, tuple[int, Decimal | None]] = {}
+        self._last: dict[_Instrument, tuple[int, Decimal | None]] = {}  # event time and volume of each one's last tick
+        self._missing_since: dict[_Instrument, tuple[int, Decimal | None]] = {}
         self._lost_at = 0
         self.back_at = 0
 
@@ -31,8 +36,8 @@ class Losses:
     def all_lost(self, ts: int) -> None:
         """From here on every instrument may miss something, until its next tick says how much."""
         self._lost_at = ts
-        for symbol, seen in self._last.items():
-            self._missing_since.setdefault(symbol, seen)
+        for instrument, seen in self._last.items():
+            self._missing_since.setdefault(instrument, seen)
 
     def back(self, ts: int) -> None:
         """A connection is there again."""
@@ -43,24 +48,26 @@ class Losses:
         self._last.clear()
         self._missing_since.clear()
 
-    def before(self, tick: Tick, clock: int, no_room: dict[str, int]) -> Gap | None:
-        """What was missing of an instrument before this tick of it; `no_room` says since when ticks were dropped."""
-        last, _ = self._last.get(tick.symbol, (tick.ts_event, None))
-        self._last[tick.symbol] = seen = (tick.ts_event, tick.volume)
-        dropped_at = no_room.get(tick.symbol)
+    def before(self, tick: Tick, clock: int, no_room: MutableMapping[Key, int], key: Key) -> Gap | None:
+        """What was missing of an instrument before this tick of it; `no_room` says since when ticks were dropped, by
+        what the instrument's `key` is there, which is taken out once it is told."""
+        instrument = (tick.venue, tick.symbol)
+        last, _ = self._last.get(instrument, (tick.ts_event, None))
+        self._last[instrument] = seen = (tick.ts_event, tick.volume)
+        dropped_at = no_room.get(key)
         if dropped_at is not None and tick.ts_recv > dropped_at:
-            del no_room[tick.symbol]
+            del no_room[key]
             return self._gap(tick, clock, last, "queue_full") if tick.ts_event > last else None
-        known = self._missing_since.get(tick.symbol)
+        known = self._missing_since.get(instrument)
         if known is None:
             return None
         since = known[0]
         if tick.ts_event <= since:
             # A login brings the newest snapshot there is. When that is the one we have, nothing came after it.
             if seen == known:
-                del self._missing_since[tick.symbol]
+                del self._missing_since[instrument]
             return None
-        del self._missing_since[tick.symbol]
+        del self._missing_since[instrument]
         schedule = self._calendar.schedule(tick.venue, tick.symbol)
         bounds = Interruption(since, self._lost_at, self.back_at).bounds(schedule, tick.ts_event)
         return None if bounds is None else self._gap(tick, clock, bounds[0], "disconnected")
@@ -80,3 +87,6 @@ class Losses:
             cause,
             tick.trading_day,
         )
+
+
+__all__ = ["Losses"]

@@ -1,8 +1,7 @@
-"""`marketprism doctor`: is this machine set up, and does what runs here answer."""
+"""Checks of any machine: is it set up, and does what runs here answer."""
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import shutil
@@ -11,10 +10,6 @@ import stat
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
-
-import typer
-from rich.markup import escape
 
 from marketprism_adapters.calendars import chinese_trading_days, shortage_of
 from marketprism_adapters.nats import local_server, streams
@@ -23,13 +18,12 @@ from marketprism_domain.sessions.trading_days import china_date
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.private_files import UMASK
-from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of
+from marketprism_services.cli.doctor.finding import Finding, Grade
 from marketprism_services.platform.catalogue import names
 from marketprism_services.platform.core import core_in_use
 from marketprism_services.platform.descriptors import FEWEST, limit
-from marketprism_services.platform.exits import Exit
+from marketprism_services.platform.known_files import known_url
 from marketprism_services.platform.nats_place import NatsPlace
-from marketprism_services.platform.run_files import known_url
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.packages import check_packages
@@ -37,37 +31,20 @@ from marketprism_services.wiring.packages import check_packages
 _LOW_DISK_GB = 2.0
 _PAYLOAD = 8 << 20  # what the server of `up` takes
 _FULL_DISK_GB = 0.1
-_COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
-
-
-class Finding(NamedTuple):
-    """ok, warning or wrong; what was looked at; what was found."""
-
-    grade: str
-    what: str
-    text: str
-
-
-def doctor(data_dir: DataDir = None, nats_url: NatsUrl = None, config: Config = None) -> None:
-    """Check the set-up and say what is wrong."""
-    settings = settings_of(config, data_dir, nats_url)
-    findings = asyncio.run(examine(settings))
-    for finding in findings:
-        out.print(
-            f"[{_COLOURS[finding.grade]}]{finding.grade:>8}[/]  {escape(f'{finding.what}: {finding.text}')}",
-            highlight=False,
-        )
-    if any(finding.grade == "wrong" for finding in findings):
-        raise typer.Exit(Exit.FAILED)
 
 
 async def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order a person would check."""
-    findings = [_python(), _core(), _packages(), _store(settings), _binary(), _data_dir(settings.data_dir)]
-    findings += [_private(settings.data_dir), _disk(settings.data_dir), _descriptors(), calendar_of(settings)]
+    findings = [*machine(settings), _disk(settings.data_dir), _descriptors(), calendar_of(settings)]
     findings += _ports(settings)
     findings += await _nats(settings)
     return findings
+
+
+def machine(settings: Settings) -> list[Finding]:
+    """What is installed, and the folder where data lives."""
+    findings = [_python(), _core(), _packages(), _store(settings), _binary(), _data_dir(settings.data_dir)]
+    return [*findings, _private(settings.data_dir)]
 
 
 def _python() -> Finding:
@@ -129,7 +106,7 @@ def _disk(path: Path) -> Finding:
     text = f"{free_gb:.1f} GB free in {existing}, where the data lives"
     if free_gb > _LOW_DISK_GB:
         return Finding("ok", "disk", text)
-    grade = "warning" if free_gb > _FULL_DISK_GB else "wrong"
+    grade: Grade = "warning" if free_gb > _FULL_DISK_GB else "wrong"
     return Finding(grade, "disk", f"{text}: make room, nothing is written once it is full")
 
 
@@ -177,7 +154,7 @@ async def _nats(settings: Settings) -> list[Finding]:
     try:
         connection = await nats.open("doctor", connect_timeout_s=2)
     except SdkError as error:
-        grade = "wrong" if settings.nats.url else "ok"
+        grade: Grade = "wrong" if settings.nats.url else "ok"
         return [Finding(grade, "nats", str(error) if settings.nats.url else f"no pipeline is running on {url}")]
     try:
         findings = [Finding("ok", "nats", f"{url} answers")]
@@ -194,3 +171,6 @@ async def _nats(settings: Settings) -> list[Finding]:
         return findings
     finally:
         await connection.close()
+
+
+__all__ = ["calendar_of", "examine", "machine"]

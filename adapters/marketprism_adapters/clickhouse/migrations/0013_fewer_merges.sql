@@ -1,0 +1,9 @@
+ALTER TABLE market.market_ticks MODIFY SETTING merge_selector_base = 10;
+ALTER TABLE market.market_bars MODIFY SETTING merge_selector_base = 10;
+ALTER TABLE market.bar_revisions MODIFY SETTING merge_selector_base = 10;
+ALTER TABLE market.trades MODIFY SETTING merge_selector_base = 10;
+ALTER TABLE market.order_books MODIFY SETTING merge_selector_base = 10;
+ALTER TABLE market.book_tops MODIFY SETTING merge_selector_base = 10;
+ALTER TABLE market.tickers MODIFY SETTING merge_selector_base = 10;
+ALTER TABLE market.mark_prices MODIFY SETTING merge_selector_base = 10;
+ALTER TABLE market.klines MODIFY SETTING merge_selector_base = 10;

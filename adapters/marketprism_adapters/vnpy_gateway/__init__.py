@@ -1,0 +1,1 @@
+"""Gateways of VeighNa as sources: whatever fulfils `vnpy.trader.gateway.BaseGateway`."""

@@ -1,0 +1,109 @@
+"""Readers whose consumer is on a server that has gone: it is missed soon, and made again elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from nats.aio.msg import Msg
+
+from marketprism_adapters.nats.local_cluster import LocalCluster
+from marketprism_sdk.errors import DeadlineExceeded
+from marketprism_sdk.nats.connection import Headers, NatsConnection
+from marketprism_sdk.nats.jetstream import api, ensure_stream, publish_ack
+from marketprism_sdk.nats.pull import PullConsumer
+
+MAKES, LOOKS = "$JS.API.CONSUMER.CREATE.", "$JS.API.CONSUMER.INFO."
+
+
+class Watched(NatsConnection):
+    """A connection that notes how long was waited for each answer about a consumer, and loses some of what comes."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]
+        self.asked: list[tuple[str, float]] = []
+        self.silent = 0  # of what is made, so many are never answered
+        self.deaf = False  # what is delivered is lost
+
+    async def request(
+        self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None, again_s: float | None = None
+    ) -> Msg:
+        """As the connection, but for what is lost."""
+        if subject.startswith((MAKES, LOOKS)):
+            self.asked.append((subject.split(".")[3], timeout_s))
+        if subject.startswith(MAKES) and self.silent:
+            self.silent -= 1
+            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s")
+        return await super().request(subject, payload, timeout_s=timeout_s, headers=headers, again_s=again_s)
+
+    async def subscribe(
+        self, subject: str, callback: Callable[[Msg], None], queue: str = ""
+    ) -> Callable[[], Awaitable[None]]:
+        """As the connection, but for what is lost; answers are not."""
+        answers = subject.endswith("*")
+        return await super().subscribe(
+            subject, lambda message: callback(message) if answers or not self.deaf else None, queue
+        )
+
+
+async def open_watched(url: str) -> Watched:
+    opened = await Watched.open(url, name="test")
+    assert isinstance(opened, Watched)
+    return opened
+
+
+async def test_a_consumer_that_is_not_made_is_soon_asked_for_again(nats_url: str, unique: str) -> None:
+    """It may be given to a server that has gone and is not missed yet; the next one is given to another."""
+    connection = await open_watched(nats_url)
+    await ensure_stream(connection, {"name": unique, "subjects": [f"{unique}.x"], "storage": "memory"})
+    connection.silent = 7
+    consumer = PullConsumer(connection, unique, [f"{unique}.x"])
+    await consumer.open()
+    assert connection.asked == [("CREATE", s) for s in (1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 8.0)]
+    await consumer.close()
+    await connection.close()
+
+
+async def test_a_consumer_that_is_silent_is_looked_for_once_and_made_again(nats_url: str, unique: str) -> None:
+    connection = await open_watched(nats_url)
+    await ensure_stream(connection, {"name": unique, "subjects": [f"{unique}.x"], "storage": "memory"})
+    consumer = PullConsumer(connection, unique, [f"{unique}.x"], heartbeat_s=0.2)
+    await consumer.open()
+    connection.deaf, first = True, consumer.name
+    async with asyncio.timeout(20):
+        while consumer.name == first:
+            await asyncio.sleep(0.05)
+    connection.deaf = False
+    assert [what for what, _ in connection.asked] == ["CREATE", "INFO", "CREATE"]
+    await publish_ack(connection, f"{unique}.x", b"1")
+    assert [each.data for each in await consumer.fetch(10, 10.0)] == [b"1"]
+    await consumer.close()
+    await connection.close()
+
+
+async def test_readers_go_on_when_the_server_of_their_consumers_is_killed(tmp_path: Path) -> None:
+    cluster = await LocalCluster.start(tmp_path)
+    maker = await NatsConnection.open(cluster.url, name="test")
+    try:
+        await ensure_stream(maker, {"name": "S", "subjects": ["s.>"], "storage": "memory", "num_replicas": 3})
+        await cluster.wait_current("S")
+        leader = await cluster.leader_of("S")
+        node = cluster.nodes[leader]
+        assert node is not None
+        reading = await NatsConnection.open(node.url, name="test")
+        readers = [PullConsumer(reading, "S", ["s.x"]) for _ in range(6)]
+        for each in readers:
+            await each.open()
+        found = [await api(reading, f"CONSUMER.INFO.S.{each.name}") for each in readers]
+        places = {each["cluster"]["leader"] for each in found}
+        lost = next(n for n in range(3) if n != leader and f"node{n}" in places)
+        await cluster.kill_node(lost)
+        await publish_ack(reading, "s.x", b"1", timeout_s=20.0)
+        assert [[each.data for each in await reader.fetch(10, 30.0)] for reader in readers] == [[b"1"]] * 6
+        for each in readers:
+            await each.close()
+        await reading.close()
+    finally:
+        await maker.close()
+        await cluster.stop()

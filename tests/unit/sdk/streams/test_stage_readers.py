@@ -1,0 +1,59 @@
+"""Readers of partitions that are taken over: one that cannot be made, one that has no place yet, one that is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+
+from marketprism_sdk.errors import StreamError
+from marketprism_sdk.nats.pull import PullConsumer
+from tests.simulation.scene import LOST, Scene, played, refusal
+from tests.unit.sdk.streams.staged import TOO_LONG, numbers, staged, sums
+
+MADE = "$JS.API.CONSUMER.CREATE.IN"
+
+
+@played
+async def test_a_reader_that_cannot_be_made_leaves_nothing_behind(scene: Scene) -> None:
+    one = await staged(scene)
+    others = {id(each): each for each in gc.get_objects() if isinstance(each, PullConsumer)}  # of tests before
+    scene.server.meet(MADE, refusal(TOO_LONG))
+    with pytest.raises(StreamError):
+        await one.stage.own(0, 1)
+    gc.collect()
+    left = [each for each in gc.get_objects() if isinstance(each, PullConsumer) and id(each) not in others]
+    assert (one.stage.parts, left) == ({}, [])
+    await one.stage.own(0, 1)
+
+
+# -- looking while it goes on
+
+
+@played
+async def test_a_reader_that_has_no_place_yet_holds_up_nobody(scene: Scene) -> None:
+    """Whoever shall have it may have gone; the partitions that are taken over behind it would wait as well."""
+    one = await staged(scene)
+    scene.server.meet(MADE, LOST, LOST)
+    began = scene.now_s
+    async with one.running():
+        for partition in range(2):
+            await one.stage.own(partition, 1)
+            scene.put(f"in.{partition}", *numbers(3))
+        assert scene.now_s - began == pytest.approx(0.5, abs=0.1)
+        await one.done(6)
+        assert scene.now_s - began < 3.0
+    assert (one.outputs(), one.outputs(1), one.lost) == (sums(3), sums(3), [])
+
+
+@played
+async def test_a_reader_that_is_still_to_be_made_is_forgotten_with_its_partition(scene: Scene) -> None:
+    one = await staged(scene)
+    scene.server.meet(MADE, LOST)
+    async with one.running():
+        await one.stage.own(0, 1)
+        await one.stage.disown(0)
+        await asyncio.sleep(5)
+    assert len(scene.came(MADE)) == 1
+    assert not scene.server.jetstream.consumers
