@@ -1,0 +1,55 @@
+"""Words that people write, of which inputs are made."""
+
+from __future__ import annotations
+
+NAMES = (
+    *[
+        "ru1901",
+        "SR505C6000",
+        "IF1812",
+        "BTC-USDT",
+        "-PERP",
+        "510050",
+        ".SHFE",
+        "shfe.",
+        "&",
+        "_",
+        "_tas",
+        "螺纹",
+        "2605",
+        "看涨",
+        ".BINANCE",
+        "BTCUSDT",
+        "-1-MINUTE",
+        "*",
+        "?",
+        "[",
+        "efp",
+    ],
+    "SP l2602&l2603",
+    "SPD ",
+    " C ",
+)
+TIMES = (
+    *[
+        "2018-10-08",
+        "T",
+        "21:00",
+        ":00",
+        ".123456789",
+        "Z",
+        "+08:00",
+        "-",
+        "20181008",
+        "Asia/Shanghai",
+        "1538960400",
+        "W",
+        "24:00",
+        "UTC",
+        "+",
+        "1970-01-01",
+        "2262-04-11",
+    ],
+    "\n",
+    " ",
+)

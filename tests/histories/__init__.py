@@ -1,0 +1,1 @@
+"""Histories of real clusters under faults, and the checkers that judge them (docs/proof.md)."""
