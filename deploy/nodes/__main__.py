@@ -17,7 +17,7 @@ from deploy.nodes.files import Team, write
 from deploy.nodes.lab import Lab, running
 from deploy.nodes.network import HostError
 
-from marketprism_application.errors import DataDirError
+from marketprism_application.errors import DataDirError, LocalServerError
 
 _FOLDER = Path("/var/tmp/marketprism-nodes")  # noqa: S108 (made for its owner alone)
 
@@ -109,7 +109,7 @@ def main() -> int:
     given = _arguments().parse_args()
     try:
         return _act(given)
-    except (HostError, DataDirError, OSError, ValueError) as error:
+    except (HostError, DataDirError, LocalServerError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
 

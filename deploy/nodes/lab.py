@@ -15,7 +15,7 @@ from deploy.nodes.disk import limit_writes
 from deploy.nodes.files import STORE_PORT, Team, commands_on, write
 from deploy.nodes.network import Host, HostError, Network
 
-from marketprism_adapters.clickhouse import access
+from marketprism_adapters.clickhouse import access, local_server
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.private_files import private_folder
 from marketprism_services.platform.nats_users import OPERATOR
@@ -50,9 +50,11 @@ class Lab:
         """Make the hosts and start the store; the nodes are off, and no files of theirs are written.
 
         Raises:
-            HostError: something of the system is not there; DataDirError: the folder cannot be written.
+            HostError: something of the system is not there; DataDirError: the folder cannot be written;
+            LocalServerError: there is no ClickHouse.
         """
         private_folder(self.folder)
+        local_server.server_program()  # fetched here: a host has no way out
         self.network.make()
         users = access.prepare(self._store_data / "access").passwords
         named = (f"{access.WRITER}:{users.writer}", f"{access.READER}:{users.reader}")
@@ -63,7 +65,7 @@ class Lab:
         """Make the hosts, start the store, write the files of the nodes and start them.
 
         Raises:
-            HostError, DataDirError: as `begin`.
+            HostError, DataDirError, LocalServerError: as `begin`.
         """
         self.begin()
         write(self.team, self.folder / "etc")

@@ -21,16 +21,30 @@ _MEANS = {
 }
 
 
-def of_process(pid: int) -> dict[str, float]:
-    """Resident memory, open files and threads; nothing of a process that has ended."""
+def of_process(pid: int, data: Path | None = None) -> dict[str, float]:
+    """Resident memory, open files and threads; nothing of a process that has ended.
+
+    Files below `data` are `data_files`, and no `files`: a database has as many open as it has parts.
+    """
     folder = Path(f"/proc/{pid}")
     try:
         pages = int((folder / "statm").read_text(encoding="ascii").split()[1])
-        files = sum(1 for _ in (folder / "fd").iterdir())
+        opened = [_target(each) for each in (folder / "fd").iterdir()]
         threads = sum(1 for _ in (folder / "task").iterdir())
     except OSError:
         return {}
-    return {"rss_mb": pages * _PAGE_MB, "files": float(files), "threads": float(threads)}
+    found = {"rss_mb": pages * _PAGE_MB, "files": float(len(opened)), "threads": float(threads)}
+    if data is not None:
+        found["data_files"] = float(sum(data in target.parents for target in opened))
+        found["files"] -= found["data_files"]
+    return found
+
+
+def _target(descriptor: Path) -> Path:
+    try:
+        return descriptor.readlink()
+    except OSError:  # closed meanwhile
+        return descriptor
 
 
 def values_of(text: str) -> dict[str, float]:

@@ -125,7 +125,7 @@ class LocalClickHouse:
             LocalServerError: there is no binary and no library can be fetched, its folder cannot be written, or it does
                 not answer.
         """
-        program = await asyncio.to_thread(_program)
+        program = await asyncio.to_thread(server_program)
         try:
             config, passwords = await asyncio.to_thread(_prepare, options)
         except OSError as error:
@@ -235,7 +235,12 @@ def _prepare(options: LocalOptions) -> tuple[Path, access.Passwords | None]:
     return access.prepare(_access_of(options), options.files_at)
 
 
-def _program() -> list[str]:
+def server_program() -> list[str]:
+    """What a server is started with, its arguments come behind it; the library is fetched where it is needed.
+
+    Raises:
+        LocalServerError: there is no binary, and no library can be fetched or loaded.
+    """
     binary = shutil.which("clickhouse")
     if binary:
         return [binary, "local"]

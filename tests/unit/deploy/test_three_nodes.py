@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from deploy.nodes.files import Team, commands_on, services_on, units_on, write
+from deploy.nodes.lab import Lab
 from deploy.nodes.network import Network
 from deploy.nodes.units import together
 
+from marketprism_adapters.clickhouse import local_server
+from marketprism_application.errors import LocalServerError
 from marketprism_services.settings.services import SERVICES
 from marketprism_services.settings.settings import load
 
@@ -147,3 +150,16 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     command = ["systemd-analyze", "verify", f"--root={root}", *units]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_clickhouse_is_fetched_before_there_are_hosts_that_have_no_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_fetched() -> list[str]:
+        raise LocalServerError("ClickHouse: its library could not be fetched")
+
+    monkeypatch.setattr(local_server, "server_program", not_fetched)
+    lab = Lab(tmp_path / "lab", tag="fetch", subnet="10.79.9")
+    monkeypatch.setattr(lab.network, "make", lambda: pytest.fail("hosts were made"))
+    with pytest.raises(LocalServerError, match="could not be fetched"):
+        lab.begin()
