@@ -31,6 +31,7 @@ from marketprism_sdk.election._lease import (
 from marketprism_sdk.election._observation import LeaseObserver
 from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError, reason_of
 from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.observability.outages import Outage
 from marketprism_sdk.ports import KeyValue
 
 log = get_logger(__name__)
@@ -83,6 +84,7 @@ class Election:
         self._running: asyncio.Task[Any] | None = None
         self._pause_s = self._settings.heartbeat_s
         self._in_vain = False  # the last renewal was not taken
+        self._outage = Outage(self._clock.monotonic_s)
         self._fenced_below = 0  # an epoch that a fence has seen: a bucket made anew starts above it
 
     def is_leader(self) -> bool:
@@ -214,6 +216,7 @@ class Election:
         self.epoch = epoch
         self.role = Role.LEADER
         self._in_vain = False
+        self._outage.ended()  # of a lease before
         self._surrender = None
         self._valid_until = sent + self._settings.lease_s
         self._observer.own(epoch, revision, self.holder)
@@ -264,8 +267,8 @@ class Election:
             async with asyncio.timeout(patience_s):
                 self._revision = await self._kv.update(self.key, value, self._revision)
         except (SdkError, TimeoutError) as error:
-            if not isinstance(error, RevisionConflict):
-                log.warning("lease.not_renewed", key=self.key, error=reason_of(error))
+            if not isinstance(error, RevisionConflict) and (attempt := self._outage.failed()):
+                log.warning("lease.not_renewed", key=self.key, attempt=attempt, error=reason_of(error))
             self._pause_s, self._in_vain = self._settings.probe_s, True
             await self._check_own()
             return
@@ -273,8 +276,11 @@ class Election:
         lapsed = sent >= self._valid_until
         self._observer.own(self.epoch, self._revision, self.holder)
         self._valid_until = sent + self._settings.lease_s
+        ended = self._outage.ended()
         if lapsed:
             log.warning("lease.resumed", key=self.key, epoch=self.epoch)
+        elif ended is not None:
+            log.info("lease.renewed_again", key=self.key, **ended._asdict())
         self._on_event(LeaseRenewed(self.key, self.holder, self.epoch, max(0.0, sent - due)))
 
     async def _check_own(self) -> None:

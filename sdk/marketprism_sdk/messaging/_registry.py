@@ -15,6 +15,7 @@ from marketprism_sdk.clock import Clock, SystemClock
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.following import FollowedRevisions
 from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.observability.outages import Outage
 from marketprism_sdk.partitions import weight
 from marketprism_sdk.ports import KeyValue, KvEntry, Stop
 from marketprism_sdk.values import decode_or_none
@@ -74,6 +75,7 @@ class Registration:
         self._kv = kv
         now = time.time_ns()
         self.record: InstanceRecord = InstanceRecord(service, instance, version, "starting", now, now)
+        self._outage = Outage()
 
     async def update(
         self,
@@ -98,7 +100,11 @@ class Registration:
         try:
             await self._kv.put(self.record.key, msgspec.msgpack.encode(self.record))
         except SdkError as error:
-            log.warning("heartbeat.not_written", error=reason_of(error))
+            if attempt := self._outage.failed():
+                log.warning("heartbeat.not_written", attempt=attempt, error=reason_of(error))
+            return
+        if (ended := self._outage.ended()) is not None:
+            log.info("heartbeat.written_again", **ended._asdict())
 
     async def run(self) -> None:
         """Write the entry once per heartbeat, until cancelled."""

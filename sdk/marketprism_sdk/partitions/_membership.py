@@ -17,6 +17,7 @@ from marketprism_sdk.clock import Clock, sleep_or
 from marketprism_sdk.election import CLOCK_SLACK, LeaseSettings, Prober
 from marketprism_sdk.errors import RevisionConflict, SdkError, reason_of
 from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.observability.outages import Outage
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 
@@ -238,7 +239,7 @@ class Membership:
 
         Who comes while this member is alone is shown a heartbeat at once.
         """
-        pause_s = self.pause_s
+        pause_s, outage = self.pause_s, Outage(self._clock.monotonic_s)
         while True:
             await sleep_or(self._clock, pause_s, self._came)
             pause_s = self._settings.heartbeat_s  # again soon where it fails
@@ -249,8 +250,11 @@ class Membership:
                     on_dead()
                     return
                 pause_s = self.pause_s
+                if (ended := outage.ended()) is not None:
+                    log.info("membership.renewed_again", member=self.member, **ended._asdict())
             except (SdkError, TimeoutError) as error:
-                log.warning("membership.not_renewed", member=self.member, error=reason_of(error))
+                if attempt := outage.failed():
+                    log.warning("membership.not_renewed", member=self.member, attempt=attempt, error=reason_of(error))
             except Exception:  # a session that nobody renews any more would be dead without knowing it
                 log.exception("membership.not_renewed", member=self.member)
 

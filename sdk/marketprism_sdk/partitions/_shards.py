@@ -21,6 +21,7 @@ from marketprism_sdk.election import LeaseSettings, Prober
 from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.following import FollowedRevisions
 from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.observability.outages import Outage
 from marketprism_sdk.partitions._hashing import partition_of, rendezvous, weight
 from marketprism_sdk.partitions._membership import SESSION_PREFIX, Membership
 from marketprism_sdk.partitions._owners import OwnerRecord, Owners
@@ -76,6 +77,7 @@ class Shards:
         self._refreshed_at = self._tried_again_at = float("-inf")
         self._followed = FollowedRevisions(self._clock, self._settings.lease_s)  # its own heartbeats are among them
         self._lock = asyncio.Lock()
+        self._outage = Outage(self._clock.monotonic_s)
         self._dead = False
         self._leaving = False
 
@@ -181,8 +183,12 @@ class Shards:
             self._followed.missed()
             self._idle_since.clear()
             self._refreshed_at = float("-inf")
-            log.warning("shards.not_settled", member=self.member, error=str(error))
+            if attempt := self._outage.failed():
+                log.warning("shards.not_settled", member=self.member, attempt=attempt, error=str(error))
             await self._clock.sleep(self._settings.probe_s)
+            return
+        if (ended := self._outage.ended()) is not None:
+            log.info("shards.settled_again", member=self.member, **ended._asdict())
 
     async def _refresh(self) -> None:
         """Read everything: a watch is a hint and may have missed something."""

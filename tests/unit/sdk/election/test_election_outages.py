@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import MutableMapping
+from typing import Any
+
 from marketprism_sdk.election import LeaseAcquired, LeaseLost, encode_lease
 from marketprism_sdk.errors import NotConnected, StreamError
 from marketprism_sdk.ports import KvEntry
@@ -45,7 +49,9 @@ async def test_a_dead_leader_is_followed_as_soon_as_the_bucket_takes_writes_agai
     await two.die()
 
 
-async def test_a_leader_that_is_there_goes_on_when_the_bucket_takes_writes_again() -> None:
+async def test_a_leader_that_is_there_goes_on_when_the_bucket_takes_writes_again(
+    logs: list[MutableMapping[str, Any]],
+) -> None:
     kv, clock, alive = Leaderless(MemoryKeyValue()), ManualClock(), {}
     one, two = await pair(clock, kv, alive)
     kv.electing = True
@@ -54,6 +60,9 @@ async def test_a_leader_that_is_there_goes_on_when_the_bucket_takes_writes_again
     await passed(clock, 2.0)
     assert one.election.is_leader()
     assert [one.of(LeaseLost), two.of(LeaseAcquired)] == [[], []]
+    # One line for all that it tried meanwhile, and one for the end.
+    assert kv.refused > 10
+    assert Counter(each["event"] for each in logs) == {"lease.not_renewed": 1, "lease.resumed": 1}
     await one.die()
     await two.die()
 
