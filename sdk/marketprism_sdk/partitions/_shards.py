@@ -177,6 +177,8 @@ class Shards:
                 self._unsettled = False
                 async with self._lock:
                     await self._settle_all()
+                if (ended := self._outage.ended()) is not None:
+                    log.info("shards.settled_again", member=self.member, **ended._asdict())
         except SdkError as error:
             # Silence that one could not hear is no silence: every session's clock starts anew.
             self._membership.blind()
@@ -186,9 +188,6 @@ class Shards:
             if attempt := self._outage.failed():
                 log.warning("shards.not_settled", member=self.member, attempt=attempt, error=str(error))
             await self._clock.sleep(self._settings.probe_s)
-            return
-        if (ended := self._outage.ended()) is not None:
-            log.info("shards.settled_again", member=self.member, **ended._asdict())
 
     async def _refresh(self) -> None:
         """Read everything: a watch is a hint and may have missed something."""

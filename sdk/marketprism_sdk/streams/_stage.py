@@ -45,6 +45,9 @@ _SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000
 # For a receipt: one that is lost with a server's leadership holds up every partition. Longer each time that it was not
 # there in time, up to what a slow server may take.
 _RECEIPT_S, _LONGEST_RECEIPT_S = 2.5, 10.0
+# How long partitions are tried again from their checkpoints, all of them together: a stream elects its leader in up to
+# nine seconds. One that is cut off would hold its lock for minutes, and not see that others have them.
+_RECOVER_S = 10.0
 
 
 class Stage:
@@ -317,8 +320,10 @@ class Stage:
         try:
             await self._release()
             await self._open_side()
+            end = time.monotonic() + _RECOVER_S
             for number, epoch in owned.items():
-                await self._own_again(number, epoch)
+                if not await self._own_again(number, epoch, end):
+                    break
         finally:
             for number in owned.keys() - self._parts.keys():
                 self._on_lost(number)
@@ -341,8 +346,9 @@ class Stage:
                 continue
             return
 
-    async def _own_again(self, number: int, epoch: int) -> None:
-        """As it was, if that works soon: one that cannot be read must not hold up the others."""
+    async def _own_again(self, number: int, epoch: int, end: float) -> bool:
+        """As it was, if that works soon: one that cannot be read must not hold up the others. Whether those are to be
+        tried: not where it failed behind the end."""
         for attempt in range(5):  # after that its owner asks for it anew
             try:
                 await self._own(number, epoch)
@@ -351,8 +357,11 @@ class Stage:
                 log.warning("partition.not_recovered", partition=number, attempt=attempt, error=str(error))
                 if isinstance(error, Fenced | InputRefused | NewerFormat):
                     break
+                if time.monotonic() >= end:
+                    return False
                 await asyncio.sleep(0.2)
                 await self._connection.wait_connected()
+        return True
 
     async def _release(self) -> None:
         for part in self._parts.values():

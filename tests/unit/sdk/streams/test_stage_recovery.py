@@ -161,6 +161,25 @@ async def test_a_partition_that_cannot_be_taken_again_is_tried_five_times(
 
 
 @played
+async def test_checkpoints_that_nobody_answers_for_are_given_up_together(
+    scene: Scene,
+) -> None:
+    one = await staged(scene, *range(16))
+    read = "$JS.API.STREAM.MSG.GET.OUT"
+    async with one.running():
+        await asyncio.sleep(0.1)
+        scene.server.meet(CHECKPOINT, refusal(NO_QUORUM))
+        scene.server.meet(read, *[LOST] * 1_000)
+        scene.put("in.0", b"1")
+        began = scene.now_s
+        await asyncio.sleep(1)
+        await one.stage.disown(3)  # waits for the lock
+        assert 9.0 < scene.now_s - began < 16.0  # an election, and an answer that does not come; not that for each
+        assert (sorted(one.lost), [*one.stage.parts]) == ([*range(16)], [])
+    assert one.outputs() == []
+
+
+@played
 async def test_an_input_that_is_made_anew_is_read_anew_by_whoever_knows_what_comes_again(scene: Scene) -> None:
     one = await staged(scene, 0, kind=KnowsAgain, snapshot_every_s=0.0, look_s=1.0)
     async with one.running():
