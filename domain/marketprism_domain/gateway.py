@@ -145,12 +145,17 @@ class Gateway:
         self.instruments = 0
         return [MarketSourceDisconnected(self.source, self.source, reason)]
 
-    def retry(self) -> tuple[float | None, GatewayEvents]:
-        """Seconds until the next attempt; None when no attempt is left."""
+    def retry(self, longest_s: float | None = None) -> tuple[float | None, GatewayEvents]:
+        """Seconds until the next attempt; None when no attempt is left.
+
+        With `longest_s` the source is not at fault: no pause is longer, and there is always another attempt.
+        """
         self.attempts += 1
-        if self._retry.retry_limit and self.attempts > self._retry.retry_limit:
+        if longest_s is None and self._retry.retry_limit and self.attempts > self._retry.retry_limit:
             return None, [ConnectionRetryExhausted(self.source, self.attempts - 1)]
         delay_s = self._retry.delay_s(self.attempts)
+        if longest_s is not None:
+            delay_s = min(delay_s, longest_s)
         return delay_s, [ConnectionRetryScheduled(self.source, self.attempts, delay_s)]
 
     def _expect(self, what: str, *states: GatewayState) -> None:

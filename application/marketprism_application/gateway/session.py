@@ -222,11 +222,14 @@ class GatewaySession:
         await self._schedule.until_wanted()
         await self._status.wanted(epoch)
 
-    async def broken(self, reason: str, epoch: int) -> float | None:
-        """The connection is gone: tell, and say how many seconds to wait; None when no attempt is left."""
+    async def broken(self, reason: str, epoch: int, longest_s: float | None = None) -> float | None:
+        """The connection is gone: tell, and say how many seconds to wait; None when no attempt is left.
+
+        `longest_s` is given where the source is not at fault (see `Gateway.retry`).
+        """
         await self._source.close()
         await self._events.publish_soon(self.gateway.disconnected(reason), epoch)
-        delay_s, events = self.gateway.retry()
+        delay_s, events = self.gateway.retry(longest_s)
         await self._events.publish_soon(events, epoch)
         return delay_s
 

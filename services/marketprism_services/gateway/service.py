@@ -267,9 +267,9 @@ class GatewayService(SingleActiveService):
         if isinstance(error, SdkError) and (
             error.retryable or isinstance(error, StreamMissing)
         ):  # made anew in a moment
-            delay_s = await self.session.broken(str(error), epoch)
+            delay_s = await self.session.broken(str(error), epoch, PAUSE_S)
             log.warning("reading.interrupted", error=_text(error), delay_s=delay_s)
-            await asyncio.sleep(min(delay_s or PAUSE_S, PAUSE_S))
+            await asyncio.sleep(PAUSE_S if delay_s is None else delay_s)
         elif isinstance(error, SourceError) and error.retryable and await self.session.retry(error, epoch):
             return
         elif isinstance(error, SourceError):

@@ -95,6 +95,14 @@ def test_a_connection_ends_the_counting_of_attempts() -> None:
     assert gateway.retry()[0] == 1
 
 
+def test_where_the_source_is_not_at_fault_pauses_are_short_and_attempts_without_number() -> None:
+    gateway = Gateway("s", RetryPolicy(0.25, 5.0, 3))
+    gateway.initialize()
+    pauses, told = zip(*(gateway.retry(1.0) for _ in range(5)), strict=True)
+    assert pauses == (0.25, 0.5, 1.0, 1.0, 1.0)
+    assert [each.delay_s for (each,) in told] == [*pauses]  # what is told is what is waited
+
+
 def test_pauses_reach_to_their_bounds() -> None:
     assert (RetryPolicy().retry_first_s, RetryPolicy().retry_longest_s, RetryPolicy().retry_limit) == (0.5, 30, 0)
     assert RetryPolicy(3_600.0, 3_600.0).delay_s(1) == RetryPolicy(3_600.0, 3_600.0).delay_s(10_000) == 3_600
