@@ -18,7 +18,7 @@ from marketprism_application.ports.gap_ledger import GapLedger
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import delete_stream
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from tests.integration.history.history_side import Side, side_of
 from tests.support.downloads import LISTED, MINUTE
 

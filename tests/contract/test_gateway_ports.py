@@ -33,7 +33,7 @@ from marketprism_domain.events.registry import HeartbeatReceived, SubscriptionFa
 from marketprism_sdk.errors import Fenced
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_sdk.observability import Sampler
 from tests.fakes.ticks import tick
 

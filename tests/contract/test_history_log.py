@@ -20,7 +20,7 @@ from marketprism_application.queries.arrow_tables import table_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from tests.contract.test_codec import SAMPLES
 from tests.support.store_downloads import any_rows
 

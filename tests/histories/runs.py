@@ -21,7 +21,7 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_sdk.streams import Checkpoint, FenceRecord
 from marketprism_sdk.testing import Child, FaultyProxy
 from tests.histories import stage_clients

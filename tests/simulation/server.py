@@ -94,6 +94,7 @@ class Server:
         self.loop = network.loop
         self.listening = True
         self.stalled = False
+        self.cluster = ""  # whose server it is; clients of one look sooner whether their consumers are there
         self.hints_lost = 0.0  # of republished copies
         self.decides = True  # False: the streams have no quorum, or elect their leaders
         self.mute = False  # what is written is written, and nobody hears of it: a leader that goes away just then
@@ -131,6 +132,7 @@ class Server:
             "max_payload": MAX_PAYLOAD,
             "host": self.host,
             "port": self.port,
+            **({"cluster": self.cluster} if self.cluster else {}),
         }
         session.send(b"INFO " + json.dumps(info).encode() + b"\r\n")
         return session

@@ -103,6 +103,7 @@ class World:
         # Messages that are pipelined into a stream of one server are in order or their connection is gone; where there
         # are three, any of them may be lost alone, and programs do not pipeline.
         self.replicas = self.loop.dice.choice((1, 3))
+        self.server.cluster = "simulated" if self.replicas > 1 else ""
         self.kept: list[Any] = []
         self.checks: list[Callable[[], str]] = []  # after every step: what is wrong, or nothing
         self._digest = hashlib.blake2b(digest_size=8)

@@ -14,7 +14,7 @@ from marketprism_application.contracts.venue_messages import Message, OrderBookM
 from marketprism_application.ports.sources import ResumePoint
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import answered, leader_get_last
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 
 _AT_ONCE = 64
 _BEFORE_NS = 5_000_000_000  # clocks of two hosts, and what was being flushed when the place was saved

@@ -110,7 +110,14 @@ async def next_of(connection: NatsConnection, stream: str, subject: str, seq: in
 
 
 async def some_of(
-    connection: NatsConnection, stream: str, subject: str, seq: int, most: int, *, since_ns: int | None = None
+    connection: NatsConnection,
+    stream: str,
+    subject: str,
+    seq: int,
+    most: int,
+    *,
+    since_ns: int | None = None,
+    timeout_s: float = API_TIMEOUT_S,
 ) -> list[Held]:
     """Up to `most` messages of a subject (wildcards allowed) at or behind a sequence, in their order; none when there
     is no such stream. With `since_ns`, nanoseconds UTC, at or behind this time instead, by the server's clock.
@@ -119,7 +126,7 @@ async def some_of(
         StreamError: refused. DeadlineExceeded, NotConnected: no answer.
     """
     begin = {"seq": max(1, seq)} if since_ns is None else {"start_time": _rfc3339(since_ns)}
-    return await _batch(connection, stream, {**begin, "next_by_subj": subject, "batch": most})
+    return await _batch(connection, stream, {**begin, "next_by_subj": subject, "batch": most}, timeout_s)
 
 
 async def held_between(connection: NatsConnection, stream: str, subject: str, start: int, end: int) -> list[Held]:

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
 
-from marketprism_sdk.errors import DeadlineExceeded, SdkError
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.nats._direct_reading import reading_directly
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.direct import Held
 from marketprism_sdk.nats.jetstream import ServerJson, StoredMessage, answered, api
 from marketprism_sdk.observability import sampled
 from marketprism_sdk.observability.logger import Logger, get_logger
@@ -41,6 +43,8 @@ class PullConsumer:
     The consumer is ephemeral and acknowledges nothing. `pending` is how many messages there were when it was made.
     With `created`, it is not made again on a stream of another age: `replaced` says so, and its reader has to look.
     Where nothing comes, the server says every `heartbeat_s` that the consumer is there; 0 is what the server needs.
+    With `directly`, replicas of the stream are asked for the messages of its one subject while nobody makes it; those
+    have no `reply`, and so no time.
     """
 
     def __init__(
@@ -55,8 +59,10 @@ class PullConsumer:
         on_arrival: Callable[[], None] | None = None,
         created: str = "",
         heartbeat_s: float = 0.0,
+        directly: bool = False,
     ) -> None:
         self._connection = connection
+        self._directly = directly
         self._heartbeat_s = heartbeat_s or (_HEARTBEAT_S if _in_cluster(connection) else _ALONE_HEARTBEAT_S)
         self._stream = stream
         self._filters = list(filters)
@@ -107,21 +113,21 @@ class PullConsumer:
     async def _make(self) -> None:
         self._generation += 1
         config: ServerJson = {
-            **self._beginning(),
             "ack_policy": "none",
             "filter_subjects": self._filters,
             "inactive_threshold": 60_000_000_000,
             "mem_storage": True,
             "num_replicas": 1,
         }
-        wanted = {"stream_name": self._stream, "config": config}
         attempts = count()
 
         async def make() -> ServerJson:
             within_s = min(_ANSWER_S * 2 ** (next(attempts) // 2), _LONGEST_ANSWER_S)
+            wanted = {"stream_name": self._stream, "config": {**config, **self._beginning()}}
             return await api(self._connection, f"CONSUMER.CREATE.{self._stream}", wanted, within_s)
 
-        answer = await answered(make, self._stream)
+        async with reading_directly(self._connection, self._stream, self._direct_subject(), self):
+            answer = await answered(make, self._stream)
         self._name = answer["name"]
         self.pending = self.left = int(answer.get("num_pending", 0))
         inbox = self._connection.inbox()
@@ -134,6 +140,24 @@ class PullConsumer:
         self._last_sign = self._made_at = asyncio.get_running_loop().time()
         self._is_asked_for = False
         await self._ask()
+
+    def _direct_subject(self) -> str:
+        return self._filters[0] if self._directly and not self._start_ns else ""
+
+    def room(self) -> int:
+        """How many messages may come at once: as many as a request has, and none where too many wait."""
+        return min(self._batch, 4 * self._batch - len(self._buffer))
+
+    def add(self, batch: Sequence[Held]) -> None:
+        """Messages that did not come by the consumer, from `next_seq` on."""
+        self._buffer += [StoredMessage(m.subject, m.seq, m.data, "", m.more, sampled(m.headers)) for m in batch]
+        self._next_seq, self.left = batch[-1].seq + 1, batch[-1].more
+        self._announce()
+
+    def _announce(self) -> None:
+        self._arrived.set()
+        if self._on_arrival is not None:
+            self._on_arrival()
 
     def _beginning(self) -> ServerJson:
         if self._start_ns:
@@ -173,11 +197,11 @@ class PullConsumer:
         self._delivered = place
         self._asked -= 1
         self._last_reply = reply
-        self._next_seq, self._start_ns, self.left = seq + 1, 0, pending
-        self._buffer.append(StoredMessage(message.subject, seq, message.data, reply, pending, sampled(message.headers)))
-        self._arrived.set()
-        if self._on_arrival is not None:
-            self._on_arrival()
+        if seq >= self._next_seq:  # others came directly while it was made
+            self._next_seq, self._start_ns, self.left = seq + 1, 0, pending
+            trace = sampled(message.headers)
+            self._buffer.append(StoredMessage(message.subject, seq, message.data, reply, pending, trace))
+            self._announce()
         if self._asked >= self._batch // 2:
             return
         if len(self._buffer) < 4 * self._batch:
@@ -362,28 +386,3 @@ class PullConsumer:
 def _in_cluster(connection: NatsConnection) -> bool:
     """Whether the server is one of several: what they keep for a connection may end without it."""
     return bool(connection.nc._server_info.get("cluster"))
-
-
-async def read_stream(
-    connection: NatsConnection, stream: str, filters: Sequence[str], *, start_ns: int = 0, within_s: float = 10.0
-) -> list[StoredMessage]:
-    """What a stream holds of some subjects now, in order; from when it was stored, if that is given.
-
-    Raises:
-        StreamError: there is no such stream. DeadlineExceeded: nothing came for `within_s`, and more was there.
-    """
-    consumer = PullConsumer(connection, stream, filters, start_ns=start_ns, batch=1_000)
-    found: list[StoredMessage] = []
-    try:
-        await consumer.open()
-        wanted = consumer.pending
-        while len(found) < wanted and (not found or found[-1].pending):
-            messages = await consumer.fetch(10_000, within_s)
-            if not messages:
-                raise DeadlineExceeded(
-                    f"stream {stream}: {len(found)} of {wanted} messages came, then none in {within_s:g} s"
-                )
-            found += messages
-    finally:
-        await consumer.close()
-    return found

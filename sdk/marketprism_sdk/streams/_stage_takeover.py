@@ -94,6 +94,7 @@ class StageInput:
             start_seq=part.in_seq + 1,
             on_arrival=self._on_arrival,
             created=part.created,
+            directly=True,
         )
         try:
             await part.consumer.open(_READER_S)

@@ -19,7 +19,7 @@ import pytest
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, delete_stream
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_sdk.testing import FaultyProxy
 from marketprism_services.api.stream.settings import ConnectionLimits, StreamSettings
 from tests.integration.api.stream_side import ROOMY, Reader, Side, make_streams, message, side_of

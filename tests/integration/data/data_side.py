@@ -25,7 +25,7 @@ from marketprism_sdk.errors import DeadlineExceeded, NoResponders
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_services.data.files import FilePlaces
 from marketprism_services.data.service import DataService
 from marketprism_services.data.venues import VenueHistories

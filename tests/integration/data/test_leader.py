@@ -22,7 +22,7 @@ from marketprism_domain.marketdata.event_record import EventRecord
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_services.data.leader import DataLeader
 
 pytestmark = pytest.mark.timeout(120)

@@ -15,7 +15,7 @@ from marketprism_application.ports.sources import SourceBatch, SourceTraits
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_services.gateway.service import GatewayService
 from tests.fakes.ticks import tick
 

@@ -65,6 +65,42 @@ async def test_a_consumer_that_is_not_made_is_soon_asked_for_again(nats_url: str
     await connection.close()
 
 
+async def test_a_reader_goes_on_directly_while_nobody_makes_its_consumer(nats_url: str, unique: str) -> None:
+    connection = await open_watched(nats_url)
+    config = {"name": unique, "subjects": [f"{unique}.*"], "storage": "memory", "allow_direct": True}
+    await ensure_stream(connection, config)
+
+    async def publish(*numbers: int) -> None:
+        for number in numbers:
+            await publish_ack(connection, f"{unique}.x", str(number).encode())
+            await publish_ack(connection, f"{unique}.y", b"another's")
+
+    async def read(count: int) -> list[int]:
+        found: list[int] = []
+        async with asyncio.timeout(20):
+            while len(found) < count:
+                found += [int(each.data) for each in await consumer.fetch(100, 1.0)]
+        return found
+
+    connection.silent = 1_000
+    await publish(*range(20))
+    consumer = PullConsumer(connection, unique, [f"{unique}.x"], batch=4, directly=True)
+    await consumer.open(0.05)
+    assert await read(20) == [*range(20)]
+    await publish(*range(20, 30))
+    assert (await read(10), consumer.name) == ([*range(20, 30)], "")
+    connection.silent = 0  # now it is made, from where the reader is
+    async with asyncio.timeout(20):
+        while not consumer.name:
+            await publish(number := consumer.next_seq // 2)
+            assert await read(1) == [number]
+    await publish(1_000, 1_001)
+    assert await read(2) == [1_000, 1_001]
+    assert await consumer.fetch(10, 0.5) == []  # what came directly does not come again
+    await consumer.close()
+    await connection.close()
+
+
 async def test_a_consumer_that_is_silent_is_looked_for_once_and_made_again(nats_url: str, unique: str) -> None:
     connection = await open_watched(nats_url)
     await ensure_stream(connection, {"name": unique, "subjects": [f"{unique}.x"], "storage": "memory"})

@@ -11,8 +11,8 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, leader_get_last, publish_ack, stream_info
 from marketprism_sdk.nats.publisher import WindowPublisher
-from marketprism_sdk.nats.pull import read_stream
 from marketprism_sdk.nats.retention import Retention
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_sdk.streams import FencedPublisher, Stage, fenced_publisher, raise_fence
 from tests.integration.sdk.stage_process import Sums, settings
 

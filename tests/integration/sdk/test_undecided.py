@@ -17,7 +17,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.publisher import WindowPublisher
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_sdk.streams import fenced_publisher, raise_fence
 
 pytestmark = pytest.mark.timeout(240)

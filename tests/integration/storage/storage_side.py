@@ -21,7 +21,7 @@ from marketprism_application.storage.writer import WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_services.storage.service import StorageService
 from marketprism_services.wiring.backup import BackupWiring
 from marketprism_services.wiring.store import EmbeddedEngines

@@ -17,7 +17,7 @@ from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings
 

@@ -17,7 +17,7 @@ from marketprism_application.contracts.kinds import EVENT
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, delete_stream, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.platform.catalogue import SERVICES, wiring_of
 from marketprism_services.platform.container import Container

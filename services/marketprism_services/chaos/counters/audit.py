@@ -18,7 +18,7 @@ from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_services.chaos.report import Report
 from marketprism_services.settings.settings import Settings
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_sdk.streams import FenceRecord
 from marketprism_services.chaos.leaders.candidate import RUN, Record
 from marketprism_services.chaos.report import Report

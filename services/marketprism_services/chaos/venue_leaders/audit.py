@@ -15,7 +15,7 @@ from marketprism_application.contracts.kinds import BAR, GAP, TRADE
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.contracts.subjects import escape
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_services.chaos.report import Report
 
 _MS = 1_000_000

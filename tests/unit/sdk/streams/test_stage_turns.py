@@ -98,6 +98,7 @@ async def test_what_is_made_early_in_a_turn_is_let_out_every_four_messages(scene
     async with one.running():
         await scene.until(lambda: len(one.taken) == 10)
         assert one.written == pytest.approx([0.003, 0.003, 0.001])
+        await scene.until(lambda: len(scene.came("out.0")) == 10)
         came = [each.at_s for each in scene.came("out.0")]
         assert len(came) == 10
 
