@@ -24,7 +24,7 @@ _MEANS = {
 def of_process(pid: int, data: Path | None = None) -> dict[str, float]:
     """Resident memory, open files and threads; nothing of a process that has ended.
 
-    Files below `data` are `data_files`, and no `files`: a database has as many open as it has parts.
+    Files below `data` are `data_files`, and no `files`: a database opens and closes them as it merges.
     """
     folder = Path(f"/proc/{pid}")
     try:

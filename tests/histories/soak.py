@@ -40,8 +40,8 @@ BOUNDS = {
     "bar_delay_s": Bound(0.2, 0.20, 0.5),
     "store_batch_s": Bound(0.1, 0.20, 0.2),
 }
-# Both keep what is streamed and stored until their own limits: how much that is, is said by those. So `data_files`, which
-# follow the parts of ClickHouse, are written down and not judged.
+# Both keep what is streamed and stored until their own limits: how much that is, is said by those. `data_files`, which
+# ClickHouse opens and closes as it merges, are written down and not judged.
 SERVER_BOUNDS = {**BOUNDS, "rss_mb": Bound(300.0, 0.25, 300.0)}
 SERVERS = ("nats-server", "clickhouse")
 _EACH_S = 5.0

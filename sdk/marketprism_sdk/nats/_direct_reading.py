@@ -55,7 +55,9 @@ async def reading_directly(
         yield
     finally:
         reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        (ended,) = await asyncio.gather(reading, return_exceptions=True)
+        if isinstance(ended, Exception):  # a defect; the consumer brings what this has not
+            log.error("reader.direct_ended", stream=stream, subject=subject, exc_info=ended)
 
 
 async def _read(connection: NatsConnection, stream: str, subject: str, reader: Reader) -> None:

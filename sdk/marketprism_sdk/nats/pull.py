@@ -204,7 +204,7 @@ class PullConsumer:
             self._announce()
         if self._asked >= self._batch // 2:
             return
-        if len(self._buffer) < 4 * self._batch:
+        if self.room() > 0:
             self._spawn(self._ask)
         else:
             self._look.set()  # who takes them does not ask for more
@@ -242,8 +242,12 @@ class PullConsumer:
         failed = await self._begun()
         while not self._closed:
             await self._until_look(0.2 if self._buffer and not failed else _LOOK_S, failed)
-            room = len(self._buffer) < 4 * self._batch
-            if room and self._asked < self._batch // 2 and self._last_sign > 0 and self._connection.connected:
+            if (
+                self.room() > 0
+                and self._asked < self._batch // 2
+                and self._last_sign > 0
+                and self._connection.connected
+            ):
                 self._spawn(self._ask)
             if loop.time() - self._last_sign < _SILENT * self._heartbeat_s or not self._connection.connected:
                 continue
