@@ -30,6 +30,7 @@ UNSETTLED = 10164  # replicas: a write before this one is still on its way throu
 DUPLICATE_IN_BATCH = 10201  # a batch holds a message that the stream knows: nothing of the batch is taken
 NAME_IN_USE = 10058  # somebody made the stream between the look and the making
 STREAM_NOT_FOUND = 10059
+NO_LEADER = 10008  # JetStream itself has none, as far as the server knows that answers: streams may have theirs
 SERVER_FULL = 10047
 NO_ROOM = {SERVER_FULL, 10002}  # of the server, of the account
 _NO_PEERS = 10005

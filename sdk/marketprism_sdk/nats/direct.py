@@ -15,8 +15,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected, StreamError, StreamMissing
+from marketprism_sdk.nats.api_errors import NO_LEADER
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, NO_MESSAGE_FOUND, api, direct_request
+from marketprism_sdk.nats.jetstream import (
+    API_TIMEOUT_S,
+    NO_MESSAGE_FOUND,
+    StoredMessage,
+    api,
+    direct_request,
+    leader_get_last,
+)
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -25,6 +33,7 @@ _AT_ONCE = 1_000  # subjects of one batch: the server answers for at most 1 024
 _PAGE = 500  # messages of one request
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _END, _NOTHING, _TOO_MANY = "204", "404", "413"
+_REPLICA_S = 1.0
 _AWAY = "away"  # no status of the server
 
 
@@ -76,6 +85,26 @@ async def last_of_each(
             rest = [name for name in names if name not in found]
             found |= await last_of_each(connection, stream, rest, up_to, before_ts=before_ts)
     return found
+
+
+async def last_to_expect(connection: NatsConnection, stream: str, subject: str) -> StoredMessage | None:
+    """The last message of a subject, None when there is none, for a write that expects exactly this one.
+
+    The stream's leader is asked. While JetStream has no leader of its own it refuses that, although the stream has one
+    that takes writes; then a replica answers. Where it lags behind, the write that expects what it has is refused.
+
+    Raises:
+        StreamError: refused. DeadlineExceeded, NotConnected: no answer.
+    """
+    try:
+        return await leader_get_last(connection, stream, subject)
+    except StreamError as error:
+        if error.code != NO_LEADER:
+            raise
+        held = (await last_of_each(connection, stream, [subject], timeout_s=_REPLICA_S)).get(subject)
+        if held is None:  # or it is one that has nothing yet
+            raise
+        return StoredMessage(held.subject, held.seq, held.data)
 
 
 class _TooManySubjects(StreamError):
@@ -251,6 +280,7 @@ __all__ = [
     "count_from",
     "held_between",
     "last_of_each",
+    "last_to_expect",
     "leader_time_of",
     "nanoseconds",
     "next_of",

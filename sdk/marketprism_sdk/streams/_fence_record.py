@@ -13,6 +13,7 @@ import msgspec
 
 from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.direct import last_to_expect
 from marketprism_sdk.nats.jetstream import leader_get_last, publish_ack
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -69,7 +70,7 @@ class Fence:
         """
         seen: int | None = None
         for attempt in itertools.count(1):
-            last = await leader_get_last(self._connection, self._stream, self.subject)
+            last = await last_to_expect(self._connection, self._stream, self.subject)
             if last is not None:
                 there = _record_in(last.data)
                 if there == self._record and seen is not None and last.seq > seen:

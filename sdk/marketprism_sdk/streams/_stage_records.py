@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from marketprism_sdk.errors import StreamError
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.direct import last_of_each
-from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last
+from marketprism_sdk.nats.direct import last_of_each, last_to_expect
+from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.observability.logger import get_logger
 
 log = get_logger(__name__)
@@ -19,12 +19,12 @@ async def last_record(
     connection: NatsConnection, stream: str, subject: str, understood: Callable[[bytes], bool]
 ) -> tuple[StoredMessage | None, int]:
     """The last message of a subject that is understood, None where there is no message; and the sequence of the last
-    message whatever it is, 0 where there is none.
+    message whatever it is, 0 where there is none: for a write that expects it.
 
     Raises:
         StreamError: there are messages, and none of the last hundred is understood. SdkError: no answer.
     """
-    newest = found = await leader_get_last(connection, stream, subject)
+    newest = found = await last_to_expect(connection, stream, subject)
     if newest is None:
         return None, 0
     passed = 0
