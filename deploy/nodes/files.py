@@ -17,7 +17,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from deploy.nodes.certificates import authority_in, issue
-from deploy.nodes.units import TOGETHER, together
+from deploy.nodes.units import GUARDED, TOGETHER, guarded_server, together
 
 from marketprism_adapters.nats.accounts import passwords_in
 from marketprism_sdk.private_files import private_folder, write_private
@@ -26,8 +26,9 @@ from marketprism_services.settings.services import SERVICES, Work
 
 COPIES = 2
 STORE_PORT = 8123
-CLIENTS, ROUTES, MONITORING = 4222, 6222, 8222
+CLIENTS, ROUTES, GUARDS, MONITORING = 4222, 6222, 6223, 8222
 _STREAMS_GB = 20.0
+_NATS = "marketprism-nats"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,6 @@ class Team:
     data: str = "/var/lib/marketprism"
     nats_data: str = "/var/lib/marketprism-nats"
     program: str = "/opt/marketprism/venv/bin/marketprism"
-    nats_server: str = "/opt/marketprism/venv/bin/nats-server"
     services: tuple[str, ...] = tuple(row.name for row in SERVICES)
     source: str = "none"
     speed: str = "max"
@@ -175,8 +175,11 @@ auth = "on"
 
 def commands_on(team: Team, number: int) -> dict[str, list[str]]:
     """The program of each unit of a node: `marketprism-nats`, and `marketprism@…` by the first service of a process."""
-    etc = team.on(team.etc, team.names[number])
-    commands = {"marketprism-nats": [*team.nats_server.split(), "-c", f"{etc}/nats/nats.conf"]}
+    etc, data = team.on(team.etc, team.names[number]), team.on(team.nats_data, team.names[number])
+    here = team.nodes[number]
+    peers = [part for other in team.nodes if other != here for part in ("--peer", f"{other}:{GUARDS}")]
+    serve = ["nats", "serve", "--config", f"{etc}/nats/nats.conf", "--store", data, "--listen", f"{here}:{GUARDS}"]
+    commands = {_NATS: [*team.program.split(), *serve, *peers]}
     for group in units_on(team, number):
         arguments = ["run", "+".join(group), "--config", f"{etc}/marketprism.toml"]
         commands[f"marketprism@{group[0]}"] = [*team.program.split(), *arguments]
@@ -211,13 +214,17 @@ def write(team: Team, out: Path) -> None:
             write_private(folder / "nats" / "users" / user, password + "\n")
         groups = units_on(team, number)
         (folder / "services").write_text(" ".join(group[0] for group in groups) + "\n", encoding="utf-8")
-        for old in (folder / "units").glob(f"*/{TOGETHER}"):
+        for old in (folder / "units").glob("*/*.conf"):
             old.unlink()
             old.parent.rmdir()
+        commands = commands_on(team, number)
+        guarded = folder / "units" / f"{_NATS}.service.d"
+        guarded.mkdir()
+        (guarded / GUARDED).write_text(guarded_server(commands[_NATS]), "utf-8")
         for group in groups:
             own = folder / "units" / f"marketprism@{group[0]}.service.d"
             own.mkdir()
-            (own / TOGETHER).write_text(together(group, commands_on(team, number)[f"marketprism@{group[0]}"]), "utf-8")
+            (own / TOGETHER).write_text(together(group, commands[f"marketprism@{group[0]}"]), "utf-8")
 
 
 __all__ = ["COPIES", "STORE_PORT", "Team", "commands_on", "nats_conf", "services_on", "settings", "units_on", "write"]

@@ -43,7 +43,6 @@ class Lab:
             data=str(folder / "data" / "{node}"),
             nats_data=str(folder / "data" / "{node}" / "nats"),
             program=f"{sys.executable} -m marketprism_services",
-            nats_server=str(nats_server(sys.executable)),
         )
 
     def begin(self) -> None:

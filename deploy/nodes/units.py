@@ -1,4 +1,4 @@
-"""Several services in one process, as a drop-in of the unit of the first of them.
+"""Drop-ins of units: several services in one process, and a nats-server that is one of a cluster.
 
 Everything else is in the units of `deploy/systemd`, which `install.sh` puts on a machine.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-TOGETHER = "together.conf"
+TOGETHER, GUARDED = "together.conf", "guarded.conf"
 _UNITS = Path(__file__).parents[1] / "systemd"
 _MEMORY = "MemoryMax="
 
@@ -44,4 +44,10 @@ def together(services: Sequence[str], command: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-__all__ = ["TOGETHER", "together"]
+def guarded_server(command: Sequence[str]) -> str:
+    """The drop-in of a nats-server that ends while its disk stalls: the others lead its streams meanwhile."""
+    lines = ["# It watches its disk (`marketprism nats serve`). Written by deploy/nodes.", "[Service]", "ExecStart="]
+    return "\n".join([*lines, f"ExecStart={' '.join(command)}"]) + "\n"
+
+
+__all__ = ["GUARDED", "TOGETHER", "guarded_server", "together"]

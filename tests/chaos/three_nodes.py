@@ -46,7 +46,7 @@ _DAY_S = 20_700.0  # of trading of the two instruments
 _TRIAL_S = float(os.environ.get("CHAOS_NODE_TRIAL_S", "50"))
 _START_S = 120.0
 _DONE_S = 600.0  # behind the end of the source
-_SLOW_BYTES_S = 150_000
+_SLOW_BYTES_S, _SLOW_S = 150_000, 30.0
 _BUCKETS = (LEASES, *streams.SHARD_BUCKETS.values(), streams.SOURCE_POSITIONS, streams.STORE_RANGES)
 _NEEDED = (*streams.MARKET_STREAMS, *(f"KV_{bucket}" for bucket in _BUCKETS))
 _SKEW_S = (3, -3, 30, -30)
@@ -309,10 +309,10 @@ class NodesTrial:
     async def _slow_disk(self) -> tuple[str, float]:
         (number,) = self._choose(1)
         await asyncio.to_thread(self._lab.slow_disk, number, _SLOW_BYTES_S)
-        await asyncio.sleep(AWAY_S + 5.0)
+        await asyncio.sleep(_SLOW_S)
         returned = time.monotonic()
         await asyncio.to_thread(self._lab.slow_disk, number, 0)
-        return f"disk of node-{number + 1} takes {_SLOW_BYTES_S // 1_000} kB/s for {AWAY_S + 5:g} s", returned
+        return f"disk of node-{number + 1} takes {_SLOW_BYTES_S // 1_000} kB/s for {_SLOW_S:g} s", returned
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

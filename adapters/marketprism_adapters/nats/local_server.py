@@ -196,7 +196,7 @@ class EmbeddedServer:
 
 def _prepare(options: EmbeddedOptions) -> tuple[str, int, Path, Path]:
     """Binary, port, configuration file and log file."""
-    binary = _binary()
+    binary = server_binary()
     port = choose_port(options.port)
     home = options.data_dir / "nats"
     try:
@@ -221,7 +221,8 @@ def _take_over(folder: Path, *, with_accounts: bool) -> None:
         (folder / other).rename(folder / own)
 
 
-def _binary() -> str:
+def server_binary() -> str:
+    """The program nats-server, of this environment or of the PATH. Raises EmbeddedServerError: there is none."""
     beside = Path(sys.executable).parent / "nats-server"
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if not found:

@@ -157,7 +157,9 @@ COMMANDS = {
     "rules": CommandRow(
         "rules", "rules", "What ticks are judged by: see it, try other rules on the last hour, change it."
     ),
-    "nats": CommandRow("nats_server", "nats_server", "The NATS server: users and their rights."),
+    "nats": CommandRow(
+        "nats_server", "nats_server", "The NATS server: users and their rights, and one that watches its disk."
+    ),
     "schema": CommandRow("schema", "schema", "The tables of the store: what is there, and what should be."),
     "upgrade": CommandRow("upgrade", "upgrade", "Upgrading: what runs and is stored, held against this program."),
     "store": CommandRow("store", "store", "The store: its identity, how far it is, filling it again."),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from marketprism_adapters.nats.accounts import passwords_in
+from marketprism_adapters.nats.disk_probe import DiskProbe
+from marketprism_adapters.nats.guarded_server import FORWARDED, GuardedServer, Place
+from marketprism_adapters.nats.local_server import server_binary
 from marketprism_sdk.errors import InvalidSetting
+from marketprism_sdk.observability import logs
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_services.cli.options import out
 from marketprism_services.platform import nats_users
@@ -17,12 +22,9 @@ from marketprism_services.platform.exits import Exit, Stop
 CONFIG = "accounts.conf"
 USERS = "users"
 
-nats_server = typer.Typer(help="The NATS server: users and their rights.", no_args_is_help=True)
-
-
-@nats_server.callback()
-def _group() -> None:
-    """Keeps `accounts` a subcommand while it is the only one."""
+nats_server = typer.Typer(
+    help="The NATS server: users and their rights, and one that watches its disk.", no_args_is_help=True
+)
 
 
 @nats_server.command()
@@ -60,6 +62,59 @@ def accounts(
         raise Stop(Exit.USAGE, f"folder: expected one that can be written, was {folder}: {error.strerror}") from error
     out.print(f"include {folder / CONFIG} in the configuration of the server", highlight=False, markup=False)
     out.print(f"services log in with [nats] users = {folder / USERS}", highlight=False, markup=False)
+
+
+@nats_server.command()
+def serve(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration of nats-server.", exists=True)],
+    store: Annotated[Path, typer.Option("--store", help="Its store_dir, whose disk is watched.")],
+    listen: Annotated[str, typer.Option("--listen", help="host:port that tells the others how server and disk are.")],
+    peer: Annotated[
+        list[str], typer.Option("--peer", help="Where another server of the cluster tells that, host:port; repeated.")
+    ],
+    stall_s: Annotated[
+        float,
+        typer.Option("--stall", min=1.0, max=60.0, help="Seconds without a quick write after which it ends."),
+    ] = 5.0,
+    calm_s: Annotated[
+        float, typer.Option("--calm", min=1.0, max=600.0, help="Seconds of quick writes before it starts again.")
+    ] = 10.0,
+) -> None:
+    """Run nats-server, one of a cluster, and end it while its disk is slow, so that the others lead its streams.
+
+    It ends only while every peer is up and its disk is quick, and starts again when its own is well. Signals are for
+    the server.
+    """
+    here = _place("--listen", listen)
+    others = [_place("--peer", each) for each in peer]
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"--store: expected a folder that can be written, was {store}: {error.strerror}"
+        raise Stop(Exit.USAGE, text) from error
+    logs.configure(service="nats-server")
+    command = [server_binary(), "-c", str(config)]
+    raise typer.Exit(asyncio.run(_served(command, DiskProbe(store), here, others, stall_s, calm_s)))
+
+
+def _place(option: str, text: str) -> Place:
+    try:
+        return Place.of(text)
+    except ValueError as error:
+        raise Stop(Exit.USAGE, f"{option}: {error}") from error
+
+
+async def _served(
+    command: list[str], probe: DiskProbe, listen: Place, others: list[Place], stall_s: float, calm_s: float
+) -> int:
+    server = GuardedServer(command, probe, listen, others, stall_s=stall_s, calm_s=calm_s)
+    for number in FORWARDED:
+        asyncio.get_running_loop().add_signal_handler(number, server.forward, number)
+    try:
+        return await server.run()
+    except OSError as error:
+        text = f"--listen: expected an address of this machine that is free, was {listen}: {error.strerror}"
+        raise Stop(Exit.USAGE, text) from error
 
 
 __all__ = ["nats_server"]

@@ -16,7 +16,7 @@ import pytest
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.server_facts import facts_of, lets_anybody_in, numbers_of
 from marketprism_adapters.nats.accounts import passwords_in
-from marketprism_adapters.nats.local_server import _binary, choose_port
+from marketprism_adapters.nats.local_server import choose_port, server_binary
 from marketprism_adapters.nats.server_facts import greeting_of
 from marketprism_adapters.nats.stream_layout import RAW, StreamLayout
 from marketprism_adapters.nats.streams import ensure_streams
@@ -45,7 +45,7 @@ def serving(folder: Path, more: str = "") -> Iterator[tuple[int, str]]:
         f'jetstream {{ store_dir: "{folder}/js", max_file_store: 1GB }}\n{more}\n',
         encoding="utf-8",
     )
-    process = subprocess.Popen([_binary(), "-c", str(config), "-l", str(folder / "log")])
+    process = subprocess.Popen([server_binary(), "-c", str(config), "-l", str(folder / "log")])
     try:
         yield port, f"http://127.0.0.1:{monitor}"
     finally:

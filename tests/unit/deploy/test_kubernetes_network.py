@@ -56,6 +56,12 @@ def _nats_ports(overlay: str) -> dict[str, int]:
     return {name: int(match[1]) for name, match in matches.items() if match}
 
 
+def _guard_ports(workload: Document, option: str) -> set[int]:
+    """Of the guard that a server of a cluster has."""
+    command = pod_of(workload)["containers"][0]["command"]
+    return {int(each.rpartition(":")[2]) for each in command if each.startswith(f"{option}=")}
+
+
 def _tree(file: str) -> ElementTree.Element:
     return ElementTree.parse(KUBERNETES / "clickhouse" / file).getroot()
 
@@ -70,7 +76,7 @@ def _opened(overlay: str, workload: Document) -> set[int]:
     if is_ours(workload):
         return {_settings(overlay).http.port_of(service_of(workload))}
     if name == "nats":
-        return set(_nats_ports(overlay).values())
+        return set(_nats_ports(overlay).values()) | _guard_ports(workload, "--listen")
     if name == "clickhouse":
         tree = _tree("config.d/marketprism.xml")
         removed = {each.tag for each in tree if each.get("remove")}
@@ -91,7 +97,7 @@ def _wanted(overlay: str, workload: Document) -> set[tuple[str, int]]:
         return set(_wanted_by_us(workload, settings))
     if name == "nats":
         cluster = _nats_ports(overlay).get("cluster")
-        return {("nats", cluster)} if cluster else set()
+        return {("nats", port) for port in {cluster, *_guard_ports(workload, "--peer")} if port}
     if name == "clickhouse":
         tree = _tree("config.d/cluster.xml")
         own, _ = _tree("config.d/marketprism.xml"), None

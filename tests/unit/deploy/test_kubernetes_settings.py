@@ -200,11 +200,23 @@ def test_nats_takes_its_configuration(overlay: str, secrets: Path, tmp_path: Pat
     (nats,) = (each for each in workloads(overlay) if name_of(each) == "nats")
     pod = Pod(overlay, nats, secrets, tmp_path)
     environment = {**WITH_PROGRAMS, "POD_NAME": "nats-0"}
-    done = subprocess.run([*pod.arguments, "-t"], env=environment, capture_output=True, text=True, check=False)
+    (config,) = re.findall(r"--config[ =](\S+)", " ".join(pod.arguments))
+    command = ["nats-server", "-t", "--config", config]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     signal = pod.container["lifecycle"]["preStop"]["exec"]["command"]
     (pid,) = re.findall(r'pid_file: "(\S+)"', (KUBERNETES / "nats/nats.conf").read_text())
     assert signal == ["nats-server", f"--signal=ldm={pid}"]
+
+
+def test_each_server_of_nats_watches_its_disk_while_all_are_there() -> None:
+    (nats,) = (each for each in workloads("production") if name_of(each) == "nats")
+    (container,) = nats["spec"]["template"]["spec"]["containers"]
+    names = [f"nats-{number}.nats" for number in range(nats["spec"]["replicas"])]
+    assert container["command"][:3] == ["marketprism", "nats", "serve"]
+    assert [each for each in container["command"] if "--peer" in each] == [f"--peer={name}:6223" for name in names]
+    (store,) = re.findall(r'store_dir: "(\S+)"', (KUBERNETES / "nats/nats.conf").read_text())
+    assert f"--store={store}" in container["command"]
 
 
 def test_the_servers_of_the_store_are_those_that_the_settings_name() -> None:

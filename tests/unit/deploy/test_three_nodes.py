@@ -50,7 +50,12 @@ def test_each_node_can_read_what_is_written_for_it(tmp_path: Path) -> None:
         assert all(path.stat().st_mode & 0o077 == 0 for path in users.iterdir())
         assert settings.nats.users == users
         commands = commands_on(team, number)
-        assert commands.pop("marketprism-nats") == [team.nats_server, "-c", f"{folder}/nats/nats.conf"]
+        serve = commands.pop("marketprism-nats")
+        assert serve[:5] == [team.program, "nats", "serve", "--config", f"{folder}/nats/nats.conf"]
+        assert serve[5:9] == ["--store", "/var/lib/marketprism-nats", "--listen", f"{NODES[number]}:6223"]
+        assert serve[10::2] == [f"{address}:6223" for address in NODES if address != NODES[number]]
+        guarded = (folder / "units" / "marketprism-nats.service.d" / "guarded.conf").read_text().splitlines()
+        assert guarded[1:] == ["[Service]", "ExecStart=", f"ExecStart={' '.join(serve)}"]
         assert {service for c in commands.values() for service in c[2].split("+")} == set(services_on(team, number))
         first = (folder / "services").read_text().split()
         assert {f"marketprism@{name}" for name in first} == set(commands)

@@ -77,7 +77,7 @@ def _store(settings: Settings) -> Finding:
 
 def _binary() -> Finding:
     try:
-        return Finding("ok", "nats-server", local_server._binary())
+        return Finding("ok", "nats-server", local_server.server_binary())
     except EmbeddedServerError as error:
         return Finding("wrong", "nats-server", str(error))
 
