@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 _STATE = "state."
 _WORD_S = 1.0
+_LOOK_S = 0.05
 
 
 class SourcePosition(msgspec.Struct):
@@ -59,10 +60,29 @@ class Positions:
         """The bucket, made if need be."""
         return cls(await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS, replicas=replicas))
 
-    async def known(self) -> dict[str, int]:
-        """The stored position of every source, by its name; groups are left out. Raises SdkError."""
-        found = positions_in(await self._bucket.entries())
-        return {position.source: position.position for position in found if not position.group}
+    async def known(self, within_s: float = 0.0) -> dict[str, int]:
+        """The stored position of every source, by its name; groups are left out. They are those that the leader of
+        before has saved if NATS says so `within_s`; a replica that was cut off has older ones. Raises SdkError."""
+        entries = await self._current(within_s) if within_s else await self._bucket.entries()
+        return {position.source: position.position for position in positions_in(entries) if not position.group}
+
+    async def _current(self, within_s: float) -> list[KvEntry]:
+        """What a replica has that has a write of this moment."""
+        try:
+            async with asyncio.timeout(within_s):
+                revision = 0
+                while True:
+                    try:
+                        revision = revision or await self._put(self._told)
+                        entries = await self._bucket.entries()
+                        if max((entry.revision for entry in entries), default=0) >= revision:
+                            return entries
+                    except SdkError as error:
+                        log.debug("source_position.not_read", error=str(error))
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            log.warning("source_position.may_be_old", within_s=within_s)
+            return await self._bucket.entries()
 
     async def save(self, positions: Mapping[str, int]) -> None:
         """Where the sources are, and how, where that could not be said. It only saves work: what NATS does not take now
@@ -133,5 +153,5 @@ class Positions:
             # Rows that are no tick are counted once, on the first source.
             await self._put(SourcePosition(name, position, rows, finished=True, skipped=skipped if not number else {}))
 
-    async def _put(self, position: SourcePosition) -> None:
-        await self._bucket.put(escape(position.source), msgspec.msgpack.encode(position))
+    async def _put(self, position: SourcePosition) -> int:
+        return await self._bucket.put(escape(position.source), msgspec.msgpack.encode(position))

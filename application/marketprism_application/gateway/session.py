@@ -19,6 +19,7 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import SessionBell
 
 _SAVE_S = 1.0
+_CURRENT_S = 5.0
 PAUSE_S, LONGEST_S = 1.0, 30.0  # between two attempts after a failure that nobody has foreseen
 
 
@@ -101,7 +102,8 @@ class GatewaySession:
         saving: asyncio.Task[None] | None = None
         try:
             await self._open_source(epoch)
-            known = await self._positions.known()
+            # Who keeps the pace of a recording repeats it as slowly from wherever the positions say.
+            known = await self._positions.known(_CURRENT_S if self._read_over is not None else 0.0)
             if (resume_point := await outlet.resume(self._source, known)) is not None:
                 self._observer.resumed(resume_point)
             if self._read_over is not None:

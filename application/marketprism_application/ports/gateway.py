@@ -58,8 +58,9 @@ class SourcePositions(Protocol):
         """Whether it cannot go on."""
         ...
 
-    async def known(self) -> dict[str, int]:
-        """The stored position of every source, by its name."""
+    async def known(self, within_s: float = 0.0) -> dict[str, int]:
+        """The stored position of every source, by its name; as they were saved last, if that can be had `within_s`
+        seconds, for which the source has to be told of (`tell`) before."""
         ...
 
     async def save(self, positions: Mapping[str, int]) -> None:

@@ -222,6 +222,7 @@ class Membership:
             revision = await self._kv.update(SESSION_PREFIX + name, value, seen.revision)
         except RevisionConflict:
             # It lives, or somebody else was first: the key says which.
+            log.info("peer.not_declared_dead", member=self.member, peer=name, reason=why, revision=seen.revision)
             entry = await self._kv.get(SESSION_PREFIX + name)
             if entry is None:
                 self._seen.pop(name, None)

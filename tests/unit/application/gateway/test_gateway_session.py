@@ -141,6 +141,7 @@ async def test_what_is_in_the_log_already_is_read_over_and_not_sent(calendar: Ma
     assert await place.session.read(1)
     assert place.read_over == [{"test": 2}]
     assert place.seqs() == [3, 4]
+    assert place.positions.asked_within == [5.0], "what is read over keeps its pace behind an older position"
 
 
 async def test_positions_are_saved_only_behind_what_is_in_the_log(calendar: MarketCalendar) -> None:
