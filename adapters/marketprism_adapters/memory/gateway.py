@@ -114,6 +114,7 @@ class MemoryPositions:
         self.positions: dict[str, int] = {}
         self.saved: list[dict[str, int]] = []
         self.asked_within: list[float] = []  # for how long the last ones would have been waited for
+        self.last: dict[str, int] | None = None  # those, where what is known at once is older
         self.answers = asyncio.Event()
         self.answers.set()
         self.broken: Exception | None = None
@@ -128,9 +129,9 @@ class MemoryPositions:
         return bool(self.error) and not self.retry
 
     async def known(self, within_s: float = 0.0) -> dict[str, int]:
-        """The stored position of every source, by its name; nothing lags here."""
+        """The stored position of every source, by its name."""
         self.asked_within.append(within_s)
-        return dict(self.positions)
+        return dict(self.last if within_s and self.last is not None else self.positions)
 
     async def save(self, positions: Mapping[str, int]) -> None:
         """Where the sources are."""

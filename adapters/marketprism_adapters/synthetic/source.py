@@ -84,8 +84,7 @@ class SimulatedVenue:
 
     def read_over(self, known: Mapping[str, int]) -> None:
         """As `PacedSource` says: rows up to `known` are read without waiting for their time."""
-        self._pacer = Pacer(self._speed)
-        self._pacer.known = dict(known)
+        self._pacer.read_over(known)
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:
         """Every tick behind `after`, then a finished batch (never, when the plan has no last day)."""

@@ -19,7 +19,7 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import SessionBell
 
 _SAVE_S = 1.0
-_CURRENT_S = 5.0
+_LAST_S = 30.0
 PAUSE_S, LONGEST_S = 1.0, 30.0  # between two attempts after a failure that nobody has foreseen
 
 
@@ -102,12 +102,12 @@ class GatewaySession:
         saving: asyncio.Task[None] | None = None
         try:
             await self._open_source(epoch)
-            # Who keeps the pace of a recording repeats it as slowly from wherever the positions say.
-            known = await self._positions.known(_CURRENT_S if self._read_over is not None else 0.0)
+            known = await self._positions.known()
             if (resume_point := await outlet.resume(self._source, known)) is not None:
                 self._observer.resumed(resume_point)
             if self._read_over is not None:
                 self._read_over(known)
+                self._beside(self._read_over_last(self._read_over))
             packer, saved_at = self._begun_packer(), self._now_s()
             async for batch in self._source.stream({}):
                 since = self._live.live_since if self._live is not None else 0
@@ -143,6 +143,11 @@ class GatewaySession:
                 saving.cancel()
                 await asyncio.gather(saving, return_exceptions=True)
             await outlet.close()
+
+    async def _read_over_last(self, read_over: Callable[[Mapping[str, int]], None]) -> None:
+        """A replica that was cut off has older positions than were saved last; those are had once NATS takes writes,
+        and what lies between would be repeated at its pace."""
+        read_over(await self._positions.known(_LAST_S))
 
     def _begun_packer(self) -> TickPacker:
         packer = self._make_packer()

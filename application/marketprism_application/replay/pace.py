@@ -17,18 +17,26 @@ class Pacer:
     """Says how long to wait before an instant of event time is due.
 
     `speed` None never waits. A silence longer than a minute of event time (a break, a night) is not waited for. What
-    lies up to the positions `known`, by source, is only read over: it is due at once, and the first behind it as well.
+    lies up to the positions that are read over, by source, is due at once, and the first behind it as well.
     """
 
     def __init__(self, speed: float | None, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._speed = speed
         self._monotonic_ns = monotonic_ns
         self._event = self._real = 0
-        self.known: Mapping[str, int] = {}
+        self._known: Mapping[str, int] = {}
+
+    def read_over(self, known: Mapping[str, int]) -> None:
+        """Somebody else has handed on what lies up to these positions. Another thread may be asking meanwhile."""
+        self._known = dict(known)
+        self._event = 0
 
     def reads_over(self, source: str, position: int) -> bool:
-        """Whether somebody else has handed that on already."""
-        return position <= self.known.get(source, 0)
+        """Whether somebody else has handed that on already; what comes behind it is due at once."""
+        if position > self._known.get(source, 0):
+            return False
+        self._event = 0
+        return True
 
     def wait_s(self, ts: int) -> float:
         """Seconds from now until `ts` is due, 0 when it is due already."""
@@ -48,7 +56,8 @@ class PacedSource(Protocol):
     """A source that waits until what it hands on is due."""
 
     def read_over(self, known: Mapping[str, int]) -> None:
-        """Wait for nothing up to these positions, by source: another reader has handed that on."""
+        """Wait for nothing up to these positions, by source: another reader has handed that on. Before `stream`, and
+        again while it runs where later ones become known."""
         ...
 
 

@@ -112,8 +112,7 @@ class ReplaySource:
 
     def read_over(self, known: Mapping[str, int]) -> None:
         """As `PacedSource` says: rows up to `known` are read without waiting for their time."""
-        self._pacer = Pacer(self._speed)
-        self._pacer.known = dict(known)
+        self._pacer.read_over(known)
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:
         """Every tick behind `after`, merged by receive clock, then one finished batch."""

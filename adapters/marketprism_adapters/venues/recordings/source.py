@@ -187,8 +187,7 @@ class VenueReplay:
 
     def read_over(self, known: Mapping[str, int]) -> None:
         """As `PacedSource` says: rows up to `known` are read without waiting for their time."""
-        self._pacer = Pacer(self._speed)
-        self._pacer.known = dict(known)
+        self._pacer.read_over(known)
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:  # noqa: ARG002 (ticks know it)
         """Batches in receive order, then one finished batch."""

@@ -22,7 +22,7 @@ async def test_a_takeover_reads_over_what_is_known_and_hands_on_the_next_at_once
         tick(seq * SECOND + 1)._replace(source="s", source_seq=seq, ts_recv=seq * SECOND + 1) for seq in range(1, 41)
     ]
     pacer = Pacer(1.0, lambda: 0)
-    pacer.known = {"s": 30}
+    pacer.read_over({"s": 30})
     waited: list[float] = []
 
     async def slept(seconds: float) -> None:
@@ -33,6 +33,18 @@ async def test_a_takeover_reads_over_what_is_known_and_hands_on_the_next_at_once
     assert found[0] == list(range(1, 32)), "everything known and the first that is fresh come without a pause"
     assert len(waited) == 9
     assert waited[0] == pytest.approx(1.0)
+
+
+def test_what_is_known_later_is_passed_over_from_then_on() -> None:
+    now_ns = [0]
+    pacer = Pacer(1.0, lambda: now_ns[0])
+    pacer.read_over({"s": 1})
+    assert pacer.reads_over("s", 1)
+    assert [pacer.wait_s(2 * SECOND), pacer.wait_s(3 * SECOND)] == [0.0, 1.0]
+    pacer.read_over({"s": 9})
+    assert [pacer.reads_over("s", seq) for seq in (4, 9, 10)] == [True, True, False]
+    assert pacer.wait_s(10 * SECOND) == 0.0, "the first that is fresh is due at once"
+    assert pacer.wait_s(12 * SECOND) == 2.0
 
 
 async def test_a_source_with_a_speed_hands_on_what_is_known_without_waiting(calendar: MarketCalendar) -> None:
