@@ -34,7 +34,8 @@ _SILENT = 2.5  # heartbeats
 _LOOK_S = 1.0  # where something failed or has to be asked for
 # A consumer that is made, or looked for. The server that shall have it may be one that has gone and is not missed yet;
 # whoever asks again is given another. Twice each, since there may be nobody yet who gives them out.
-_ANSWER_S, _LONGEST_ANSWER_S = 1.0, 8.0
+_ANSWER_S, _LONGEST_ANSWER_S, _POLITE_S = 1.0, 8.0, 0.1
+_deleting: set[asyncio.Task[None]] = set()  # a loop itself holds its tasks weakly
 
 
 class PullConsumer:
@@ -366,7 +367,8 @@ class PullConsumer:
         return [self._buffer.popleft() for _ in range(min(max_messages, len(self._buffer)))]
 
     async def close(self) -> None:
-        """Let go, however far `open` came; the server forgets an ephemeral consumer by itself, telling it is polite."""
+        """Let go, however far `open` came. The server forgets an ephemeral consumer by itself: telling it is polite,
+        and is not waited for where no answer comes at once."""
         self._closed = True
         if self._keeper is not None:
             self._keeper.cancel()
@@ -381,6 +383,12 @@ class PullConsumer:
         await self._unsubscribe()
         if not self._name:
             return
+        deleting = asyncio.get_running_loop().create_task(self._delete())
+        _deleting.add(deleting)
+        deleting.add_done_callback(_deleting.discard)
+        await asyncio.wait([deleting], timeout=_POLITE_S)
+
+    async def _delete(self) -> None:
         try:
             await api(self._connection, f"CONSUMER.DELETE.{self._stream}.{self._name}")
         except SdkError as error:

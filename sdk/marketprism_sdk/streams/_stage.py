@@ -364,8 +364,7 @@ class Stage:
         return True
 
     async def _release(self) -> None:
-        for part in self._parts.values():
-            await part.close()
+        await asyncio.gather(*(part.close() for part in self._parts.values()))
         self._parts = {}
 
     async def _close(self) -> None:

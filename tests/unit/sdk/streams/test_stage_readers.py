@@ -12,7 +12,7 @@ from marketprism_sdk.nats.pull import PullConsumer
 from tests.simulation.scene import LOST, Scene, played, refusal
 from tests.unit.sdk.streams.staged import TOO_LONG, numbers, staged, sums
 
-MADE = "$JS.API.CONSUMER.CREATE.IN"
+MADE, DELETED = "$JS.API.CONSUMER.CREATE.IN", "$JS.API.CONSUMER.DELETE.IN"
 
 
 @played
@@ -41,10 +41,46 @@ async def test_a_reader_that_has_no_place_yet_holds_up_nobody(scene: Scene) -> N
         for partition in range(2):
             await one.stage.own(partition, 1)
             scene.put(f"in.{partition}", *numbers(3))
-        assert scene.now_s - began == pytest.approx(0.5, abs=0.1)
+        assert scene.now_s - began == pytest.approx(0.25, abs=0.1), "the second one is not waited for at all"
         await one.done(6)
         assert scene.now_s - began < 3.0
     assert (one.outputs(), one.outputs(1), one.lost) == (sums(3), sums(3), [])
+
+
+@played
+async def test_a_place_is_waited_for_again_some_seconds_after_one_that_did_not_come(scene: Scene) -> None:
+    one = await staged(scene)
+    scene.server.meet(MADE, LOST)
+    await one.stage.own(0, 1)
+    await asyncio.sleep(5.0)
+    scene.server.meet(MADE, refusal(TOO_LONG))
+    with pytest.raises(StreamError):  # who does not wait hears of no refusal
+        await one.stage.own(1, 1)
+
+
+@played
+async def test_partitions_are_let_go_at_once_where_nobody_answers(scene: Scene) -> None:
+    """A server that is cut off answers no deletion; a stage that starts again would hold its lock for a minute."""
+    one = await staged(scene, *range(8))
+    scene.server.meet(f"{DELETED}.*", *[LOST] * 8)
+    async with one.running():
+        scene.server.meet("stage.sums.0.ck", refusal(TOO_LONG))
+        scene.put("in.0", *numbers(3))
+        began = scene.now_s
+        await scene.until(lambda: len(one.made) == 16)
+        assert scene.now_s - began < 1.0
+        await one.done(3)
+    assert len(scene.came(f"{DELETED}.*")) == 16
+    assert one.outputs() == sums(3)
+
+
+@played
+async def test_a_consumer_that_is_let_go_is_deleted(scene: Scene) -> None:
+    one = await staged(scene, 0)
+    assert len(scene.server.jetstream.consumers) == 1
+    async with one.running():
+        await one.stage.disown(0)
+        assert not scene.server.jetstream.consumers
 
 
 @played
