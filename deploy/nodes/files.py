@@ -214,7 +214,7 @@ def write(team: Team, out: Path) -> None:
             write_private(folder / "nats" / "users" / user, password + "\n")
         groups = units_on(team, number)
         (folder / "services").write_text(" ".join(group[0] for group in groups) + "\n", encoding="utf-8")
-        for old in (folder / "units").glob("*/*.conf"):
+        for old in (*(folder / "units").glob(f"*/{TOGETHER}"), *(folder / "units").glob(f"*/{GUARDED}")):
             old.unlink()
             old.parent.rmdir()
         commands = commands_on(team, number)

@@ -47,7 +47,8 @@ def together(services: Sequence[str], command: Sequence[str]) -> str:
 def guarded_server(command: Sequence[str]) -> str:
     """The drop-in of a nats-server that ends while its disk stalls: the others lead its streams meanwhile."""
     lines = ["# It watches its disk (`marketprism nats serve`). Written by deploy/nodes.", "[Service]", "ExecStart="]
-    return "\n".join([*lines, f"ExecStart={' '.join(command)}"]) + "\n"
+    lines += [f"ExecStart={' '.join(command)}"]
+    return "\n".join(lines) + "\n"
 
 
 __all__ = ["GUARDED", "TOGETHER", "guarded_server", "together"]

@@ -94,10 +94,10 @@ class RunningPod:
                 folder.chmod(0o700)
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MARKETPRISM_")}
         variables = {**inherited, "MARKETPRISM_LANG": "en", **self._variables()}
+        # What a container has for itself, processes here share.
+        command = [each.replace("=0.0.0.0:", f"={self.address}:") for each in self._pod.arguments]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._network.enter, *self._pod.arguments], env=variables, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen([*self._network.enter, *command], env=variables, stdout=log, stderr=log)
 
     def _variables(self) -> dict[str, str]:
         own: list[dict[str, Any]] = self._pod.container.get("env", [])

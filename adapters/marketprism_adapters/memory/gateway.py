@@ -108,7 +108,8 @@ class MemoryMarketDataLog:
 
 
 class MemoryPositions:
-    """Fulfils `SourcePositions`; a save waits while `answers` is not set, and raises `broken` where that is."""
+    """Fulfils `SourcePositions`; a save waits while `answers` is not set, as who asks for the last positions does, and
+    raises `broken` where that is."""
 
     def __init__(self) -> None:
         self.positions: dict[str, int] = {}
@@ -131,6 +132,8 @@ class MemoryPositions:
     async def known(self, within_s: float = 0.0) -> dict[str, int]:
         """The stored position of every source, by its name."""
         self.asked_within.append(within_s)
+        if within_s:
+            await self.answers.wait()
         return dict(self.last if within_s and self.last is not None else self.positions)
 
     async def save(self, positions: Mapping[str, int]) -> None:

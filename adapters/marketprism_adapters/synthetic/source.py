@@ -51,7 +51,6 @@ class SimulatedVenue:
         self._tap = tap
         self._plan = plan
         self._calendar = calendar
-        self._speed = speed
         self._pacer = Pacer(speed)
         self._batch_rows = batch_rows
         self.source = f"sim:{plan.seed}"

@@ -100,14 +100,13 @@ class GatewaySession:
         """
         outlet = await self._open_outlet(epoch)
         saving: asyncio.Task[None] | None = None
+        last: asyncio.Task[dict[str, int]] | None = None
         try:
             await self._open_source(epoch)
             known = await self._positions.known()
             if (resume_point := await outlet.resume(self._source, known)) is not None:
                 self._observer.resumed(resume_point)
-            if self._read_over is not None:
-                self._read_over(known)
-                self._beside(self._read_over_last(self._read_over))
+            last = self._begin_pace(known)
             packer, saved_at = self._begun_packer(), self._now_s()
             async for batch in self._source.stream({}):
                 since = self._live.live_since if self._live is not None else 0
@@ -139,15 +138,28 @@ class GatewaySession:
                 await asyncio.sleep(0)
             return True
         finally:
-            if saving is not None:
-                saving.cancel()
-                await asyncio.gather(saving, return_exceptions=True)
+            for task in filter(None, (last, saving)):
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
             await outlet.close()
 
-    async def _read_over_last(self, read_over: Callable[[Mapping[str, int]], None]) -> None:
+    def _begin_pace(self, known: Mapping[str, int]) -> asyncio.Task[dict[str, int]] | None:
+        """Let a source that keeps a pace read over what is known; what was saved last is asked for beside the reading,
+        in the task that is returned."""
+        if self._read_over is None:
+            return None
+        self._read_over(known)
+        last = asyncio.create_task(self._positions.known(_LAST_S))
+        self._beside(self._read_over_last(self._read_over, last))
+        return last
+
+    @staticmethod
+    async def _read_over_last(
+        read_over: Callable[[Mapping[str, int]], None], last: asyncio.Task[dict[str, int]]
+    ) -> None:
         """A replica that was cut off has older positions than were saved last; those are had once NATS takes writes,
-        and what lies between would be repeated at its pace."""
-        read_over(await self._positions.known(_LAST_S))
+        and what lies between would be repeated at its pace. Who does not read any more asks for none."""
+        read_over(await last)
 
     def _begun_packer(self) -> TickPacker:
         packer = self._make_packer()

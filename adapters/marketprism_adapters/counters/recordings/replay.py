@@ -73,7 +73,6 @@ class ReplaySource:
         self._tap = tap
         self._paths = paths
         self._calendar = calendar
-        self._speed = speed
         self._pacer = Pacer(speed)
         self._batch_rows = batch_rows
         self._checked = checked

@@ -70,7 +70,6 @@ class VenueReplay:
         if not paths:
             raise SourceError("replay: expected at least one recording")
         self._paths = paths
-        self._speed = speed
         self._pacer = Pacer(speed)
         self._checked = checked
         self._tap = tap

@@ -154,6 +154,17 @@ async def test_positions_that_were_saved_last_are_asked_for_besides(calendar: Ma
     assert place.positions.asked_within == [0.0, 30.0]
 
 
+async def test_who_does_not_read_any_more_asks_for_no_positions(calendar: MarketCalendar) -> None:
+    """Asking writes how the source is: somebody else may lead by then."""
+    place = StreamPlace(Recording(batch(1), ValueError("broken")), calendar)
+    place.positions.answers.clear()
+    with pytest.raises(ValueError, match="broken"):
+        await place.session.read(1)
+    place.positions.answers.set()
+    await asyncio.sleep(0.01)
+    assert place.read_over == [{}]
+
+
 async def test_positions_are_saved_only_behind_what_is_in_the_log(calendar: MarketCalendar) -> None:
     place = StreamPlace(Recording(batch(1), batch(2), batch(3), ValueError("broken")), calendar)
     place.session.trouble = "of before"
