@@ -71,9 +71,11 @@ class JetStream:
         """The server was started anew: consumers in memory are gone."""
         self.consumers = {key: each for key, each in self.consumers.items() if not each.config.get("mem_storage")}
 
-    def tick(self) -> None:
-        """What time brings."""
+    def tick(self, leaderless: Callable[[str], bool]) -> None:
+        """What time brings, to streams that have their leader."""
         for key, consumer in list(self.consumers.items()):
+            if leaderless(key[0]):
+                continue
             consumer.tick()
             idle = int(consumer.config.get("inactive_threshold", 0)) / 1e9
             if idle and not consumer.is_asked and self._now_s() - consumer.asked_s > idle:
@@ -102,6 +104,18 @@ class JetStream:
             answer = {"error": refused.body}
         self._send(reply, reply, "", b"", json.dumps({"type": "io.nats.jetstream.api.v1", **answer}).encode())
         return True
+
+    def ask_member(self, subject: str, data: bytes, reply: str, share: float) -> None:
+        """While a stream has no leader: any member says of it what it has, which is `share` of the messages; nobody
+        answers anything else."""
+        name = subject.removeprefix(f"{_PREFIX}STREAM.INFO.")
+        if name != subject and (stream := self.streams.get(name)) is not None:
+            answer = self._info(stream, json.loads(data) if data else {})
+            state = answer["state"]
+            state["last_seq"] = int(share * state["last_seq"])
+            state["first_seq"] = min(state["first_seq"], state["last_seq"] + 1)
+            answer["cluster"] = {"name": "simulated", "replicas": []}
+            self._send(reply, reply, "", b"", json.dumps(answer).encode())
 
     def _answer(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         if name == "INFO":

@@ -65,7 +65,7 @@ class Faults:
         self._on_heal()
         world.network.slowest_s = 2e-3
         world.server.hints_lost = 0.0
-        world.server.decides, world.server.mute = True, False
+        world.server.every_stream_decides()
         if not world.server.listening:
             world.server.start()
         world.server.go_on()
@@ -150,16 +150,21 @@ class Faults:
 
     def _undecided(self) -> str:
         server = self._world.server
-        server.mute = True
+        # Streams elect each for itself: all have lost their leaders, or one has.
+        one = self._loop.dice.choice(["", *sorted(server.jetstream.streams)])
+
+        def concerned(stream: str) -> bool:
+            return one in ("", stream)
+
+        server.mute = concerned
 
         def fall() -> None:
-            server.mute, server.decides = False, False
-
-        def decide() -> None:
-            server.mute, server.decides = False, True
+            server.every_stream_decides()
+            server.leaderless = concerned
 
         self._world.later(self._loop.dice.uniform(0, 0.05), fall)
-        return f"no stream answers for {self._for(0.1, 6.0, decide):.3f} s"
+        seconds = self._for(0.1, 6.0, server.every_stream_decides)
+        return f"{one or 'every stream'} has no leader for {seconds:.3f} s"
 
     def _hints(self) -> str:
         self._world.server.hints_lost = self._loop.dice.uniform(0.05, 0.9)

@@ -45,7 +45,7 @@ class LeaderWatch:
 def is_server_well(world: World) -> bool:
     """Whether it answers, and soon."""
     server, network = world.server, world.network
-    return server.listening and server.decides and not (server.stalled or server.mute) and network.slowest_s < 10e-3
+    return server.listening and server.decides and not server.stalled and network.slowest_s < 10e-3
 
 
 def is_well(world: World, machine: Machine) -> bool:

@@ -62,6 +62,13 @@ MUTANTS = (
         "stages",
     ),
     Mutant(
+        "a member without a leader believed",
+        "marketprism_sdk.nats.jetstream",
+        '        if cluster and not cluster.get("leader"):\n',
+        "        if False:\n",
+        "storing",
+    ),
+    Mutant(
         "a gap not named",
         "marketprism_application.storage.writer",
         "        if bounds.first > begin.watermark + 1:\n",

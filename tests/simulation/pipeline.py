@@ -17,13 +17,14 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.ticks.gaps import JOINED
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import logs
+from tests.simulation.failing_store import FailingStore
 from tests.simulation.faults import Faults
 from tests.simulation.leading import LeaderWatch
 from tests.simulation.owning import OwnerWatch
 from tests.simulation.passing import Passing
 from tests.simulation.rebuild import Key, Plain, bars_of
 from tests.simulation.services import LENGTHS, PARTITIONS, Stops, gateway, program, settings_of, stage
-from tests.simulation.storing import FailingStore, storage, store_faults
+from tests.simulation.storing import storage, store_faults
 from tests.simulation.storing_all import Storing
 from tests.simulation.streams import Stored, Stream
 from tests.simulation.venue import BEHIND_NS, BREAK_TO, Venue

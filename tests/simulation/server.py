@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.simulation.api import JetStream
@@ -13,6 +14,10 @@ from tests.simulation.subjects import matches, parse_headers
 
 MAX_PAYLOAD = 1_048_576
 _TICK_S = 0.25
+
+
+def _no_stream(_stream: str) -> bool:
+    return False
 
 
 @dataclass(slots=True)
@@ -96,8 +101,9 @@ class Server:
         self.stalled = False
         self.cluster = ""  # whose server it is; clients of one look sooner whether their consumers are there
         self.hints_lost = 0.0  # of republished copies
-        self.decides = True  # False: the streams have no quorum, or elect their leaders
-        self.mute = False  # what is written is written, and nobody hears of it: a leader that goes away just then
+        self.leaderless: Callable[[str], bool] = _no_stream  # has no quorum, or elects its leader
+        # What is written is written, and nobody hears of it: a leader that goes away just then.
+        self.mute: Callable[[str], bool] = _no_stream
         network.listeners[host, port] = self
         self._exact: dict[str, list[_Subscription]] = {}
         self._patterns: dict[str, list[_Subscription]] = {}  # by what stands before the first wildcard
@@ -111,9 +117,18 @@ class Server:
         """The server's wall clock."""
         return BEGIN_NS + int(self.loop.now_s * 1e9)
 
+    @property
+    def decides(self) -> bool:
+        """Whether each stream has its leader, and what that answers is heard."""
+        return self.leaderless is self.mute is _no_stream
+
+    def every_stream_decides(self) -> None:
+        """Each has its leader again."""
+        self.leaderless = self.mute = _no_stream
+
     def _tick(self) -> None:
-        if self.listening and not self.stalled and self.decides:
-            self.jetstream.tick()
+        if self.listening and not self.stalled:
+            self.jetstream.tick(self.leaderless)
         self.loop.call_later(_TICK_S, self._tick, context=self._context)
 
     # -- connections -----------------------------------------------------------------------------------------------
@@ -183,14 +198,18 @@ class Server:
         taken = self.deliver(subject, subject, reply, raw, data)
         stream = self.jetstream.stream_of(subject)
         if stream is not None:
-            if self.decides:
+            if not self.leaderless(stream.name):
                 headers = parse_headers(raw) if raw else {}
-                self.jetstream.take(stream, Incoming(subject, headers, data), "" if self.mute else reply)
+                self.jetstream.take(stream, Incoming(subject, headers, data), "" if self.mute(stream.name) else reply)
         elif not taken and reply:
             self._nobody(session, reply)
 
     def _ask(self, session: Session, subject: str, reply: str, data: bytes) -> None:
-        if not self.listening or not self.decides or self.mute:
+        stream = next((token for token in subject.split(".") if token in self.jetstream.streams), "")
+        if not self.listening or self.mute(stream):
+            return
+        if self.leaderless(stream):
+            self.jetstream.ask_member(subject, data, reply, self.loop.dice.random())
             return
         if not self.jetstream.ask(subject, data, reply):
             self._nobody(session, reply)

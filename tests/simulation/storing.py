@@ -1,32 +1,30 @@
 """Scenario `storing`: a leader stores a stream of packed ticks, as the storage service does, into a store that fails.
 
 The product's own StreamWriter, StreamRanges and KvProgress. What must be true: every row is in the store once, or lies in
-a range whose loss was named; the watermark never names what is not stored; and all is stored within a bound.
+a range whose loss was named; the stream is never taken for another one; the watermark never names what is not stored;
+and all is stored within a bound.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-import pyarrow as pa
 
-from marketprism_adapters.memory.ledger import MemoryLedger
-from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.nats.stream_ranges import KvProgress, StreamRanges
-from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
-from marketprism_application.errors import StoreError
 from marketprism_application.ports.storage import (
-    DeadRow,
-    EncodedRows,
     Progress,
     StoreMark,
     StreamBounds,
-    StreamPlace,
-    StreamRange,
+)
+from marketprism_application.storage.progress import (
+    STREAM_LOST_ITS_END,
+    STREAM_REMADE,
+    WATERMARK_BEYOND_STREAM,
+    Beginning,
 )
 from marketprism_application.storage.writer import StreamRemade, StreamWriter, WriterHooks, WriterSettings
 from marketprism_sdk.election import Election
@@ -36,6 +34,7 @@ from marketprism_sdk.nats.jetstream import ensure_stream
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from tests.fakes.ticks import at, tick
+from tests.simulation.failing_store import FailingStore
 from tests.simulation.faults import Faults
 from tests.simulation.leading import LeaderWatch
 from tests.simulation.source import Source
@@ -50,6 +49,7 @@ CONFIG = {
     "allow_direct": True,
     "allow_atomic": True,
 }
+_OF_STREAM = (STREAM_LOST_ITS_END, STREAM_REMADE, WATERMARK_BEYOND_STREAM)
 PER_MESSAGE = 2
 _BEGIN = at("2025-03-03 09:00:00")
 _SETTLE_S = 90.0
@@ -64,125 +64,6 @@ def message(number: int) -> tuple[str, bytes]:
 def number_in(data: bytes) -> int:
     """The number of a message."""
     return int(decode_packed(data).ticks[0].seq) // PER_MESSAGE
-
-
-class _Store(MemoryStore):
-    """With what was inserted, row by row, and how often something was."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inserts = 0
-        self.fills: list[str] = []  # of each row: under which fill it came, empty of none
-
-    async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
-    ) -> int:
-        self.inserts += 1
-        before = len(self.inserted)
-        stored = await super().insert(kind, rows, places, covered, epoch)
-        fill = covered.created.partition("#")[2].partition("@")[0]
-        self.fills += [fill] * (len(self.inserted) - before)
-        return stored
-
-    @property
-    def inserted(self) -> list[Any]:
-        return self.raw["tick"]
-
-    @property
-    def raw(self) -> Mapping[str, list[Any]]:
-        """By kind."""
-        return self._raw
-
-    def newest(self, kind: str) -> list[Any]:
-        """The rows of a kind, of each key the last."""
-        return self._rows(KINDS[kind])
-
-
-class FailingStore:
-    """A store at the end of a line: what was asked may be done though its answer is lost, or when who asked is gone."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.store, self.ledger = _Store(), MemoryLedger("A")
-        self.away = False
-        self.answers_lost = 0.0
-        self.late = 0.0
-        self._asked = 0
-        self._done: dict[tuple[str, str], int] = {}
-
-    async def _ask(self, work: Callable[[], Awaitable[T]]) -> T:
-        loop, dice = self._world.loop, self._world.loop.dice
-        if self.away:
-            await asyncio.sleep(dice.uniform(0, 0.05))
-            raise StoreError("store: away")
-        answer: asyncio.Future[T] = loop.create_future()
-
-        async def do() -> None:
-            try:
-                found = await work()
-            except Exception as error:  # noqa: BLE001 (it is the answer)
-                answer.set_exception(error)
-            else:
-                if not answer.done():
-                    answer.set_result(found)
-
-        pause_s = dice.uniform(0, 0.01) + (dice.uniform(0, 2.0) if dice.random() < self.late else 0.0)
-        task: list[Any] = []
-        self._world.later(pause_s, lambda: task.append(loop.spawn(loop.world, do)))
-        lost = dice.random() < self.answers_lost
-        try:
-            async with asyncio.timeout(1.0):
-                found = await asyncio.shield(answer)
-        except TimeoutError as error:
-            raise StoreError("store: no answer in time") from error
-        if lost:
-            raise StoreError("store: the answer was lost")
-        return found
-
-    async def migrate(self) -> Sequence[str]:
-        return []
-
-    async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
-    ) -> int:
-        return await self._ask(lambda: self.store.insert(kind, rows, places, covered, epoch))
-
-    async def insert_encoded(
-        self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
-    ) -> int:
-        return await self._ask(lambda: self.store.insert_encoded(kind, groups, covered, epoch))
-
-    async def insert_columns(self, kind: DataKind, rows: pa.Table, seq: int, covered: StreamRange, epoch: int) -> int:
-        return await self._ask(lambda: self.store.insert_columns(kind, rows, seq, covered, epoch))
-
-    async def bury(self, dead: Sequence[DeadRow]) -> None:
-        await self._ask(lambda: self.store.bury(dead))
-
-    async def close(self) -> None:
-        return None
-
-    async def identity(self) -> str:
-        return await self._ask(self.ledger.identity)
-
-    async def watermark(self, stream: str, created: str) -> StoreMark | None:
-        return await self._ask(lambda: self.ledger.watermark(stream, created))
-
-    async def record(self, stream: str, created: str, mark: StoreMark, leads: Callable[[], bool]) -> None:
-        """As SqlLedger: stamped first, then the lease is looked at."""
-        self._asked += 1
-        if not leads():
-            raise StoreError("store: recorded by who leads")
-        asked = self._asked
-
-        async def do() -> None:  # as SqlLedger: a record is of when it was asked for, whenever it is done
-            if asked > self._done.get((stream, created), 0):
-                self._done[stream, created] = asked
-                await self.ledger.record(stream, created, mark)
-
-        await self._ask(do)
-
-    async def holds(self, stream: str) -> bool:
-        return await self._ask(lambda: self.ledger.holds(stream))
 
 
 class _Ledger:
@@ -210,6 +91,18 @@ class Truth(WriterHooks):
         self._came: set[tuple[int, str]] = set()
         world.server.jetstream.on_stored = self.stored
         world.checks.append(self.check)
+
+    async def begun(self, begin: Beginning, was: Progress | None, store: str) -> None:
+        """It is the same stream for ever and loses nothing at its end; what was recorded may have been deleted."""
+        del was, store
+        recorded = {mark.seq for mark in self._store.ledger.watermarks.values()}
+        if begin.reason in _OF_STREAM and not recorded & self.gone:
+            self._world.violate(f"{STREAM} is taken for one that is not what it was: {begin.reason}")
+
+    def remade(self, stream: str) -> None:
+        """As `begun`."""
+        if not self.gone:
+            self._world.violate(f"{stream} is taken for one that was made anew, or has lost its end")
 
     async def truncated(self, wanted: int, bounds: StreamBounds) -> None:
         """A loss is named."""
@@ -279,8 +172,10 @@ async def storage(
     store: FailingStore,
     hooks: Mapping[str, WriterHooks],
     prepare: Callable[[NatsConnection], Awaitable[object]],
+    on_remade: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """A storage pod: it stores each of the streams while it leads."""
+    """A storage pod: it stores each of the streams while it leads. `on_remade` hears of a stream that its writer takes
+    for another one, or for one that has lost its end."""
     connection = await NatsConnection.open(URL, name=machine.name)
     sessions = await connection.another(f"{machine.name}-election")
     await prepare(connection)
@@ -301,7 +196,10 @@ async def storage(
             except (RevisionConflict, KeyExists) as error:
                 election.surrender(str(error), rest_s=1.0)
                 return
-            except (StreamRemade, SdkError):
+            except StreamRemade:
+                on_remade(stream)
+                await asyncio.sleep(0.2)
+            except SdkError:
                 await asyncio.sleep(0.2)
             finally:
                 await source.close()
@@ -380,6 +278,7 @@ def schedule(seed: int, kinds: Sequence[str] = (), *, suffer_s: float = 8.0, tot
             store,
             {STREAM: truth},
             lambda connection: ensure_stream(connection, {**CONFIG, "num_replicas": world.replicas}),
+            truth.remade,
         )
 
     LeaderWatch(world, [world.machine(name, source) for name in ("source-a", "source-b")])

@@ -13,8 +13,8 @@ from marketprism_application.contracts.kinds import BAR, GAP
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.ports.storage import Progress, StreamBounds
 from marketprism_application.storage.writer import WriterHooks
+from tests.simulation.failing_store import FailingStore
 from tests.simulation.passing import Passing
-from tests.simulation.storing import FailingStore
 from tests.simulation.streams import Stored, Stream
 from tests.simulation.world import World
 

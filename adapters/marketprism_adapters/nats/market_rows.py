@@ -18,7 +18,7 @@ from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.jetstream import leader_info
 from marketprism_sdk.nats.pull import PullConsumer
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ class MarketRows:
         async with AsyncExitStack() as stack:
             for kind in self._kinds:
                 stream = _STREAMS[kind.name]
-                info = await stream_info(self._connection, stream)
+                info = await leader_info(self._connection, stream)
                 start = int(info["state"]["last_seq"]) + 1
                 filters = self._filters[kind.name]
                 consumer = PullConsumer(

@@ -16,7 +16,7 @@ from marketprism_application.contracts.subjects import raw_subject
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import Held, last_of_each, next_of, some_of
-from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.jetstream import leader_info
 from marketprism_sdk.streams import StageSettings, state_before
 
 _MINUTE_NS = 60_000_000_000
@@ -71,7 +71,7 @@ async def find_window(connection: NatsConnection, minutes: float, most_ticks: in
         SdkError: NATS does not answer.
     """
     try:
-        info = await stream_info(connection, streams.RAW)
+        info = await leader_info(connection, streams.RAW)
     except StreamMissing:
         return None
     state, created = info["state"], str(info.get("created", ""))

@@ -10,7 +10,7 @@ from marketprism_application.contracts.backup_records import JsonObject
 from marketprism_application.ports.backup import StreamState, TakenStream
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import Held, some_of
-from marketprism_sdk.nats.jetstream import api, stream_info
+from marketprism_sdk.nats.jetstream import api, leader_info
 from marketprism_sdk.nats.snapshots import StreamSnapshot, restore_stream, snapshot_of
 
 _PAGE = 500
@@ -39,7 +39,7 @@ class NatsStreamCopies:
 
     async def state(self, stream: str) -> StreamState:
         """As the server describes it."""
-        info = await stream_info(self._connection, stream)
+        info = await leader_info(self._connection, stream)
         state = info["state"]
         return StreamState(
             str(info["created"]),

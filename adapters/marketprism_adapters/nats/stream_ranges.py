@@ -18,7 +18,7 @@ from marketprism_application.storage.writer import Progress, RangeMessage, Strea
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import leader_time_of, nanoseconds
-from marketprism_sdk.nats.jetstream import StoredMessage, answered, api, stream_info
+from marketprism_sdk.nats.jetstream import StoredMessage, answered, api, leader_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.observability import Sampled
 from marketprism_sdk.ports import KeyValue
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 async def bounds_of(connection: NatsConnection, stream: str) -> StreamBounds:
     """What a stream holds now. Raises StreamError where there is none, DeadlineExceeded, NotConnected."""
-    info = await stream_info(connection, stream)
+    info = await leader_info(connection, stream)
     state = info["state"]
     ts_first = nanoseconds(str(state.get("first_ts", ""))) if int(state.get("messages", 0)) else 0
     deleted = int(state.get("num_deleted", 0))
@@ -107,7 +107,7 @@ class StreamRanges:
 
     async def lacks(self, first: int, last: int) -> bool:
         """Whether a message between two sequences was deleted: retention takes from the front, people do not."""
-        info = await api(self._connection, f"STREAM.INFO.{self._stream}", {"deleted_details": True})
+        info = await leader_info(self._connection, self._stream, body={"deleted_details": True})
         return any(first <= seq <= last for seq in info["state"].get("deleted") or ())
 
     async def time_at(self, seq: int) -> int:

@@ -184,12 +184,35 @@ def _tell(stream: str, note: str) -> None:
 
 
 async def stream_info(connection: NatsConnection, name: str, within_s: float = ENSURE_S) -> ServerJson:
-    """Configuration, state and creation time.
+    """Configuration, state and creation time, as whoever answers has them.
+
+    While a replicated stream has no leader each of its members answers, and one that is behind has an old state:
+    where something is concluded from that, ask `leader_info`.
 
     Raises:
         StreamError: there is no such stream. DeadlineExceeded, NotConnected: no answer within `within_s`.
     """
     return await answered(lambda: api(connection, f"STREAM.INFO.{name}"), name, within_s)
+
+
+async def leader_info(
+    connection: NatsConnection, name: str, within_s: float = ENSURE_S, body: ServerJson | None = None
+) -> ServerJson:
+    """`stream_info` as the stream's leader has it; one that is electing its leader is asked again.
+
+    Raises:
+        StreamError: there is no such stream; one with `retryable`: it has no leader within `within_s`.
+        DeadlineExceeded, NotConnected: no answer within `within_s`.
+    """
+
+    async def ask() -> ServerJson:
+        info = await api(connection, f"STREAM.INFO.{name}", body)
+        cluster = info.get("cluster")  # a server alone says nothing of one, or names itself
+        if cluster and not cluster.get("leader"):
+            raise StreamError(f"stream {name}: expected an answer of its leader, it has none now", retryable=True)
+        return info
+
+    return await answered(ask, name, within_s)
 
 
 async def delete_stream(connection: NatsConnection, name: str) -> None:
@@ -357,6 +380,7 @@ __all__ = [
     "direct_request",
     "ensure_stream",
     "leader_get_last",
+    "leader_info",
     "leader_message",
     "nobody_takes",
     "parse_ack",

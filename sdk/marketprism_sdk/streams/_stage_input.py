@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.jetstream import leader_info
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.streams._stage_types import OwnedPartition
 
@@ -67,7 +67,7 @@ async def input_state(connection: NatsConnection, stream: str) -> InputState:
     Raises:
         StreamError: there is no such stream. DeadlineExceeded, NotConnected: no answer.
     """
-    info = await stream_info(connection, stream)
+    info = await leader_info(connection, stream)
     state = info["state"]
     return InputState(str(info["created"]), max(1, int(state["first_seq"])), int(state["last_seq"]))
 

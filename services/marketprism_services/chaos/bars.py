@@ -13,7 +13,7 @@ from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.jetstream import leader_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_services.chaos.report import Report
 from marketprism_services.settings.settings import Settings
@@ -48,7 +48,7 @@ def _key(bar: Bar) -> tuple[str, str, str, int]:
 
 async def _bars(connection: NatsConnection) -> list[Bar]:
     """Every bar of the stream in order, all revisions."""
-    last = int((await stream_info(connection, streams.BARS))["state"]["last_seq"])
+    last = int((await leader_info(connection, streams.BARS))["state"]["last_seq"])
     consumer = PullConsumer(connection, streams.BARS, ["market.bar.>", "stage.aggregator.*.ck"], batch=1_000)
     await consumer.open()
     bars: list[Bar] = []

@@ -24,7 +24,7 @@ from marketprism_application.ports.storage import TickKey
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, next_of
-from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.jetstream import leader_info
 
 log = structlog.get_logger()
 
@@ -97,7 +97,7 @@ class PipelineAudit:
         if not moved:
             return
         stream = STAGES[moved[0][0].stage][0]
-        first = int((await stream_info(self._connection, stream, _FIRST_LOOK_S))["state"]["first_seq"])
+        first = int((await leader_info(self._connection, stream, _FIRST_LOOK_S))["state"]["first_seq"])
         await asyncio.gather(*(self._count_partition(seen, base, first) for seen, base in moved))
 
     async def _count_partition(self, seen: StageSeen, base: int, first: int) -> None:
@@ -128,7 +128,7 @@ class PipelineAudit:
             log.warning("table.not_compared", error=reason_of(error))
 
     async def _compare_ticks(self, tally: RemoteTally, progress: Progress) -> None:
-        info = await stream_info(self._connection, streams.TICKS, _FIRST_LOOK_S)
+        info = await leader_info(self._connection, streams.TICKS, _FIRST_LOOK_S)
         first = int(info["state"]["first_seq"])
         watermark = next(seen.watermark for seen in progress.stores if seen.stream == streams.TICKS)
         base = self._reconciler.stored_base(first, watermark)

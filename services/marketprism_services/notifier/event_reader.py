@@ -17,7 +17,7 @@ from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.notifications.event_alerts import alert_of
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.jetstream import leader_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.observability.secret_fields import hide_secrets
 from marketprism_services.notifier.masking import masked
@@ -50,7 +50,7 @@ class EventReader:
 
     async def _read(self) -> None:
         seq = await self._sent.position()
-        last = int((await stream_info(self._connection, streams.EVENTS))["state"]["last_seq"])
+        last = int((await leader_info(self._connection, streams.EVENTS))["state"]["last_seq"])
         first = seq + 1 if seq <= last else 1  # a stream that was made anew is read from its beginning
         start_ns = 0 if seq else time.time_ns()
         consumer = PullConsumer(

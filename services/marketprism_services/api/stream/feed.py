@@ -13,7 +13,7 @@ import structlog
 
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import api, stream_info
+from marketprism_sdk.nats.jetstream import leader_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.observability import Metrics
 from marketprism_services.api.stream.channel import Channel
@@ -96,7 +96,7 @@ class Feed:
             return await self._make()
 
     async def _make(self) -> int:
-        info = await stream_info(self._connection, self.stream, _INFO_S)
+        info = await leader_info(self._connection, self.stream, _INFO_S)
         state = info["state"]
         if self._created and info["created"] != self._created:
             self._become_other()
@@ -181,7 +181,7 @@ class Feed:
         is_quiet = handed == self._handed and last_seq > self._confirmed
         if is_quiet and await consumer.has_all() and consumer is self._consumer and handed == self._handed:
             self._confirmed = last_seq
-        info = await stream_info(self._connection, self.stream, _INFO_S)
+        info = await leader_info(self._connection, self.stream, _INFO_S)
         self._seen = (self._handed, int(info["state"]["last_seq"]))
 
     async def _narrow(self) -> None:
@@ -203,7 +203,7 @@ class Feed:
         """After an outage: messages may have aged out meanwhile, or the stream have lost its end."""
         while self._consumer is not None:
             try:
-                info = await api(self._connection, f"STREAM.INFO.{self.stream}")
+                info = await leader_info(self._connection, self.stream, 0)
                 break
             except StreamMissing:
                 return  # the consumer sees another one when it is made

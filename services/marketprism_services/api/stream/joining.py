@@ -18,7 +18,7 @@ from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError, StreamError, StreamMissing, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.jetstream import leader_info
 from marketprism_sdk.observability import Metrics
 from marketprism_services.api.stream.channel import Channel, Phase
 from marketprism_services.api.stream.client import ClientClosed
@@ -122,7 +122,7 @@ class Joining:
             after = Token(channel.name.stream, channel.incarnation, beginning.at)
         elif after is None:
             return None
-        info = await stream_info(self._connection, channel.name.stream, _INFO_S)
+        info = await leader_info(self._connection, channel.name.stream, _INFO_S)
         first, last = int(info["state"]["first_seq"]), int(info["state"]["last_seq"])
         if after.incarnation == channel.incarnation and first - 1 <= after.seq <= last:
             return after.seq

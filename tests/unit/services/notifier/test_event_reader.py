@@ -52,7 +52,7 @@ async def test_each_outage_is_told_once(monkeypatch: pytest.MonkeyPatch, logs: l
             raise asyncio.CancelledError
         return {"state": {"last_seq": 5}}
 
-    monkeypatch.setattr(event_reader, "stream_info", info)
+    monkeypatch.setattr(event_reader, "leader_info", info)
     monkeypatch.setattr(event_reader, "PullConsumer", _Consumer)
     monkeypatch.setattr(event_reader, "_AGAIN_S", 0.0)
     reader = EventReader(None, None, _Sent())  # type: ignore[arg-type]
