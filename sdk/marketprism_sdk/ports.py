@@ -35,6 +35,11 @@ class KeyValue(Protocol):
         """The live entry; None when there is none or it was deleted."""
         ...
 
+    async def get_latest(self, key: str) -> KvEntry | None:
+        """As `get`, and no write that was acknowledged is newer: for who acts on an entry that is not there, or without
+        a write of its own. Costs a question to the one server that leads."""
+        ...
+
     async def create(self, key: str, value: bytes) -> int:
         """First write of a key. Raises KeyExists."""
         ...

@@ -54,6 +54,14 @@ async def test_a_deleted_key_is_gone_and_can_be_made_again(kv: KeyValue) -> None
     assert (await kv.get("k")).value == b"2"  # type: ignore[union-attr]
 
 
+async def test_the_latest_entry_is_that_of_a_key(kv: KeyValue) -> None:
+    assert await kv.get_latest("k") is None
+    revision = await kv.create("k", b"1")
+    assert await kv.get_latest("k") == KvEntry("k", b"1", revision) == await kv.get("k")
+    await kv.delete("k")
+    assert await kv.get_latest("k") is None
+
+
 class Lagging(NatsConnection):
     """A connection whose direct gets are answered by a replica that stays as it was when `frozen` was set."""
 
@@ -105,6 +113,19 @@ async def test_who_was_refused_a_write_reads_what_was_first_though_a_replica_lag
     assert await mine.get("k") == KvEntry("k", b"1", first)  # any other read may be late
     await connection.close()
     await other.close()
+
+
+async def test_the_latest_entry_is_read_where_a_replica_has_an_older_one_or_none(nats_url: str, unique: str) -> None:
+    connection = await Lagging.open(nats_url)
+    assert isinstance(connection, Lagging)
+    kv = await NatsKeyValue.open(connection, unique)
+    connection.frozen = {}
+    assert await kv.get("k") is None
+    revision = await kv.put("k", b"1")
+    assert (await kv.get("k"), await kv.get_latest("k")) == (None, KvEntry("k", b"1", revision))
+    await kv.delete("k")
+    assert await kv.get_latest("k") is None
+    await connection.close()
 
 
 async def test_entries_are_the_live_ones_of_a_prefix(kv: KeyValue) -> None:

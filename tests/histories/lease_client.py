@@ -44,6 +44,10 @@ class RecordedBucket:
             self._recorder.complete(number, OK, [[record.holder, record.epoch, record.state], entry.revision])
         return entry
 
+    async def get_latest(self, key: str) -> KvEntry | None:
+        """As `get`: it is not recorded that it may not be late."""
+        return await self.get(key)
+
     async def create(self, key: str, value: bytes) -> int:
         """As the bucket."""
         return await self._written("create", key, _record(value), self._kv.create(key, value))

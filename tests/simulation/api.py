@@ -186,7 +186,10 @@ class JetStream:
 
     def _message(self, stream: Stream, body: dict[str, Any]) -> dict[str, Any]:
         seq = stream.last_of(body["last_by_subj"]) if "last_by_subj" in body else int(body.get("seq", 0))
-        stored = stream.messages.get(seq)
+        if "next_by_subj" in body:
+            stored = stream.next_of([str(body["next_by_subj"])], seq)
+        else:
+            stored = stream.messages.get(seq)
         if stored is None:
             raise Refused(404, 10037, "no message found")
         found: dict[str, Any] = {"subject": stored.subject, "seq": stored.seq, "time": rfc3339(stored.ts)}
@@ -274,15 +277,16 @@ class JetStream:
         for place, each in enumerate(sorted(found, key=lambda one: one.seq), 1):
             self._batch_message(stream, each, len(found) - place, last, reply)
             last = each.seq
-        self._end_of_batch(0, last, reply)
+        self._end_of_batch(0, last, reply, most)
 
     def _batch_message(self, stream: Stream, stored: Stored, left: int, last: int, reply: str) -> None:
         more = {"Nats-Num-Pending": str(left), "Nats-Last-Sequence": str(last)}
         raw = make_headers({**stored.headers, **_place(stream, stored), **more})
         self._send(reply, reply, "", raw, stored.data)
 
-    def _end_of_batch(self, left: int, last: int, reply: str) -> None:
+    def _end_of_batch(self, left: int, last: int, reply: str, up_to: int = 0) -> None:
         headers = {"Nats-Num-Pending": str(left), "Nats-Last-Sequence": str(last)}
+        headers |= {"Nats-UpTo-Sequence": str(up_to)} if up_to else {}
         self._send(reply, reply, "", make_headers(headers, "204 EOB"), b"")
 
 

@@ -35,6 +35,7 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _END, _NOTHING, _TOO_MANY = "204", "404", "413"
 _REPLICA_S = 1.0
 _AWAY = "away"  # no status of the server
+_BEHIND_S = 0.05  # a replica that lags is asked again
 
 
 class Held(NamedTuple):
@@ -55,16 +56,20 @@ async def last_of_each(
     up_to: int | None = None,
     *,
     before_ts: int | None = None,
+    at_least: int = 0,
     timeout_s: float = API_TIMEOUT_S,
 ) -> dict[str, Held]:
     """The last message of every subject that fits (wildcards allowed), by subject; `up_to` bounds the sequence,
     `before_ts` (nanoseconds UTC by the server's clock) when it was taken.
 
+    Any replica answers, and may lag; with `at_least` it has the stream up to that sequence, or is asked again.
+
     Empty when the stream is not there. Where more subjects fit than the server answers for at once, they are listed
     first.
 
     Raises:
-        StreamError: refused. DeadlineExceeded, NotConnected: no answer.
+        StreamError: refused; one with `retryable`: for `timeout_s` no replica had `at_least`. DeadlineExceeded,
+        NotConnected: no answer.
     """
     found: dict[str, Held] = {}
     for start in range(0, len(subjects), _AT_ONCE):
@@ -74,17 +79,44 @@ async def last_of_each(
         if before_ts is not None:
             body["up_to_time"] = _rfc3339(before_ts)
         try:
-            batch = await _batch(connection, stream, body, timeout_s)
+            batch = await _batch_of(connection, stream, body, at_least, timeout_s)
         except _TooManySubjects:
             names = await _listed(connection, stream, subjects[start : start + _AT_ONCE])
-            found |= await last_of_each(connection, stream, names, up_to, before_ts=before_ts)
+            found |= await last_of_each(connection, stream, names, up_to, before_ts=before_ts, at_least=at_least)
             continue
         found |= {held.subject: held for held in batch}
         if batch and batch[-1].more:  # the server sends what it may have under way, 64 MB
             names = await _listed(connection, stream, subjects[start : start + _AT_ONCE])
             rest = [name for name in names if name not in found]
-            found |= await last_of_each(connection, stream, rest, up_to, before_ts=before_ts)
+            found |= await last_of_each(connection, stream, rest, up_to, before_ts=before_ts, at_least=at_least)
     return found
+
+
+async def _any_at_leader(connection: NatsConnection, stream: str, subjects: list[str]) -> bool:
+    try:
+        for subject in subjects:
+            if await leader_next(connection, stream, subject, 1) is not None:
+                return True
+    except StreamMissing:
+        pass
+    return False
+
+
+async def _batch_of(
+    connection: NatsConnection, stream: str, body: dict[str, Any], at_least: int, timeout_s: float
+) -> list[Held]:
+    """Of a replica that has the stream up to `at_least`. That one has nothing proves nothing: the leader says."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    while True:
+        found, has = await _batch_and_end(connection, stream, body, timeout_s)
+        if has >= at_least:
+            return found
+        if not found and not await _any_at_leader(connection, stream, body["multi_last"]):
+            return found
+        if loop.time() >= end:
+            raise StreamError(f"stream {stream}: a replica that is behind answers", retryable=True)
+        await asyncio.sleep(_BEHIND_S)
 
 
 async def last_to_expect(connection: NatsConnection, stream: str, subject: str) -> StoredMessage | None:
@@ -180,7 +212,15 @@ async def _batch(
     connection: NatsConnection, stream: str, body: dict[str, Any], timeout_s: float = API_TIMEOUT_S
 ) -> list[Held]:
     """Every message of a batch."""
+    return (await _batch_and_end(connection, stream, body, timeout_s))[0]
+
+
+async def _batch_and_end(
+    connection: NatsConnection, stream: str, body: dict[str, Any], timeout_s: float
+) -> tuple[list[Held], int]:
+    """Every message of a batch, and up to which sequence who answered has the stream, 0 where that is not said."""
     found: list[Held] = []
+    ends = [0]
     done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def receive(message: Msg) -> None:
@@ -193,6 +233,7 @@ async def _batch(
         if held is not None:
             found.append(held)
         elif status in (_END, _NOTHING):
+            ends.append(int((message.headers or {}).get("Nats-UpTo-Sequence", 0)))
             _set(done, "")
         else:
             _set(done, status)
@@ -212,12 +253,12 @@ async def _batch(
     if status == _AWAY:
         raise NotConnected(f"NATS at {connection.url} went away before the end of a batch")
     if status == "503":  # nobody serves it: there is no such stream, or it has just been made
-        return []
+        return [], 0
     if status == _TOO_MANY:
         raise _TooManySubjects(f"stream {stream}: direct get: expected fewer subjects, were too many")
     if status:
         raise StreamError(f"stream {stream}: direct get: expected a batch of messages, was {status}")
-    return found
+    return found, ends[-1]
 
 
 def _set(done: asyncio.Future[str], status: str) -> None:
@@ -260,6 +301,22 @@ async def leader_time_of(connection: NatsConnection, stream: str, seq: int) -> i
     return nanoseconds(str(answer["message"]["time"]))
 
 
+async def leader_next(connection: NatsConnection, stream: str, subject: str, seq: int) -> int | None:
+    """The first message of a subject (wildcards allowed) at or behind a sequence, as the stream's leader has it: its
+    sequence, None if there is none.
+
+    Raises:
+        StreamMissing: there is no such stream. StreamError: refused. DeadlineExceeded, NotConnected: no answer.
+    """
+    try:
+        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"seq": max(1, seq), "next_by_subj": subject})
+    except StreamError as error:
+        if error.code == NO_MESSAGE_FOUND:
+            return None
+        raise
+    return int(answer["message"]["seq"])
+
+
 def nanoseconds(text: str) -> int:
     """Nanoseconds UTC of a time as the server writes it (RFC 3339 with up to nine digits), 0 of none."""
     if not text:
@@ -281,6 +338,7 @@ __all__ = [
     "held_between",
     "last_of_each",
     "last_to_expect",
+    "leader_next",
     "leader_time_of",
     "nanoseconds",
     "next_of",

@@ -160,6 +160,11 @@ class NatsKeyValue:
             entry = await self._last(key)
         return None if entry is None or entry.deleted else entry
 
+    async def get_latest(self, key: str) -> KvEntry | None:
+        """The live entry of a key as the leader of the bucket's stream has it: no acknowledged write is newer."""
+        entry = await self._last_at_leader(key)
+        return None if entry is None or entry.deleted else entry
+
     async def create(self, key: str, value: bytes) -> int:
         """First write; a deleted or expired key counts as free."""
         last = await self._last(key)

@@ -49,6 +49,10 @@ class FaultyKeyValue:
         """As the bucket, without faults."""
         return await self._kv.get(key)
 
+    async def get_latest(self, key: str) -> KvEntry | None:
+        """As the bucket, without faults."""
+        return await self._kv.get_latest(key)
+
     async def create(self, key: str, value: bytes) -> int:
         """As the bucket, with faults."""
         return await self._write(lambda: self._later(lambda: self._kv.create(key, value)))

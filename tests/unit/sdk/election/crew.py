@@ -77,6 +77,10 @@ class Line:
         await self._through()
         return await self._kv.get(key)
 
+    async def get_latest(self, key: str) -> KvEntry | None:
+        """As the bucket."""
+        return await self.get(key)
+
     async def create(self, key: str, value: bytes) -> int:
         """As the bucket."""
         await self._through()
