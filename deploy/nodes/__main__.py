@@ -18,6 +18,7 @@ from deploy.nodes.lab import Lab, running
 from deploy.nodes.network import HostError
 
 from marketprism_application.errors import DataDirError, LocalServerError
+from marketprism_sdk.errors import ConfigurationError
 
 _FOLDER = Path("/var/tmp/marketprism-nodes")  # noqa: S108 (made for its owner alone)
 
@@ -33,6 +34,9 @@ def _arguments() -> argparse.ArgumentParser:
     files.add_argument("--store-reader", default="", help="user:password of who reads")
     files.add_argument("--services", default="", help="with commas between; all without")
     files.add_argument("--source", default="none", help="what the gateways read")
+    files.add_argument("--client", action="append", default=[], help="a client of NATS, beside those it has; repeated")
+    files.add_argument("--site", action="append", default=[], help="a site that a leaf node joins; repeated")
+    files.add_argument("--without", action="append", default=[], help="a client or a site that is to go; repeated")
     files.add_argument("--tls", action="store_true", help="certificates, of an authority of your own")
     for name in ("up", "down", "status", "lose", "back", "cut", "heal"):
         command = commands.add_parser(name)
@@ -83,6 +87,9 @@ def _act(given: argparse.Namespace) -> int:
             store=given.store,
             source=given.source,
             tls=given.tls,
+            clients=tuple(given.client),
+            sites=tuple(given.site),
+            without=tuple(given.without),
             store_users=(given.store_user, given.store_reader),
             **chosen,  # type: ignore[arg-type]
         )
@@ -109,7 +116,7 @@ def main() -> int:
     given = _arguments().parse_args()
     try:
         return _act(given)
-    except (HostError, DataDirError, LocalServerError, OSError, ValueError) as error:
+    except (HostError, DataDirError, ConfigurationError, LocalServerError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
 

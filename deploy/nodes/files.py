@@ -22,6 +22,7 @@ from deploy.nodes.units import GUARDED, TOGETHER, guarded_server, together
 from marketprism_adapters.nats.accounts import passwords_in
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_services.platform import nats_users
+from marketprism_services.platform.nats_outsiders import outsiders
 from marketprism_services.settings.services import SERVICES, Work
 
 COPIES = 2
@@ -54,6 +55,9 @@ class Team:
     store_users: tuple[str, str] = ("", "")  # user:password of who writes and of who reads
     sync: str = "1s"
     tls: bool = False
+    clients: tuple[str, ...] = ()  # beside those that are known, with accounts of their own
+    sites: tuple[str, ...] = ()  # that join by a leaf node, beside those that are known
+    without: tuple[str, ...] = ()  # clients and sites that are to go
 
     def __post_init__(self) -> None:
         if len(self.nodes) != 3:
@@ -191,11 +195,13 @@ def write(team: Team, out: Path) -> None:
     node's server knows every user, so each has all passwords.
 
     Raises:
-        OSError, DataDirError: it cannot be written. ValueError: the authority's files are none.
+        OSError, DataDirError: it cannot be written. ValueError: the authority's files are none, or a name is none.
     """
     private_folder(out)
-    accounts = nats_users.accounts(nameless=False)
+    known = outsiders(out, team.clients, team.sites, team.without)
+    accounts = nats_users.accounts(known.clients, nameless=False, sites=known.sites)
     passwords = passwords_in(out / "users", accounts.names)
+    known.save(out)
     authority = authority_in(out) if team.tls else None
     route = out / "route"
     if not route.exists():
@@ -205,11 +211,15 @@ def write(team: Team, out: Path) -> None:
         for each in (folder, folder / "nats", folder / "nats" / "users", folder / "units"):
             private_folder(each)
         write_private(folder / "nats" / "accounts.conf", accounts.config(passwords))
+        known.save(folder / "nats")
         write_private(folder / "nats" / "nats.conf", nats_conf(team, number, route.read_text(encoding="utf-8")))
         write_private(folder / "marketprism.toml", settings(team, number))
         if authority is not None:
             issue(authority, name, team.nodes[number], folder / "nats")
             (folder / "ca.pem").write_text(authority.pem, encoding="ascii")
+        for path in (folder / "nats" / "users").iterdir():
+            if path.name not in passwords:
+                path.unlink()
         for user, password in passwords.items():
             write_private(folder / "nats" / "users" / user, password + "\n")
         groups = units_on(team, number)

@@ -1,7 +1,8 @@
-"""A nats-server that ends while its disk is slow, so that the others of its cluster lead what it led.
+"""A nats-server that ends while its disk is slow or its machine is cut off, and comes back when that is over.
 
 A server whose disk hardly takes anything still answers its peers: it goes on leading its streams, and whoever writes to
-them waits for as long as the disk is slow. Asked to step down it writes that to the same disk first (ADR 104).
+them waits for as long as the disk is slow. Asked to step down it writes that to the same disk first (ADR 104). One that
+is cut off calls for elections until it is back, and makes every leader step down then (ADR 106).
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from marketprism_adapters.nats.disk_probe import DiskProbe
+from marketprism_adapters.nats.peer_watch import PeerWatch, Place
 from marketprism_sdk.observability.outages import Outage
 from marketprism_sdk.service import die_with_parent
 
@@ -31,24 +32,8 @@ _LOOK_S = 0.1
 _ANSWER_S = 1.0
 _AGAIN_WITHIN_S, _MOST_CALM = 60.0, 16
 _MOST_BYTES = 1_000
-
-
-class Place(NamedTuple):
-    """Where a guard tells how its server and its disk are."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, text: str) -> Place:
-        """Of `host:port`. Raises ValueError."""
-        host, _, port = text.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-            raise ValueError(f"expected host:port, like 10.77.0.12:6223, was {text[:80]!r}")
-        return cls(host.removeprefix("[").removesuffix("]"), int(port))
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+_LOOKS_ALONE, _LOOKS_REACHED = 5, 2  # two and a half seconds: the first calls for an election come after three
+_DISK, _NETWORK = "disk", "network"
 
 
 class GuardedServer:
@@ -58,6 +43,9 @@ class GuardedServer:
     own is up and its disk quick: two that end together leave a cluster of three without a majority, and where all disks
     are slow nothing is won. It starts again when each write of the last `calm_s` seconds was well; a disk that is slow
     again within a minute has to be well for longer. It is not started at all before the disk has taken something.
+
+    Where the machine has reached another one before, and reaches none by five looks, it ends too: before it calls for
+    its first election. It starts again when one is reached by two looks.
 
     Whoever connects to `listen` is told how server and disk are, and can ask nothing else. One of `others` may be this
     guard itself, which is passed over.
@@ -72,6 +60,8 @@ class GuardedServer:
         *,
         stall_s: float = 5.0,
         calm_s: float = 10.0,
+        looks_alone: int = _LOOKS_ALONE,
+        watch: PeerWatch | None = None,
     ) -> None:
         self._command = list(command)
         self._probe = probe
@@ -79,10 +69,13 @@ class GuardedServer:
         self._others = others
         self._stall_s = stall_s
         self._calm_s = calm_s
+        self._looks_alone = looks_alone
         self._name = secrets.token_hex(8)
+        self._watch = watch or PeerWatch(others, self._name)
         self._process: subprocess.Popen[bytes] | None = None
         self._ending = asyncio.Event()
         self._stays = Outage()
+        self._ended_for = ""
         self._back_at = -_AGAIN_WITHIN_S
         self._longer = 1
 
@@ -94,6 +87,7 @@ class GuardedServer:
         """
         telling = await asyncio.start_server(self._tell, self._listen.host, self._listen.port)
         self._probe.start()
+        watching = asyncio.create_task(self._watch.run())
         try:
             await self._well_for(0.0)
             while not self._ending.is_set():
@@ -104,6 +98,7 @@ class GuardedServer:
             return 0
         finally:
             telling.close()
+            watching.cancel()
             self._probe.stop()
             if self._is_up():
                 self._send(signal.SIGKILL)
@@ -129,17 +124,25 @@ class GuardedServer:
         writer.close()
 
     async def _serve(self) -> int | None:
-        """The exit code, None where the server was ended because of its disk."""
+        """The exit code, None where the server was ended because of its disk or of the network."""
         # From this thread: the child gets its death signal when the thread that started it ends.
         process = self._process = subprocess.Popen(self._command, preexec_fn=die_with_parent())  # noqa: S603, PLW1509, ASYNC220
-        stalled = False
+        self._ended_for = ""
         while (code := process.poll()) is None:  # once killed it may wait for the disk even so
-            if not stalled and self._probe.slow_for_s > self._stall_s and await self._may_end():
-                self._tell_stalled("nats-server ends, and starts again when the disk is well")
+            if not self._ended_for and self._is_alone():
+                log.error("server.cut_off", detail="nats-server ends, and starts again when another machine is reached")
+                self._ended_for = _NETWORK
                 process.kill()
-                stalled = True
+            elif not self._ended_for and self._probe.slow_for_s > self._stall_s and await self._may_end():
+                self._tell_stalled("nats-server ends, and starts again when the disk is well")
+                self._ended_for = _DISK
+                process.kill()
             await asyncio.sleep(_LOOK_S)
-        return None if stalled else code
+        return None if self._ended_for else code
+
+    def _is_alone(self) -> bool:
+        """It has lost the others: one that has yet to see them waits for them as it is."""
+        return self._watch.ever_reached and self._watch.looks_alone >= self._looks_alone
 
     async def _may_end(self) -> bool:
         """Whether the others can lead; not asked all at once, where their disks are one."""
@@ -177,19 +180,29 @@ class GuardedServer:
         log.error("server.disk_stalled", folder=folder, slow_for_s=slow_for_s, detail=detail)
 
     async def _well_again(self) -> None:
-        """Wait for the disk, or until this process is to end."""
+        """Wait for what it was ended for, or until this process is to end."""
         now = time.monotonic()
         self._longer = min(2 * self._longer, _MOST_CALM) if now - self._back_at < _AGAIN_WITHIN_S else 1
-        await self._well_for(self._calm_s * self._longer)
+        if self._ended_for == _NETWORK:
+            await self._until(lambda: self._watch.looks_reached >= _LOOKS_REACHED * self._longer)
+        await self._well_for(self._calm_s * self._longer if self._ended_for == _DISK else 0.0)
         self._back_at = time.monotonic()
-        if not self._ending.is_set():
-            log.warning("server.disk_well", folder=str(self._probe.folder), away_s=round(self._back_at - now, 1))
+        away_s = round(self._back_at - now, 1)
+        if self._ending.is_set():
+            return
+        if self._ended_for == _DISK:
+            log.warning("server.disk_well", folder=str(self._probe.folder), away_s=away_s)
+        else:
+            log.warning("server.reached_again", away_s=away_s)
 
     async def _well_for(self, wanted_s: float) -> None:
-        while self._probe.well_s <= wanted_s and not self._ending.is_set():
+        await self._until(lambda: self._probe.well_s > wanted_s)
+
+    async def _until(self, is_well: Callable[[], bool]) -> None:
+        while not is_well() and not self._ending.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._ending.wait()
 
 
-__all__ = ["FORWARDED", "GuardedServer", "Place"]
+__all__ = ["FORWARDED", "GuardedServer"]

@@ -10,14 +10,16 @@ import typer
 
 from marketprism_adapters.nats.accounts import passwords_in
 from marketprism_adapters.nats.disk_probe import DiskProbe
-from marketprism_adapters.nats.guarded_server import FORWARDED, GuardedServer, Place
+from marketprism_adapters.nats.guarded_server import FORWARDED, GuardedServer
 from marketprism_adapters.nats.local_server import server_binary
-from marketprism_sdk.errors import InvalidSetting
+from marketprism_adapters.nats.peer_watch import Place
+from marketprism_sdk.errors import ConfigurationError, InvalidSetting
 from marketprism_sdk.observability import logs
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_services.cli.options import out
 from marketprism_services.platform import nats_users
 from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.nats_outsiders import outsiders
 
 CONFIG = "accounts.conf"
 USERS = "users"
@@ -42,15 +44,24 @@ def accounts(
     renew: Annotated[
         list[str] | None, typer.Option("--renew", help="A user that gets a new password; may be repeated.")
     ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="A client or a site that is to go; may be repeated.")
+    ] = None,
 ) -> None:
     """Write users with the rights that the code of each service needs, to be included by a server's configuration.
 
-    Passwords that are in the folder stay, so that it can be written again for a new version or another client.
+    Passwords, clients and sites that are in the folder stay, so that it can be written again for a new version or
+    another client.
     """
     try:
-        found = nats_users.accounts(tuple(client or (nats_users.CLIENT,)), nameless=nameless, sites=tuple(site or ()))
+        known = outsiders(folder, tuple(client or ()), tuple(site or ()), tuple(without or ()))
+        found = nats_users.accounts(known.clients, nameless=nameless, sites=known.sites)
     except InvalidSetting as error:
         raise Stop(Exit.USAGE, f"--{error}") from error
+    except ConfigurationError as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+    except OSError as error:
+        raise Stop(Exit.USAGE, f"folder: expected one that can be read, was {folder}: {error.strerror}") from error
     for name in renew or ():
         if name not in found.names:
             raise Stop(Exit.USAGE, f"--renew: expected one of {', '.join(found.names)}, was {name[:80]!r}")
@@ -58,6 +69,7 @@ def accounts(
     try:
         private_folder(folder)
         write_private(folder / CONFIG, found.config(passwords))
+        known.save(folder)
     except OSError as error:
         raise Stop(Exit.USAGE, f"folder: expected one that can be written, was {folder}: {error.strerror}") from error
     out.print(f"include {folder / CONFIG} in the configuration of the server", highlight=False, markup=False)
@@ -82,8 +94,9 @@ def serve(
 ) -> None:
     """Run nats-server, one of a cluster, and end it while its disk is slow, so that the others lead its streams.
 
-    It ends only while every peer is up and its disk is quick, and starts again when its own is well. Signals are for
-    the server.
+    It ends only while every peer is up and its disk is quick, and starts again when its own is well. It ends too while
+    this machine reaches none of the peers, so that it does not disturb them when it is back. Signals are for the
+    server.
     """
     here = _place("--listen", listen)
     others = [_place("--peer", each) for each in peer]

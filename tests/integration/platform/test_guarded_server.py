@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from marketprism_adapters.nats.disk_probe import DiskProbe
-from marketprism_adapters.nats.guarded_server import GuardedServer, Place
+from marketprism_adapters.nats.guarded_server import GuardedServer
 from marketprism_adapters.nats.local_server import choose_port, server_binary
+from marketprism_adapters.nats.peer_watch import PeerWatch, Place
 
 STALL_S, CALM_S = 0.3, 0.5
 WELL = b'{"guard": "another", "up": true, "slow_for_s": 0.1}'
@@ -39,6 +40,7 @@ class Guarded:
         self.place = Place("127.0.0.1", choose_port(0))
         self.peers: list[asyncio.Server] = []
         self.told = [WELL, WELL]
+        self.watch: PeerWatch | None = None
         self.server: GuardedServer
         self.ending: asyncio.Task[int]
 
@@ -51,7 +53,13 @@ class Guarded:
         probe = DiskProbe(self._folder, pause_s=0.02, write=lambda: self.disk.wait() and None)
         # It is told of itself too, as where every one of a cluster has the same list.
         self.server = GuardedServer(
-            self._command, probe, self.place, [*others, self.place], stall_s=STALL_S, calm_s=CALM_S
+            self._command,
+            probe,
+            self.place,
+            [*others, self.place],
+            stall_s=STALL_S,
+            calm_s=CALM_S,
+            watch=self.watch,
         )
         self.ending = asyncio.create_task(self.server.run())
         try:
@@ -115,6 +123,7 @@ async def test_it_ends_while_its_disk_stalls_and_comes_back(tmp_path: Path, guar
         # Once more within a minute: it has to be well for twice as long.
         one.disk.clear()
         await one.until(one.answers, False)
+        await asyncio.sleep(0.5)  # what takes no longer than that is well
         one.disk.set()
         await asyncio.sleep(CALM_S + 0.1)
         assert not await one.answers()
@@ -174,6 +183,52 @@ async def test_it_tells_others_how_it_is(guarded: Guarded) -> None:
         assert await told() == (True, True)
         one.disk.clear()
         await one.until(told, (False, False))
+
+
+class Network:
+    """What another machine answers: None where it is not reached."""
+
+    def __init__(self) -> None:
+        self.name: str | None = "another"
+
+    async def reaches(self, _address: str, _port: int) -> str | None:
+        return self.name
+
+
+@pytest.fixture
+def network(guarded: Guarded) -> Network:
+    found = Network()
+    guarded.watch = PeerWatch([Place("127.0.0.1", 1)], "own", reaches=found.reaches, look_s=0.05)
+    return found
+
+
+async def test_it_ends_while_its_machine_is_cut_off_and_comes_back(
+    guarded: Guarded, network: Network, logs: Logs
+) -> None:
+    async with guarded.running() as one:
+        await one.until(lambda: one.watch is not None and one.watch.ever_reached, True)
+        network.name = None
+        await one.until(one.answers, False)
+        assert not one.ending.done()
+        assert [line["event"] for line in logs] == ["server.cut_off"]
+        network.name = ""
+        await one.until(one.answers, True)
+        assert [line["event"] for line in logs] == ["server.cut_off", "server.reached_again"]
+        # A second time it has others to reach first.
+        network.name = None
+        await one.until(one.answers, False)
+        network.name = "another"
+        await one.until(one.answers, True)
+
+
+async def test_one_that_has_not_reached_the_others_yet_waits_for_them_as_it_is(
+    guarded: Guarded, network: Network, logs: Logs
+) -> None:
+    network.name = None
+    async with guarded.running() as one:
+        await asyncio.sleep(1.0)
+        assert await one.answers()
+    assert logs == []
 
 
 async def test_who_asks_it_to_end_while_it_is_away_is_not_made_to_wait(guarded: Guarded) -> None:

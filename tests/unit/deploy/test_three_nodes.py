@@ -37,6 +37,18 @@ def test_every_service_runs_on_two_nodes() -> None:
         assert sorted(n for unit in units_on(team, number) for n in unit) == sorted(services_on(team, number))
 
 
+def test_clients_and_sites_stay_when_the_files_are_written_again(tmp_path: Path) -> None:
+    write(_team(clients=("research",), sites=("shanghai",)), tmp_path)
+    first = (tmp_path / "node-2/nats/accounts.conf").read_text(encoding="utf-8")
+    write(_team(), tmp_path)
+    assert (tmp_path / "node-2/nats/accounts.conf").read_text(encoding="utf-8") == first
+    assert "SITE_shanghai" in first
+    write(_team(without=("shanghai",)), tmp_path)
+    for folder in (tmp_path, tmp_path / "node-2/nats"):
+        assert "shanghai" not in (folder / "outsiders.toml").read_text(encoding="utf-8")
+        assert {"site-shanghai", "research"} & {path.name for path in (folder / "users").iterdir()} == {"research"}
+
+
 def test_each_node_can_read_what_is_written_for_it(tmp_path: Path) -> None:
     team = _team(etc=f"{tmp_path}/{{node}}", data=f"{tmp_path}/data/{{node}}", store_users=("w:1", "r:2"))
     write(team, tmp_path)
