@@ -45,11 +45,13 @@ def _arguments() -> argparse.ArgumentParser:
         command.add_argument("--users", type=Path, required=True, help="folder of passwords, a file a user")
     for command in (make, status):
         command.add_argument("--nats", required=True, help="URL of the cloud's servers")
+        command.add_argument("--ca", type=Path, help="the authority of their certificates, where it is one of your own")
     return parser
 
 
 async def _ask(given: argparse.Namespace) -> int:
-    access = NatsAccess(user=mirror_user(given.site), password_file=given.users / mirror_user(given.site))
+    user = mirror_user(given.site)
+    access = NatsAccess(user=user, password_file=given.users / user, ca=given.ca)
     connection = await NatsConnection.open(given.nats, name="mirrors", access=access)
     try:
         if given.command == "mirrors":

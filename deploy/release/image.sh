@@ -12,7 +12,8 @@ case ${1:-} in
     [[ ${TAG:-} == v* ]] || refuse "TAG: expected v and a version, was '${TAG:-}'"
     [[ -n ${IMAGE:-} ]] || refuse "IMAGE: expected the name of the image at its registry, was none"
     name=${IMAGE,,}:${TAG#v}
-    deploy/image/build.sh slim "$name" --push --sbom=true --provenance=mode=max
+    # By the name that overlays and Compose ask for, and by the version alone.
+    deploy/image/build.sh slim "$name-slim" --tag "$name" --push --sbom=true --provenance=mode=max
     WHEELS=keep exec deploy/image/build.sh full "$name-full" --push --sbom=true --provenance=mode=max
     ;;
   *)

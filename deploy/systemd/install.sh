@@ -46,6 +46,17 @@ elif ! command -v systemctl >/dev/null; then
 fi
 
 units=$root/etc/systemd/system settings=$root/etc/marketprism
+newest_python() { # the first that is new enough; systems have an older one as python3, and another beside it
+  local each
+  for each in python3 python3.14 python3.13 python3.12 python3.11; do
+    if command -v "$each" >/dev/null && "$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+      printf '%s' "$each"
+      return
+    fi
+  done
+  refuse "expected Python 3.11 or newer on this machine, found none"
+}
+
 put() { install -D -m 0644 "$here/$1" "$2"; }
 put_once() { if [[ -e $2 ]]; then echo "kept $2"; else put "$1" "$2"; fi; }
 
@@ -59,6 +70,7 @@ done
 put marketprism.sysusers "$root/usr/lib/sysusers.d/marketprism.conf"
 put_once marketprism.toml "$settings/marketprism.toml"
 put_once nats.conf "$settings/nats/nats.conf"
+put_once cluster.conf "$settings/nats/cluster.conf"
 if [[ -n $root ]]; then
   echo "files are below $root; as root on the machine: systemd-sysusers, then install.sh without --root"
   exit 0
@@ -73,7 +85,10 @@ chmod 0700 /etc/marketprism/nats
 chgrp marketprism /etc/marketprism/marketprism.toml
 chmod g+r /etc/marketprism/marketprism.toml
 if [[ -n $wheel ]]; then
-  [[ -x /opt/marketprism/venv/bin/python ]] || python3 -m venv /opt/marketprism/venv
+  if [[ ! -x /opt/marketprism/venv/bin/python ]]; then
+    python=$(newest_python)
+    "$python" -m venv /opt/marketprism/venv
+  fi
   /opt/marketprism/venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet "${wheel}[$extras]"
 fi
 [[ -x /opt/marketprism/venv/bin/marketprism ]] || refuse "expected /opt/marketprism/venv with MarketPrism; name its --wheel"

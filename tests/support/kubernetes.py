@@ -78,8 +78,9 @@ def labels_of(workload: Document) -> dict[str, str]:
 
 
 def is_ours(workload: Document) -> bool:
-    """Whether its pods run our image."""
-    return any(each["image"].partition(":")[0] == IMAGE for each in pod_of(workload)["containers"])
+    """Whether its pods run a service of ours: our image by its entry point."""
+    containers = pod_of(workload)["containers"]
+    return any(each["image"].partition(":")[0] == IMAGE and "command" not in each for each in containers)
 
 
 def service_of(workload: Document) -> str:

@@ -24,7 +24,8 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Gat
         ConfigurationError, InvalidValue: a setting that it refuses.
     """
     calendar, tap = shared.calendar(), shared.tap()
-    budget = partial(SharedBudget, connection, socket.gethostname(), replicas=settings.nats.replicas)
+    address = settings.data.address or socket.gethostname()
+    budget = partial(SharedBudget, connection, address, replicas=settings.nats.replicas)
     partition = partial(partition_of, count=settings.streams.partitions)
     service = GatewayService(
         connection,

@@ -10,7 +10,7 @@ from marketprism_services.settings.services import SERVICES
 _PORTS = {row.name: row.port for row in SERVICES}
 # By the names of the Services in `deploy/kubernetes`.
 _KUBERNETES = Addresses(
-    f"monitor:{_PORTS['monitor']}", f"notifier:{_PORTS['notifier']}", "prometheus:9090", "alertmanager:9093"
+    f"monitor:{_PORTS['monitor']}", f"notifier:{_PORTS['notifier']}", "127.0.0.1:9090", "alertmanager:9093"
 )
 
 # Names of the services on the networks of `deploy/compose/compose.yaml`.

@@ -55,7 +55,7 @@ class ServiceRow(NamedTuple):
 
 # Ports that services to come are known by: no other has them.
 RESERVED: Mapping[str, int] = {"collector": 8081}
-_OF_GATEWAY = ("ctp", "sopt", "venue", "vnpy", "capture", "trace.every", "lease")
+_OF_GATEWAY = ("ctp", "sopt", "venue", "vnpy", "capture", "trace.every", "lease", "data.address")
 # Readers first, so that nothing waits once the gateway speaks.
 SERVICES = (
     ServiceRow(

@@ -182,8 +182,19 @@ def test_images_have_a_version_and_ours_is_this_one(overlay: str) -> None:
         for container in pod_of(workload)["containers"]:
             name, _, tag = container["image"].rpartition(":")
             assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?(-[a-z]+)?", tag), container["image"]
-            if is_ours(workload):  # the embedded store is in the larger one alone
+            if name == IMAGE:  # the embedded store is in the larger one alone
                 assert (name, tag) == (IMAGE, f"{VERSION}-{'full' if overlay == 'single' else 'slim'}")
+
+
+@each_overlay
+def test_what_a_pod_is_to_run_is_in_its_image(overlay: str) -> None:
+    programs = {IMAGE: {"marketprism", "nats-server"}, "nats": {"nats-server"}, "clickhouse-server": {"clickhouse"}}
+    for workload in workloads(overlay):
+        for container in pod_of(workload)["containers"]:
+            stop = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command")
+            for command in filter(None, (container.get("command"), stop)):
+                image = container["image"].partition(":")[0].rpartition("/")[2]
+                assert command[0] in programs[image], f"{name_of(workload)} runs {command[0]} of {image}"
 
 
 def _least_replicas(overlay: str, workload: Document) -> int:

@@ -102,6 +102,30 @@ def test_each_pod_has_settings_that_its_service_can_run_with(overlay: str, secre
                 assert settings.source.spec != "none"
 
 
+@each_overlay
+@pytest.mark.usefixtures("no_settings")
+def test_rows_of_backtests_fit_into_the_volume_of_their_pods(
+    overlay: str, secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod that fills it is evicted: a set of rows is written beside those that may stay."""
+    (workload,) = (each for each in workloads(overlay) if is_ours(each) and service_of(each) == "backtest")
+    settings = _settings(Pod(overlay, workload, secrets, tmp_path), monkeypatch)
+    (data,) = (each for each in pod_of(workload)["volumes"] if each["name"] == "data")
+    assert 1.5 * settings.backtest.rows_mb * 1e6 < bytes_of(data["emptyDir"]["sizeLimit"])
+
+
+@each_overlay
+@pytest.mark.usefixtures("no_settings")
+def test_programs_behind_one_address_share_what_a_venue_allows(overlay: str, secrets: Path, tmp_path: Path) -> None:
+    known = set()
+    for number, workload in enumerate(filter(is_ours, workloads(overlay))):
+        if service_of(workload) in ("data", "gateway"):
+            with pytest.MonkeyPatch.context() as patch:
+                known.add(_settings(Pod(overlay, workload, secrets, tmp_path / str(number)), patch).data.address)
+    assert len(known) == 1
+    assert known != {""}, "the name of a pod is known to nobody else"
+
+
 @pytest.mark.usefixtures("no_settings")
 def test_the_password_of_the_store_is_known_to_those_who_ask_it(secrets: Path, tmp_path: Path) -> None:
     users: dict[str, str] = {}

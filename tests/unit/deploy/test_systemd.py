@@ -195,7 +195,7 @@ def test_the_installer_is_clean_by_shellcheck() -> None:
 def test_commands_of_the_page_are_those_of_the_product_and_of_the_installer() -> None:
     page = (ROOT / "docs" / "deployment" / "systemd.md").read_text(encoding="utf-8")
     called = re.findall(r"^.*/venv/bin/marketprism ([^`\n]+)$", page, re.MULTILINE)
-    assert len(called) == 2
+    assert len(called) == 4
     for arguments in called:
         said = CliRunner().invoke(app, [*arguments.split(), "--help"])
         assert said.exit_code == 0, said.output
