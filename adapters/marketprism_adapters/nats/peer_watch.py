@@ -56,7 +56,7 @@ class PeerWatch:
         self.ever_reached = False
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look twice a second until cancelled."""
         try:
             while True:
                 async with asyncio.TaskGroup() as both:

@@ -41,7 +41,7 @@ def outsiders(
         InvalidSetting: one that is to go is not known. ConfigurationError: what the folder keeps is malformed.
         OSError: it cannot be read.
     """
-    known = _kept(folder) or _of_passwords(folder)
+    known = _named(folder) or _of_passwords(folder)
     if known is None:
         known = Outsiders((), ()) if clients else Outsiders((nats_users.CLIENT,), ())
     found = Outsiders(_with(known.clients, clients), _with(known.sites, sites))
@@ -60,7 +60,7 @@ def _with(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*known, *more)))
 
 
-def _kept(folder: Path) -> Outsiders | None:
+def _named(folder: Path) -> Outsiders | None:
     try:
         text = (folder / FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
