@@ -15,6 +15,7 @@ from marketprism_application.ports.data_jobs import DataJobConflict, DataJobStor
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
+from tests.support.behind import behind
 
 
 @pytest.fixture
@@ -63,6 +64,24 @@ async def test_tasks_are_in_the_order_of_their_numbers_and_go_with_their_job(buc
     assert await store.job(unique) is None
     assert await store.tasks(unique) == []
     assert await documents.get(f"report.{unique}.0") is None
+
+
+async def test_what_a_replica_lacks_is_asked_of_the_leader(nats_url: str, unique: str) -> None:
+    connection = await behind(nats_url)
+    bucket = await data_jobs_bucket(connection)
+    store: DataJobStore = NatsDataJobStore(bucket)
+    connection.ends[bucket.stream] = await store.write_task(TaskRecord(job=unique, number=0), 0)
+    await store.write_task(TaskRecord(job=unique, number=1), 0)
+    await store.write_job(job(unique), 0)
+    stored, late = await store.job(unique), await NatsDataJobStore(bucket).task(unique, 1)
+    assert stored is not None
+    assert late is not None
+    assert (stored[0].id, late[0].number) == (unique, 1)
+    assert await store.job(f"{unique}-c") is None
+    assert len(await store.tasks(unique)) == 1
+    asyncio.get_running_loop().call_later(0.3, connection.ends.clear)
+    assert [task.number for task, _ in await store.tasks(unique, stored[0].tasks)] == [0, 1]
+    await connection.close()
 
 
 async def test_a_document_of_any_size_is_there_whole(bucket: NatsKeyValue, unique: str) -> None:

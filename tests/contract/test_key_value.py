@@ -17,6 +17,7 @@ from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.testing import MemoryBus, MemoryKeyValue
+from tests.support.behind import behind
 
 
 @pytest.fixture(params=["memory", "nats"])
@@ -125,6 +126,20 @@ async def test_the_latest_entry_is_read_where_a_replica_has_an_older_one_or_none
     assert (await kv.get("k"), await kv.get_latest("k")) == (None, KvEntry("k", b"1", revision))
     await kv.delete("k")
     assert await kv.get_latest("k") is None
+    await connection.close()
+
+
+async def test_the_latest_entries_are_read_where_a_replica_lacks_some(nats_url: str, unique: str) -> None:
+    connection = await behind(nats_url)
+    kv = await NatsKeyValue.open(connection, unique)
+    connection.ends[kv.stream] = await kv.put("a", b"1")
+    revision = await kv.put("b", b"2")
+    assert [e.key for e in await kv.entries()] == ["a"]
+    asyncio.get_running_loop().call_later(0.3, connection.ends.clear)
+    assert await kv.entries_latest("b") == [KvEntry("b", b"2", revision, bucket=unique)]
+    assert [e.key for e in await kv.entries_latest()] == ["a", "b"]
+    assert await kv.entries_latest("c") == []
+    assert await NatsKeyValue.existing(connection, f"{unique}-none").entries_latest() == []
     await connection.close()
 
 

@@ -8,7 +8,7 @@ between, is sent again by the next. Each is sent at least once, and twice only t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -67,15 +67,17 @@ class AlertStore:
         """The dead man's switch was heard now."""
         await self._bucket.put(_BEAT, msgspec.msgpack.encode(AlertRecord(alert, self._clock_ns())))
 
-    async def last_beat(self) -> int:
-        """When the dead man's switch was heard, nanoseconds UTC; 0 where it was not."""
-        record = decode_or_none(await self._bucket.get(_BEAT), AlertRecord)
+    async def last_beat(self, *, latest: bool = False) -> int:
+        """When the dead man's switch was heard, nanoseconds UTC; 0 where it was not. A replica that is behind may know
+        of an older beat only, unless it is to be the latest."""
+        entry = await (self._bucket.get_latest(_BEAT) if latest else self._bucket.get(_BEAT))
+        record = decode_or_none(entry, AlertRecord)
         return 0 if record is None else record.received_at
 
     async def acknowledge(self, alert_id: str, who: str) -> AlertRecord | None:
         """The alert, which `who` takes care of unless somebody does already; None where there is none."""
         for _ in range(_ATTEMPTS):
-            entry = await self._bucket.get(alert_id)
+            entry = await self._bucket.get(alert_id) or await self._bucket.get_latest(alert_id)
             known = decode_or_none(entry, AlertRecord)
             if entry is None or known is None or known.acknowledged_at:
                 return known
@@ -88,9 +90,12 @@ class AlertStore:
         raise RevisionConflict(f"alert {alert_id}: expected to be written, others were first {_ATTEMPTS} times")
 
     async def all(self) -> list[AlertRecord]:
-        """Every alert that is known, the oldest first."""
-        records = (decode_or_none(entry, AlertRecord) for entry in await self._bucket.entries() if entry.key != _BEAT)
-        return sorted((record for record in records if record is not None), key=lambda record: record.received_at)
+        """Every alert that is known, the oldest first; a replica that is behind may lack the newest."""
+        return _records(await self._bucket.entries())
+
+    async def all_latest(self) -> list[AlertRecord]:
+        """The same with all that was reported until now, for who reports by what is known."""
+        return _records(await self._bucket.entries_latest())
 
     async def watch(self, on_record: Callable[[AlertRecord], None]) -> Stop:
         """Changes as they come; a hint, `all` is what counts."""
@@ -100,6 +105,11 @@ class AlertStore:
                 on_record(record)
 
         return await self._bucket.watch("", receive)
+
+
+def _records(entries: Iterable[KvEntry]) -> list[AlertRecord]:
+    records = (decode_or_none(entry, AlertRecord) for entry in entries if entry.key != _BEAT)
+    return sorted((record for record in records if record is not None), key=lambda record: record.received_at)
 
 
 class SentNotice(msgspec.Struct, frozen=True):
@@ -123,21 +133,26 @@ class SentLog:
         return cls(await NatsKeyValue.open(connection, SENT, ttl_s=SENT_S, replicas=replicas))
 
     async def claim(self, notice_key: str, channel: str, epoch: int) -> bool:
-        """Whether the leader of `epoch` may send it now: nobody has, and no later leader is about to."""
+        """Whether the leader of `epoch` may send it now: nobody has, and no later leader is about to.
+
+        A write that is refused proves nothing: the entry may be this leader's own, of a claim whose answer was lost.
+        """
         key = f"{_NOTICES}{notice_key}.{channel}"
         value = msgspec.msgpack.encode(SentNotice(epoch, self._clock_ns()))
-        entry = await self._bucket.get(key)
-        try:
-            if entry is None:
-                await self._bucket.create(key, value)
-                return True
+        for _ in range(_ATTEMPTS):
+            entry = await self._bucket.get(key)
             known = decode_or_none(entry, SentNotice)
             if known is not None and (known.done or known.epoch > epoch):
                 return False
-            await self._bucket.update(key, value, entry.revision)
-        except (KeyExists, RevisionConflict):
-            return False
-        return True
+            try:
+                if entry is None:
+                    await self._bucket.create(key, value)
+                else:
+                    await self._bucket.update(key, value, entry.revision)
+            except (KeyExists, RevisionConflict):
+                continue
+            return True
+        raise RevisionConflict(f"notice {key}: expected to be claimed, others were first {_ATTEMPTS} times")
 
     async def mark(self, notice_key: str, channel: str, epoch: int) -> None:
         """The channel has it, or the fallback has it instead."""
@@ -155,8 +170,9 @@ class SentLog:
         return found
 
     async def position(self) -> int:
-        """Sequence of the last event of MARKET_EVENTS that was looked at; 0 for none."""
-        known = decode_or_none(await self._bucket.get(_POSITION), int)
+        """Sequence of the last event of MARKET_EVENTS that was looked at; 0 for none. A replica that is behind, and
+        has none, would have the events since then passed over."""
+        known = decode_or_none(await self._bucket.get_latest(_POSITION), int)
         return 0 if known is None else known
 
     async def save_position(self, seq: int) -> None:

@@ -70,13 +70,13 @@ class BacktestStore:
         await self._bucket.create(f"{_RUN}{record.id}", msgspec.msgpack.encode(record))
 
     async def record(self, id_: str) -> Stored | None:
-        """A record by its name; one that is stored for good has revision 0."""
-        entry = await self._bucket.get(f"{_RUN}{id_}")
-        found = decode_or_none(entry, BacktestRecord)
-        if found is not None and entry is not None:
-            return Stored(found, entry.revision)
+        """A record by its name, None where there is none; one that is stored for good has revision 0."""
+        key = f"{_RUN}{id_}"
+        if (found := _stored(await self._bucket.get(key))) is not None:
+            return found
         ended = await self.ended(id_) if self.ended is not None else None
-        return Stored(ended, 0) if ended is not None else None
+        # A replica that is behind may lack one that has just been made: its task would be thrown away.
+        return Stored(ended, 0) if ended is not None else _stored(await self._bucket.get_latest(key))
 
     async def records(self) -> list[Stored]:
         """Every record that is not stored for good yet, in the order of names."""
@@ -130,6 +130,10 @@ class BacktestStore:
         """What is known of a task."""
         return decode_or_none(await self._bucket.get(f"{_TASK}{id_}.{number}"), TaskRecord)
 
+    async def task_latest(self, id_: str, number: int) -> TaskRecord | None:
+        """The same as the newest copy has it, for who begins the task: what is done is not begun again."""
+        return decode_or_none(await self._bucket.get_latest(f"{_TASK}{id_}.{number}"), TaskRecord)
+
     async def put_task(self, task: TaskRecord) -> None:
         """Write what is known of a task."""
         await self._bucket.put(f"{_TASK}{task.id}.{task.number}", msgspec.msgpack.encode(task))
@@ -173,6 +177,11 @@ class BacktestStore:
         """How far the tasks of a record are."""
         entries = await self._progress.entries(f"{id_}.")
         return [found for entry in entries if (found := decode_or_none(entry, TaskProgress)) is not None]
+
+
+def _stored(entry: KvEntry | None) -> Stored | None:
+    found = decode_or_none(entry, BacktestRecord)
+    return Stored(found, entry.revision) if found is not None and entry is not None else None
 
 
 __all__ = [

@@ -63,23 +63,30 @@ class NatsDataJobStore:
 
     async def job(self, job_id: str) -> tuple[DataJob, int] | None:
         """One job and its revision, None where there is none."""
-        entry = await _asked(lambda: self._bucket.get(f"{_JOB}{job_id}"))
+        entry = await self._there(f"{_JOB}{job_id}")
         return None if entry is None else (_decoded(entry, DataJob), entry.revision)
 
     async def write_job(self, job: DataJob, revision: int) -> int:
         """Write a job over that revision of it; the new one."""
         return await self._write(f"{_JOB}{job.id}", msgspec.msgpack.encode(job), revision)
 
-    async def tasks(self, job_id: str) -> Sequence[tuple[TaskRecord, int]]:
-        """Tasks of a job by number, each with its revision."""
-        entries = await _asked(lambda: self._bucket.entries(f"{_TASK}{job_id}."))
+    async def tasks(self, job_id: str, least: int = 0) -> Sequence[tuple[TaskRecord, int]]:
+        """Tasks of a job by number, each with its revision: all of them where they are `least` or more."""
+        prefix = f"{_TASK}{job_id}."
+        entries = await _asked(lambda: self._bucket.entries(prefix))
+        if len(entries) < least:  # of a replica that is behind
+            entries = await _asked(lambda: self._bucket.entries_latest(prefix))
         found = [(_decoded(entry, TaskRecord), entry.revision) for entry in entries]
         return sorted(found, key=lambda each: each[0].number)
 
     async def task(self, job_id: str, number: int) -> tuple[TaskRecord, int] | None:
         """One task and its revision, None where there is none."""
-        entry = await _asked(lambda: self._bucket.get(f"{_TASK}{job_id}.{number}"))
+        entry = await self._there(f"{_TASK}{job_id}.{number}")
         return None if entry is None else (_decoded(entry, TaskRecord), entry.revision)
+
+    async def _there(self, key: str) -> KvEntry | None:
+        """As some replica has it; that there is none only the leader says, for who gives up on it does so for good."""
+        return await _asked(lambda: self._bucket.get(key)) or await _asked(lambda: self._bucket.get_latest(key))
 
     async def write_task(self, task: TaskRecord, revision: int) -> int:
         """Write a task over that revision of it; the new one."""

@@ -9,6 +9,7 @@ from marketprism_application.contracts.data_jobs import TaskRecord
 from marketprism_application.contracts.subjects import escape
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import last_of_each
+from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, leader_info
 
 DATA_TASKS = "DATA_TASKS"
 PREFIX = "data_tasks"
@@ -29,10 +30,14 @@ class DataTaskQueue(WorkQueue[TaskRecord]):
     async def held(self) -> set[str]:
         """Ids of the tasks that are on the queue, or with a worker that has not taken them off.
 
+        A replica that is behind lacks some, and is not believed: a task that is done now would be given to another
+        worker.
+
         Raises:
             StreamError, DeadlineExceeded, NotConnected: nobody knows.
         """
-        subjects = await last_of_each(self._connection, DATA_TASKS, [f"{PREFIX}.>"])
+        end = int((await leader_info(self._connection, DATA_TASKS, API_TIMEOUT_S))["state"]["last_seq"])
+        subjects = await last_of_each(self._connection, DATA_TASKS, [f"{PREFIX}.>"], at_least=end)
         return {subject.split(".", 2)[2] for subject in subjects}
 
 

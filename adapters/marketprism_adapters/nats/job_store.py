@@ -48,10 +48,11 @@ class JobStore:
         """The bucket, made if need be."""
         return cls(await NatsKeyValue.open(connection, SCHEDULES, replicas=replicas))
 
-    async def definitions(self) -> dict[str, Stored]:
-        """What is written of every job, by its name."""
+    async def definitions(self, *, latest: bool = False) -> dict[str, Stored]:
+        """What is written of every job, by its name; a replica that is behind may lack some, unless it is to be the
+        latest."""
         found = {}
-        for entry in await self._bucket.entries(_JOB):
+        for entry in await (self._bucket.entries_latest(_JOB) if latest else self._bucket.entries(_JOB)):
             if (definition := decode_or_none(entry, JobDefinition)) is not None:
                 found[entry.key.removeprefix(_JOB)] = Stored(definition, entry.revision)
         return found

@@ -74,6 +74,11 @@ class ScheduleLog:
         """Whoever wrote before is refused from here on. Raises Fenced: somebody leads under a later epoch."""
         return cls(connection, await raise_fence(connection, SCHEDULE, _FENCE, instance, epoch))
 
+    @property
+    def seq(self) -> int:
+        """The place of the fence: what others wrote is before it."""
+        return self._fence.seq
+
     async def make_anew(self, replicas: int) -> None:
         """Make the stream that somebody has deleted, and raise the fence in it. Raises Fenced: somebody else did."""
         await ensure_schedule(self._connection, replicas)
@@ -113,9 +118,9 @@ class ScheduleReader:
     def __init__(self, connection: NatsConnection) -> None:
         self._connection = connection
 
-    async def states(self) -> dict[str, JobState]:
-        """Where every job stands, by its name."""
-        held = await last_of_each(self._connection, SCHEDULE, [f"{_STATE}>"])
+    async def states(self, at_least: int = 0) -> dict[str, JobState]:
+        """Where every job stands, by its name, as a replica has it that has the stream up to `at_least`."""
+        held = await last_of_each(self._connection, SCHEDULE, [f"{_STATE}>"], at_least=at_least)
         found = {subject.removeprefix(_STATE): _state(each) for subject, each in held.items()}
         return {job: state for job, state in found.items() if state is not None}
 

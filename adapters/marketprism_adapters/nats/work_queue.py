@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from marketprism_sdk.errors import StreamError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import api, direct_get_last, ensure_stream, publish_ack
+from marketprism_sdk.nats.jetstream import api, direct_get_last, ensure_stream, leader_get_last, publish_ack
 from marketprism_sdk.nats.stream_config import identity
 
 AGAIN_S = 30.0  # after which a task that nobody speaks of is another worker's
@@ -110,9 +110,15 @@ class WorkQueue(Generic[T]):
         await publish_ack(self._connection, f"{self._prefix}.{message.subject}", message.data, headers)
 
     async def holds(self, task: T) -> bool:
-        """Whether a task is on the queue, or with a worker that has not taken it off."""
+        """Whether a task is on the queue, or with a worker that has not taken it off.
+
+        Raises:
+            StreamError, DeadlineExceeded, NotConnected: nobody knows. That it is not there only the leader says.
+        """
         subject = f"{self._prefix}.{self._message_of(task).subject}"
-        return await direct_get_last(self._connection, self._name, subject) is not None
+        if await direct_get_last(self._connection, self._name, subject) is not None:
+            return True
+        return await leader_get_last(self._connection, self._name, subject) is not None
 
     async def take(self) -> Taken | None:
         """The next task, None where none comes within some seconds.

@@ -34,15 +34,16 @@ class DataJobStore(Protocol):
         ...
 
     async def job(self, job_id: str) -> tuple[DataJob, int] | None:
-        """One job and its revision."""
+        """One job and its revision, None where the newest copy has none."""
         ...
 
     async def write_job(self, job: DataJob, revision: int) -> int:
         """Write a job over that revision of it; the new one."""
         ...
 
-    async def tasks(self, job_id: str) -> Sequence[tuple[TaskRecord, int]]:
-        """Tasks of a job by number, each with its revision."""
+    async def tasks(self, job_id: str, least: int = 0) -> Sequence[tuple[TaskRecord, int]]:
+        """Tasks of a job by number, each with its revision. A copy that is behind may lack some; who knows that they
+        are `least` is given what the newest copy has."""
         ...
 
     async def write_task(self, task: TaskRecord, revision: int) -> int:

@@ -23,6 +23,7 @@ from marketprism_sdk.nats.jetstream import (
     api,
     direct_request,
     ensure_stream,
+    leader_info,
     leader_message,
     publish_ack,
     stream_info,
@@ -222,9 +223,29 @@ class NatsKeyValue:
         await api(self._connection, f"STREAM.PURGE.{self.stream}", {"filter": self._prefix + key, "seq": written + 1})
 
     async def entries(self, prefix: str = "") -> list[KvEntry]:
-        """Every live entry under a prefix, in the order of the keys, by one question."""
+        """Every live entry under a prefix, in the order of the keys, by one question; a replica that lags may lack some
+        that were acknowledged."""
+        return await self._entries(prefix, 0)
+
+    async def entries_latest(self, prefix: str = "") -> list[KvEntry]:
+        """The same, and no acknowledged write is newer: for who acts on an entry that is not there. The leader of the
+        bucket's stream is asked first how far it is.
+
+        Raises:
+            StreamError: one with `retryable`: there is no leader now, or no replica that is as far.
+        """
+        info = await self._looked(lambda: leader_info(self._connection, self.stream, self._answer_s))
+        return [] if info is None else await self._entries(prefix, int(info["state"]["last_seq"]))
+
+    async def _entries(self, prefix: str, at_least: int) -> list[KvEntry]:
         tokens = prefix[: prefix.rfind(".") + 1]
-        held = await last_of_each(self._connection, self.stream, [f"{self._prefix}{tokens}>"], timeout_s=self._answer_s)
+        held = await last_of_each(
+            self._connection,
+            self.stream,
+            [f"{self._prefix}{tokens}>"],
+            at_least=at_least,
+            timeout_s=self._answer_s,
+        )
         if not held:  # nothing in it, or no bucket: one that was deleted is made again
             try:
                 await self._there(lambda: stream_info(self._connection, self.stream))

@@ -84,7 +84,7 @@ class Workers:
             await self._store.queue.done(taken)
             return
         stored = await self._store.record(given.id)
-        task = await self._store.task(given.id, given.number) or given
+        task = await self._store.task_latest(given.id, given.number) or given
         if stored is None or stored.record.state.is_final or task.state.is_final:
             await self._store.queue.done(taken)
             return

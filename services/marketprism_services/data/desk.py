@@ -107,7 +107,7 @@ class DataDesk:
         found = await self._store.job(job_id) if _is_name(job_id) else None
         if found is None:
             raise RemoteError(Code.NOT_FOUND, f"id: expected that of a job, was {job_id[:80]!r}", {"field": "id"})
-        return found[0], [task for task, _ in await self._store.tasks(job_id)]
+        return found[0], [task for task, _ in await self._store.tasks(job_id, found[0].tasks)]
 
     async def job(self, job_id: str, action: str = "") -> JobShown:
         """One job with its tasks; `action` is what it must be."""
@@ -130,7 +130,7 @@ class DataDesk:
                 continue
             if len(found) >= max(1, min(limit, MOST_LISTED)):
                 break
-            tasks = [task for task, _ in await self._store.tasks(job.id)]
+            tasks = [task for task, _ in await self._store.tasks(job.id, job.tasks)]
             if all(_allows(task, seen) for task in tasks):
                 found.append(shown(job, tasks, time.time_ns(), series=False))
         return found

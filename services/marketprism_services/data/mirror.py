@@ -21,6 +21,7 @@ class JobMirror:
         self._store = store
         self._jobs: dict[str, tuple[DataJob, int]] = {}
         self._tasks: dict[str, dict[int, Known]] = {}
+        self._absent: set[str] = set()  # jobs that are known, and were not there when all were read last
         self.changed: set[str] = set()
 
     @property
@@ -54,14 +55,15 @@ class JobMirror:
     async def read(self) -> None:
         """Every job, and the tasks of those that are open. Raises StoreError."""
         found = await self._store.jobs()
-        there = {job.id for job, _ in found}
-        for gone in self._jobs.keys() - there:
+        absent = self._jobs.keys() - {job.id for job, _ in found}
+        for gone in absent & self._absent:  # at two looks: a replica that is behind may lack one
             del self._jobs[gone]
             self._tasks.pop(gone, None)
+        self._absent = absent - self._absent
         for job, revision in found:
             self._put_job(job, revision)
         for job in self.open:
-            await self._read_tasks(job.id)
+            await self._read_tasks(job)
             self.changed.add(job.id)
 
     async def read_job(self, job_id: str) -> None:
@@ -69,12 +71,12 @@ class JobMirror:
         found = await self._store.job(job_id)
         if found is not None:
             self._put_job(*found)
-            await self._read_tasks(job_id)
+            await self._read_tasks(found[0])
             self.changed.add(job_id)
 
-    async def _read_tasks(self, job_id: str) -> None:
-        known = self._tasks.setdefault(job_id, {})
-        for task, revision in await self._store.tasks(job_id):
+    async def _read_tasks(self, job: DataJob) -> None:
+        known = self._tasks.setdefault(job.id, {})
+        for task, revision in await self._store.tasks(job.id, job.tasks):
             _put(known, task, revision)
 
     def _put_job(self, job: DataJob, revision: int) -> None:
@@ -85,12 +87,18 @@ class JobMirror:
             self._tasks.pop(job.id, None)
 
     async def followed(self, job_id: str) -> tuple[DataJob, int, dict[int, Known]] | None:
-        """A job that is open, with its revision and every task of it; None for another. Raises StoreError."""
+        """A job that is open, with its revision and every task of it; None for another. Raises StoreError.
+
+        One of which tasks are not found is looked at again: by those that are there it would be said to have ended.
+        """
         found = self._jobs.get(job_id)
         if found is None or found[0].stage.is_final:
             return None
         if len(self._tasks.get(job_id, ())) < found[0].tasks:
-            await self._read_tasks(job_id)
+            await self._read_tasks(found[0])
+            if len(self._tasks[job_id]) < found[0].tasks:
+                self.changed.add(job_id)
+                return None
         return *found, self._tasks.setdefault(job_id, {})
 
     def wrote_job(self, job: DataJob, revision: int) -> None:

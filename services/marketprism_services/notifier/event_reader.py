@@ -72,8 +72,9 @@ class EventReader:
             await consumer.close()
 
     async def _keep(self, alerts: Iterable[Alert]) -> None:
-        """What is known is read once for all of them: a market that goes bad says so of each instrument."""
-        known = {record.alert.id: record for record in await self._store.all()}
+        """What is known is read once for all of them: a market that goes bad says so of each instrument. What the
+        batch before wrote is among it: an end tells nothing where its beginning is not known."""
+        known = {record.alert.id: record for record in await self._store.all_latest()}
         for alert in alerts:
             for each in occurrences(alert, known.values()):
                 await self._store.report(each)

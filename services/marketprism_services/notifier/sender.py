@@ -113,6 +113,9 @@ class Sender:
             return
         last_ns = max(await self._store.last_beat(), self._began_ns)
         silent = time.time_ns() - last_ns > self._deadman_s * 1e9
+        if silent and SILENT not in self._own:  # nobody is called because a replica is behind
+            last_ns = max(await self._store.last_beat(latest=True), self._began_ns)
+            silent = time.time_ns() - last_ns > self._deadman_s * 1e9
         text = f"no DeadMansSwitch of Prometheus for more than {self._deadman_s:g} s"
         await self._tell(SILENT, SILENT, silent, last_ns / 1e9, text, {})
 

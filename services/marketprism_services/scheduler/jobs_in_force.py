@@ -69,6 +69,8 @@ class JobsInForce:
     async def changes(self, now: int) -> tuple[dict[str, PlannedJob], list[str]]:
         """The jobs that are new or another since the last reading, and those that are there no more."""
         written = await self._store.definitions()
+        if self._is_behind(written):  # runs of a job that is there no more are ended
+            written = await self._store.definitions(latest=True)
         revisions = {name: each.revision for name, each in written.items()}
         if revisions == self._revisions:
             return {}, []
@@ -93,6 +95,12 @@ class JobsInForce:
         self.refused = {**{n: r for n, r in self.refused.items() if n in wanted and n not in changed}, **refused}
         self._known, self._revisions = wanted, revisions
         return planned, removed
+
+    def _is_behind(self, written: Mapping[str, Stored]) -> bool:
+        """Whether it may be what a replica has that lags: nothing was read before, or there is less than there was."""
+        if self._revisions is None:
+            return True
+        return any(name not in written or written[name].revision < at for name, at in self._revisions.items())
 
     async def times_of(self, jobs: list[Job], now: int) -> dict[str, DueTimes | InvalidValue]:
         """When each job is due, or why that cannot be said."""

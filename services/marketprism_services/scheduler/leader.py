@@ -175,8 +175,8 @@ class ScheduleLeader:
         self._wake.clear()
 
     async def _take_over(self) -> None:
-        """Go on from where the leader before has stopped."""
-        states = await self._reader.states()
+        """Go on from where the leader before has stopped: a replica that has the fence has all that it wrote."""
+        states = await self._reader.states(self._log.seq)
         now = self._now()
         jobs = await self._in_force.read(now)
         changes = Changes()

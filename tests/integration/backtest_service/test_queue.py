@@ -22,6 +22,7 @@ from marketprism_services.backtest.service import BacktestService
 from marketprism_services.backtest.sweeps import Conclusion
 from marketprism_services.settings.backtest import BacktestSettings
 from tests.support.backtests import calendar
+from tests.support.behind import behind
 from tests.support.services import running
 
 pytestmark = pytest.mark.timeout(180)
@@ -98,3 +99,22 @@ async def test_a_task_of_which_three_workers_died_fails_and_its_slot_is_free(
         assert "w3" in found.record.error
         # Without a storage what has ended waits where it is, and is not lost.
         assert (await store.record(id_)) is not None
+
+
+async def test_a_record_and_a_task_that_a_replica_lacks_are_there(connection: NatsConnection) -> None:
+    late = await behind(connection.url)
+    store = await BacktestStore.open(late)
+    await store.create(record("first", "u", 1))
+    late.ends |= {"KV_backtests": 1, "BACKTEST_TASKS": 1}
+    await store.create(record("second", "u", 2))
+    tasks = [TaskRecord(id="second", number=n, first=0, count=1, state=RunState.DONE) for n in range(2)]
+    await store.put_task(tasks[0])
+    for task in tasks:
+        await store.queue.put(task)
+    found = await store.record("second")
+    assert found is not None
+    assert found.record.id == "second"
+    assert await store.record("third") is None
+    assert (await store.task("second", 0), await store.task_latest("second", 0)) == (None, tasks[0])
+    assert await store.queue.holds(tasks[1])
+    await late.close()

@@ -24,21 +24,28 @@ from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.stream_reading import read_stream
 from marketprism_services.data.leader import DataLeader
+from marketprism_services.data.mirror import JobMirror
+from tests.support.behind import behind
 
 pytestmark = pytest.mark.timeout(120)
 
 
 class Reads(NatsDataJobStore):
-    """Counts how often tasks are read; where `dies` it ends before a job is written as ended."""
+    """Counts how often tasks are read; where `dies` it ends before a job is written as ended, where `lacks` it reads
+    of a replica that has neither tasks nor jobs."""
 
     def __init__(self, bucket: NatsKeyValue) -> None:
         super().__init__(bucket)
-        self.reads = 0
-        self.dies = False
+        self.reads = self.looks = 0
+        self.dies = self.lacks = False
 
-    async def tasks(self, job_id: str) -> Sequence[tuple[TaskRecord, int]]:
+    async def jobs(self) -> Sequence[tuple[DataJob, int]]:
+        self.looks += 1
+        return [] if self.lacks else await super().jobs()
+
+    async def tasks(self, job_id: str, least: int = 0) -> Sequence[tuple[TaskRecord, int]]:
         self.reads += 1
-        return await super().tasks(job_id)
+        return [] if self.lacks else await super().tasks(job_id, least)
 
     async def write_job(self, job: DataJob, revision: int) -> int:
         if self.dies and job.stage.is_final:
@@ -130,6 +137,51 @@ async def test_tasks_are_read_once_and_followed_by_their_changes(place: Place) -
         assert place.store.reads == before
     assert [await place.stage(name) for name in ("before", "after")] == [JobStage.DONE, JobStage.DONE]
     assert sorted(each.data["job"] for each in await place.events()) == ["after", "before"]
+
+
+async def test_a_job_whose_tasks_a_replica_lacks_has_not_ended(place: Place) -> None:
+    async with place.leading() as leader:
+        await place.until(lambda: place.store.looks)
+        place.store.lacks = True
+        await place.job("one", 2)
+        await place.until(lambda: place.store.reads >= 2)
+        assert await place.stage("one") is JobStage.PLANNED
+        place.store.lacks = False
+
+        async def queued() -> bool:
+            return await place.queued() == 2
+
+        await place.until(queued)
+        await place.finish("one", [0, 1])
+        await place.until(lambda: leader.open == 0)
+    assert [(each.data["state"], each.data["tasks"]) for each in await place.events()] == [("done", 2)]
+
+
+async def test_a_job_that_one_reading_lacks_is_followed_on(place: Place) -> None:
+    await place.job("one", 1)
+    mirror = JobMirror(place.store)
+    await mirror.read()
+    for lacks, there in ((True, 1), (False, 1), (True, 1), (True, 0)):
+        place.store.lacks = lacks
+        await mirror.read()
+        assert len(mirror.open) == there
+
+
+async def test_a_task_that_a_worker_has_is_not_put_there_again_because_a_replica_lacks_it(place: Place) -> None:
+    connection = await behind(place.connection.url)
+    queue = DataTaskQueue(connection)
+    tasks = [TaskRecord(job="one", number=number) for number in range(2)]
+    await queue.put(tasks[0])
+    connection.ends[DATA_TASKS] = 1
+    await queue.put(tasks[1])
+    asyncio.get_running_loop().call_later(0.3, connection.ends.clear)
+    assert await queue.held() == {task.id for task in tasks}
+    connection.ends[DATA_TASKS] = 1
+    assert await queue.holds(tasks[1])
+    await api(connection, f"STREAM.PURGE.{DATA_TASKS}", {})
+    assert await queue.held() == set()
+    assert not await queue.holds(tasks[1])
+    await connection.close()
 
 
 async def test_a_job_whose_leader_dies_before_it_is_ended_is_told_once(place: Place) -> None:
