@@ -87,9 +87,9 @@ class _State:
         state = info["state"]
         return cls(str(info["created"]), int(state["last_seq"]), int(state["messages"]), is_of_leader(info))
 
-    def is_behind(self, other: _State | None) -> bool:
+    def is_behind(self, other: _State) -> bool:
         """Whether who said this had less of the bucket."""
-        return other is not None and self.created == other.created and self.last < other.last
+        return self.created == other.created and self.last < other.last
 
 
 class NatsAccessStore:
@@ -281,8 +281,9 @@ class NatsAccessStore:
         return _State.of(await api(self._connection, f"STREAM.INFO.{bucket.stream}"))
 
     def _is_old(self, name: str, state: _State) -> bool:
-        """Whether it is of a member that is behind what was read here, in the place of a leader."""
-        return not state.of_leader and state.is_behind(self._seen.get(name))
+        """Whether it is of a member in the place of a leader, and of less than was read here or of another bucket."""
+        seen = self._seen.get(name)
+        return seen is not None and not state.of_leader and (state.created != seen.created or state.is_behind(seen))
 
     async def _read(self, name: str, bucket: NatsKeyValue, looked: _State) -> _State:
         """Take over what the bucket holds, and drop what it no longer holds. As of which state, which is no older than
@@ -295,10 +296,12 @@ class NatsAccessStore:
         # What it ends with and what it lists are of one answer: of two, the second may be an older member's.
         info = await api(self._connection, f"STREAM.INFO.{bucket.stream}", {"subjects_filter": f"{prefix}>"})
         state = _State.of(info)
-        if state.is_behind(looked) or self._is_old(name, state):
+        if state.is_behind(looked):
             raise StreamError(f"stream {bucket.stream}: a member that is behind answers", retryable=True)
         subjects, last = sorted(info["state"].get("subjects") or {}), state.last
         held = await last_of_each(self._connection, bucket.stream, subjects, at_least=last)
+        if (seen := self._seen.get(name)) is not None and seen.created != state.created:
+            self._forget_revisions(name)
         for subject, each in held.items():
             # Values of ours are never empty: that is the mark of one that was deleted, or has expired.
             self._changed(KvEntry(subject.removeprefix(prefix), each.data, each.seq, not each.data, name))
@@ -311,6 +314,14 @@ class NatsAccessStore:
             if _SHELVES[place[0]].bucket == name and revision < last:
                 del self._removed[place]
         return state
+
+    def _forget_revisions(self, name: str) -> None:
+        """The bucket is another one, whose revisions begin anew: by the old ones nothing of it would be taken over."""
+        for place, (record, _) in self._known.items():
+            if _SHELVES[place[0]].bucket == name:
+                self._known[place] = (record, 0)
+        for place in [place for place in self._removed if _SHELVES[place[0]].bucket == name]:
+            del self._removed[place]
 
 
 __all__ = ["ACCESS", "FAILURES", "FAILURES_S", "ROWS", "ROWS_S", "SESSIONS", "SESSIONS_S", "NatsAccessStore"]
