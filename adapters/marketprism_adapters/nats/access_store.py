@@ -5,6 +5,10 @@ buckets are looked at again after each reconnect and every second, those that on
 anything in them is new. A look
 that is answered is also how an instance knows that it hears: a server that stands still keeps its connections. An
 answer counts from when it was asked for, however late it comes.
+
+While a bucket has no leader any of its members answers a look: to let nobody in for as long as an election takes would
+be worse. One that is behind has nothing that is not known here. A bucket counts as read where the list of its records,
+and the records, are no older than what said that it has changed.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 import msgspec
@@ -30,10 +35,10 @@ from marketprism_application.contracts.access_records import (
     User,
 )
 from marketprism_application.ports.access_store import Change, OnChange, R, RecordChanged, Stored
-from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError, reason_of
+from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError, StreamError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import last_of_each
-from marketprism_sdk.nats.jetstream import api
+from marketprism_sdk.nats.jetstream import ServerJson, answered, api, is_of_leader
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry, Stop
 from marketprism_sdk.values import decode_or_none
@@ -67,6 +72,26 @@ _SHELVES: dict[type[AccessRecord], _Shelf] = {
 _KINDS = {shelf: kind for kind, shelf in _SHELVES.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is another when anything in a bucket is: its incarnation, its last sequence and how many it has."""
+
+    created: str
+    last: int
+    messages: int
+    of_leader: bool = field(compare=False)
+
+    @classmethod
+    def of(cls, info: ServerJson) -> _State:
+        """As an answer has it."""
+        state = info["state"]
+        return cls(str(info["created"]), int(state["last_seq"]), int(state["messages"]), is_of_leader(info))
+
+    def is_behind(self, other: _State) -> bool:
+        """Whether who said this had less of the bucket."""
+        return self.created == other.created and self.last < other.last
+
+
 class NatsAccessStore:
     """Fulfils `AccessStore`. `start` before it is asked anything, `stop` when it is no longer needed."""
 
@@ -76,7 +101,7 @@ class NatsAccessStore:
         self._buckets: dict[str, NatsKeyValue] = {}
         self._known: dict[tuple[type[AccessRecord], str], tuple[AccessRecord, int]] = {}
         self._removed: dict[tuple[type[AccessRecord], str], int] = {}
-        self._seen: dict[str, tuple[object, ...]] = {}
+        self._seen: dict[str, _State] = {}
         self._listeners: list[OnChange] = []
         self._stops: list[Stop] = []
         self._forget: list[Callable[[], None]] = []
@@ -94,7 +119,7 @@ class NatsAccessStore:
             self._buckets[name] = bucket
             self._stops.append(await bucket.watch("", self._changed))
         await self._connection.flush()
-        await self._read_all()
+        await answered(self._read_all, self._buckets[ACCESS].stream)
         self._forget = [self._connection.on_reconnect(self._again.set)]
         self._task = asyncio.create_task(self._follow(), name="access")
 
@@ -122,9 +147,10 @@ class NatsAccessStore:
         return [cast("R", found[key]) for key in sorted(found)]
 
     async def read(self, kind: type[R], key: str) -> Stored[R] | None:
-        """The record in its bucket. Raises what the bucket raises."""
+        """The record in its bucket, as that one's leader has it: a login that ended, or a token that was changed, must
+        not be as a replica that lags behind still has it. Raises what the bucket raises."""
         bucket, prefix = _SHELVES[kind]
-        entry = await self._buckets[bucket].get(prefix + key)
+        entry = await self._buckets[bucket].get_latest(prefix + key)
         record = decode_or_none(entry, kind)
         if entry is None or record is None:
             return None
@@ -150,16 +176,18 @@ class NatsAccessStore:
         return written
 
     async def remove(self, kind: type[R], key: str, revision: int | None = None) -> None:
-        """Take it out of its bucket. Raises RecordChanged, and what the bucket raises."""
+        """Take it out of its bucket, without a look at it before: what says that there is none may be behind. Raises
+        RecordChanged, and what the bucket raises."""
         bucket, prefix = _SHELVES[kind]
-        found = await self._buckets[bucket].get(prefix + key)
-        if found is not None:
-            try:
-                await self._buckets[bucket].delete(prefix + key, revision)
-            except RevisionConflict as error:
+        known = self._known.get((kind, key))
+        try:
+            await self._buckets[bucket].delete(prefix + key, revision)
+        except RevisionConflict as error:
+            if await self._buckets[bucket].get_latest(prefix + key) is not None:
                 text = f"{kind.__name__} {key}: expected revision {revision}, it was changed"
                 raise RecordChanged(text) from error
-            self._drop((kind, key), found.revision)
+        if known is not None:
+            self._drop((kind, key), known[1])
 
     # -- following -------------------------------------------------------------------------------------------------
 
@@ -198,9 +226,12 @@ class NatsAccessStore:
 
     def _drop(self, place: tuple[type[AccessRecord], str], revision: int) -> None:
         known = self._known.get(place)
-        if known is not None and known[1] <= revision:
+        if known is not None and known[1] > revision:
+            return
+        # Also of what is not known: a reading that began before may still bring it.
+        self._removed[place] = max(revision, self._removed.get(place, 0))
+        if known is not None:
             del self._known[place]
-            self._removed[place] = revision
             self._notify(Change(*place, None))
 
     def _notify(self, change: Change) -> None:
@@ -241,26 +272,40 @@ class NatsAccessStore:
             if looked_s < self._heard_s:
                 return  # one that was asked for later has been answered
             for (name, bucket), state in zip(buckets.items(), states, strict=True):
-                if state != self._seen.get(name):
-                    await self._read(name, bucket, cast("int", state[1]))
-                    self._seen[name] = state
+                if state != self._seen.get(name) and not self._is_old(name, state):
+                    self._seen[name] = await self._read(name, bucket, state)
             self._heard_s = looked_s
             self._counted_s = looked_s if counts else self._counted_s
 
-    async def _state_of(self, bucket: NatsKeyValue) -> tuple[object, ...]:
-        """What is another when anything in the bucket is: its incarnation, its last sequence and how many it has."""
-        info = await api(self._connection, f"STREAM.INFO.{bucket.stream}")
-        return info["created"], int(info["state"]["last_seq"]), info["state"]["messages"]
+    async def _state_of(self, bucket: NatsKeyValue) -> _State:
+        return _State.of(await api(self._connection, f"STREAM.INFO.{bucket.stream}"))
 
-    async def _read(self, name: str, bucket: NatsKeyValue, last: int) -> None:
-        """Take over what the bucket holds; what it no longer holds, and is not newer than `last`, is dropped."""
+    def _is_old(self, name: str, state: _State) -> bool:
+        """Whether it is of a member in the place of a leader, and of less than was read here or of another bucket."""
+        seen = self._seen.get(name)
+        return seen is not None and not state.of_leader and (state.created != seen.created or state.is_behind(seen))
+
+    async def _read(self, name: str, bucket: NatsKeyValue, looked: _State) -> _State:
+        """Take over what the bucket holds, and drop what it no longer holds. As of which state, which is no older than
+        what the look has found.
+
+        Raises:
+            StreamError: whoever answers has less than that, or no replica has what is listed. What `api` raises.
+        """
         prefix = f"$KV.{name}."
+        # What it ends with and what it lists are of one answer: of two, the second may be an older member's.
         info = await api(self._connection, f"STREAM.INFO.{bucket.stream}", {"subjects_filter": f"{prefix}>"})
-        subjects = sorted(info["state"].get("subjects") or {})
-        for subject, held in (await last_of_each(self._connection, bucket.stream, subjects)).items():
+        state = _State.of(info)
+        if state.is_behind(looked):
+            raise StreamError(f"stream {bucket.stream}: a member that is behind answers", retryable=True)
+        subjects, last = sorted(info["state"].get("subjects") or {}), state.last
+        held = await last_of_each(self._connection, bucket.stream, subjects, at_least=last)
+        if (seen := self._seen.get(name)) is not None and seen.created != state.created:
+            self._forget_revisions(name)
+        for subject, each in held.items():
             # Values of ours are never empty: that is the mark of one that was deleted, or has expired.
-            self._changed(KvEntry(subject.removeprefix(prefix), held.data, held.seq, not held.data, name))
-        # What the stream's leader does not list is gone; a replica that is behind may lack what is there.
+            self._changed(KvEntry(subject.removeprefix(prefix), each.data, each.seq, not each.data, name))
+        # What is not newer than the list and not in it is gone; a replica may lack what is there.
         listed = {place for each in subjects if (place := self._place_of(name, each.removeprefix(prefix))) is not None}
         for place, (_, revision) in list(self._known.items()):
             if _SHELVES[place[0]].bucket == name and place not in listed and revision <= last:
@@ -268,6 +313,15 @@ class NatsAccessStore:
         for place, revision in list(self._removed.items()):
             if _SHELVES[place[0]].bucket == name and revision < last:
                 del self._removed[place]
+        return state
+
+    def _forget_revisions(self, name: str) -> None:
+        """The bucket is another one, whose revisions begin anew: by the old ones nothing of it would be taken over."""
+        for place, (record, _) in self._known.items():
+            if _SHELVES[place[0]].bucket == name:
+                self._known[place] = (record, 0)
+        for place in [place for place in self._removed if _SHELVES[place[0]].bucket == name]:
+            del self._removed[place]
 
 
 __all__ = ["ACCESS", "FAILURES", "FAILURES_S", "ROWS", "ROWS_S", "SESSIONS", "SESSIONS_S", "NatsAccessStore"]

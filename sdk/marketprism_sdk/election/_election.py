@@ -270,7 +270,7 @@ class Election:
             if not isinstance(error, RevisionConflict) and (attempt := self._outage.failed()):
                 log.warning("lease.not_renewed", key=self.key, attempt=attempt, error=reason_of(error))
             self._pause_s, self._in_vain = self._settings.probe_s, True
-            await self._check_own()
+            await self._check_own(refused=isinstance(error, RevisionConflict))
             return
         self._pause_s, self._in_vain = self._settings.heartbeat_s, False
         lapsed = sent >= self._valid_until
@@ -283,8 +283,11 @@ class Election:
             log.info("lease.renewed_again", key=self.key, **ended._asdict())
         self._on_event(LeaseRenewed(self.key, self.holder, self.epoch, max(0.0, sent - due)))
 
-    async def _check_own(self) -> None:
+    async def _check_own(self, *, refused: bool) -> None:
         """Whose is the key? It may have moved by an own renewal whose answer was lost.
+
+        That the key is gone, or older than one's own, counts only where the bucket has `refused` the renewal: otherwise
+        a replica says so which lags behind, and the next renewal tells.
 
         While it cannot be read nobody else can have taken it unseen: the next renewal resumes or is refused. Until then
         `is_leader` turns False when the lease ends, and side effects that no stream fences must stop.
@@ -294,6 +297,8 @@ class Election:
                 entry = await self._kv.get(self.key)
         except (SdkError, TimeoutError) as error:
             log.debug("lease.not_readable", key=self.key, error=reason_of(error))
+            return
+        if not refused and (entry is None or entry.revision < self._revision):
             return
         record = decode_lease(entry)
         if entry is None or record is None or (record.holder, record.epoch) != (self.holder, self.epoch):

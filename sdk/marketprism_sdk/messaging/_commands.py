@@ -29,6 +29,7 @@ from marketprism_sdk.nats.stream_config import identity
 from marketprism_sdk.observability import continue_trace, trace_headers
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.ports import KeyValue
+from marketprism_sdk.resilience import is_retryable
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -41,6 +42,7 @@ DEAD_LETTERS_S = 30 * 86_400.0
 _ACK_WAIT_S = 30.0
 _EXPIRES_S = 5.0
 _REMEMBERED = 10_000
+_AGAIN = b"-NAK " + json.dumps({"delay": 1_000_000_000}).encode()
 
 
 CommandHandler = Callable[[Command], Awaitable[None]]
@@ -197,7 +199,14 @@ class CommandReceiver:
         policy = CommandPolicy()
         try:
             command = msgspec.msgpack.decode(data, type=Command)
-            if await self._was_done(command.key) or await self._handed_on(command, subject):
+            try:
+                was_done = await self._was_done(command.key, attempts)
+            except SdkError as error:
+                if not is_retryable(error):
+                    raise
+                log.warning("command.outcome_not_readable", key=command.key, error=reason_of(error))
+                return _AGAIN  # no attempt of the handler's: it must not end in the dead letters for that
+            if was_done or await self._handed_on(command, subject):
                 return b"+ACK"
             found = self._handlers.get(command.name)
             if found is None:
@@ -248,8 +257,13 @@ class CommandReceiver:
         """Name for a metric: what senders invent must not become labels."""
         return name if name in self._handlers else "unknown"
 
-    async def _was_done(self, key: str) -> bool:
-        return key in self._done or await self._remembered.get(outcome_key(key)) is not None
+    async def _was_done(self, key: str, attempts: int) -> bool:
+        """Whether it has an outcome. Of what is delivered again the leader of the bucket is asked: whoever had it first
+        may have done it a moment ago, which a replica may not have yet."""
+        if key in self._done:
+            return True
+        ask = self._remembered.get if attempts == 1 else self._remembered.get_latest
+        return await ask(outcome_key(key)) is not None
 
     async def _remember(self, key: str, outcome: CommandOutcome) -> None:
         self._done[key] = None

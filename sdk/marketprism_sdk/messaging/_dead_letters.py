@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from marketprism_sdk.errors import StreamError
 from marketprism_sdk.messaging._command_queues import Command
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import api, direct_get, publish_ack, stream_info
+from marketprism_sdk.nats.jetstream import NO_MESSAGE_FOUND, api, direct_get, publish_ack, stream_info
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.values import decode_or_none
 
@@ -64,19 +65,31 @@ async def newest_letters(
 async def dead_letter(connection: NatsConnection, seq: int) -> DeadLetter | None:
     """The letter of a sequence, None where there is none. Raises what the stream raises."""
     message = await direct_get(connection, DEAD_LETTERS, seq)
-    if message is None:
-        return None
-    return decode_or_none(KvEntry(message.subject, message.data, seq, bucket=DEAD_LETTERS), DeadLetter)
+    return None if message is None else _letter_in(message.subject, message.data, seq)
+
+
+def _letter_in(subject: str, data: bytes, seq: int) -> DeadLetter | None:
+    return decode_or_none(KvEntry(subject, data, seq, bucket=DEAD_LETTERS), DeadLetter)
+
+
+async def _at_leader(connection: NatsConnection, seq: int) -> DeadLetter | None:
+    try:
+        message = (await api(connection, f"STREAM.MSG.GET.{DEAD_LETTERS}", {"seq": seq}))["message"]
+    except StreamError as error:
+        if error.code == NO_MESSAGE_FOUND:
+            return None
+        raise
+    return _letter_in(str(message["subject"]), base64.b64decode(message.get("data", "")), seq)
 
 
 async def redrive(connection: NatsConnection, seq: int, key: str | None = None) -> str:
     """Put a dead command back on its queue, under `key` or one of its own, which is returned, and take it from the
-    dead letters.
+    dead letters. The leader of these is asked for it: a replica that lags behind may still have one that was put back.
 
     Raises:
-        StreamError: there is no such letter, or it holds no command.
+        StreamError: there is no such letter, or it holds no command. DeadlineExceeded, NotConnected: no answer.
     """
-    letter = await dead_letter(connection, seq)
+    letter = await _at_leader(connection, seq)
     if letter is None or letter.command is None:
         raise StreamError(f"dead letter {seq}: expected a command, there is none")
     if not letter.subject.startswith("cmd."):

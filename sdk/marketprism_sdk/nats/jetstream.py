@@ -195,6 +195,12 @@ async def stream_info(connection: NatsConnection, name: str, within_s: float = E
     return await answered(lambda: api(connection, f"STREAM.INFO.{name}"), name, within_s)
 
 
+def is_of_leader(info: ServerJson) -> bool:
+    """Whether it was the stream's leader who gave this information, not some member while there is none."""
+    cluster = info.get("cluster")  # a server alone says nothing of one, or names itself
+    return not cluster or bool(cluster.get("leader"))
+
+
 async def leader_info(
     connection: NatsConnection, name: str, within_s: float = ENSURE_S, body: ServerJson | None = None
 ) -> ServerJson:
@@ -207,8 +213,7 @@ async def leader_info(
 
     async def ask() -> ServerJson:
         info = await api(connection, f"STREAM.INFO.{name}", body)
-        cluster = info.get("cluster")  # a server alone says nothing of one, or names itself
-        if cluster and not cluster.get("leader"):
+        if not is_of_leader(info):
             raise StreamError(f"stream {name}: expected an answer of its leader, it has none now", retryable=True)
         return info
 
@@ -379,6 +384,7 @@ __all__ = [
     "direct_get_last",
     "direct_request",
     "ensure_stream",
+    "is_of_leader",
     "leader_get_last",
     "leader_info",
     "leader_message",

@@ -6,11 +6,12 @@ import asyncio
 from typing import Any
 
 import msgspec
+import pytest
 
 from marketprism_sdk.election import Election, LeaseAcquired, LeaseLost, LeaseRecord, LeaseReleased, LeaseSettings
 from marketprism_sdk.errors import DeadlineExceeded, Fenced
 from marketprism_sdk.partitions import OwnerRecord, Shards
-from marketprism_sdk.ports import KeyValue
+from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.testing import FaultyKeyValue, ManualClock, MemoryKeyValue, MemoryProber
 
 KEY = "x"
@@ -309,3 +310,53 @@ async def test_who_surrenders_and_rests_leaves_the_key_alone_meanwhile_also_wher
         await clock.advance(0.5)
         assert len(alone.of(LeaseAcquired)) == expected + 1
     await alone.die()
+
+
+class Behind(MemoryKeyValue):
+    """Renewals time out while `shown` is set, and replicas still have that."""
+
+    shown: list[KvEntry | None]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown = []
+
+    async def get(self, key: str) -> KvEntry | None:
+        """What a replica has."""
+        return self.shown[0] if self.shown else await super().get(key)
+
+    async def update(self, key: str, value: bytes, revision: int) -> int:
+        """No answer."""
+        if self.shown:
+            raise DeadlineExceeded("no answer")
+        return await super().update(key, value, revision)
+
+    def make_anew(self) -> None:
+        """It is another one, of lower revisions."""
+        self._entries.clear()
+        self._revision = 0
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_leader_whose_renewal_times_out_does_not_go_for_what_a_replica_that_lags_still_has(
+    is_there: bool,
+) -> None:
+    kv, clock = Behind(), ManualClock()
+    one = Candidate(kv, clock, "one")
+    await clock.advance(0.5)
+    before = await kv.get(KEY) if is_there else None
+    await one.election.release()
+    two = Candidate(kv, clock, "two")
+    await clock.advance(1)
+    assert two.election.is_leader()
+    kv.shown.append(before)
+    await clock.advance(0.6)
+    assert two.election.is_leader()
+    kv.shown.clear()
+    await clock.advance(1)
+    assert two.of(LeaseLost) == []
+    assert [e.epoch for e in two.of(LeaseAcquired)] == [2]
+    kv.make_anew()  # which refuses the renewal: that is believed
+    await clock.advance(0.5)
+    assert [lost.reason for lost in two.of(LeaseLost)] == ["nobody leads"]
+    await two.die()
