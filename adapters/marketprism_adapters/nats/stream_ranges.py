@@ -169,8 +169,12 @@ class KvProgress:
         self._revision = 0
 
     async def load(self) -> Progress | None:
-        """Progress as it stands, None where what is there is none."""
-        entry = await self._kv.get(self._key)
+        """Progress as the leader of the bucket's stream has it, None where what is there is none.
+
+        Raises:
+            StreamError: refused. DeadlineExceeded, NotConnected: no answer.
+        """
+        entry = await self._kv.get_latest(self._key)
         self._revision = entry.revision if entry is not None else 0
         if entry is None:
             return Progress()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.stream_ranges import StreamRanges
+from marketprism_adapters.nats.stream_ranges import KvProgress, StreamRanges
+from marketprism_application.ports.storage import Progress
+from marketprism_sdk.errors import RevisionConflict
+from marketprism_sdk.nats.kv import NatsKeyValue
 from tests.simulation.scene import Scene, played
 
 WANTED, FOREIGN = "market.packed.0", "fence.market.packed"
@@ -84,3 +89,25 @@ async def test_every_subject_that_is_stored_is_asked_for(scene: Scene) -> None:
         scene.server.jetstream.streams[streams.EVENTS].purge("market.>")
     assert await source.settled(1) == 5
     await source.close()
+
+
+@pytest.mark.parametrize("former", [b'{"seq": 1}', b'{"seq": 77}'], ids=["an older one", "none"])
+@played
+async def test_progress_is_what_the_leader_has_whatever_a_replica_says(scene: Scene, former: bytes) -> None:
+    connection = await scene.connect()
+    # Two are kept of each key, so that a replica that lags can be asked for the former one.
+    await scene.stream("KV_b", "$KV.b.>", max_msgs_per_subject=2)
+    kv = NatsKeyValue.existing(connection, "b")
+    writer = KvProgress(kv, streams.TICKS)
+    await writer.load()
+    first, second = Progress("made", 1, 1, 10, 10, "s"), Progress("made", 1, 11, 20, 20, "s")
+    await writer.save(first)
+    await writer.save(second)
+    scene.server.meet("$JS.API.DIRECT.GET.KV_b", *[lambda _: former] * 5)
+    entry = await kv.get(streams.TICKS)
+    assert (entry.revision if entry is not None else 0) != 2, "the replica lags"
+    reader = KvProgress(kv, streams.TICKS)
+    assert await reader.load() == second
+    await reader.save(second)
+    with pytest.raises(RevisionConflict):
+        await writer.save(second)
