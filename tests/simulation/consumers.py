@@ -60,8 +60,14 @@ class Consumer:
 
     @property
     def pending(self) -> int:
-        """Messages that are still to be delivered."""
-        return self.stream.count_behind(self.filters, self.at)
+        """Messages that are still to be delivered, as far as its member knows."""
+        unknown = self.stream.count_behind(self.filters, max(self.at, self._end))
+        return self.stream.count_behind(self.filters, self.at) - unknown
+
+    @property
+    def _end(self) -> int:
+        lagging_at = self.stream.lagging_at
+        return self.stream.last if lagging_at is None else lagging_at
 
     @property
     def is_asked(self) -> bool:
@@ -93,7 +99,7 @@ class Consumer:
         """Send what there is to whoever asked first."""
         while self._requests:
             found = self.stream.next_of(self.filters, self.at + 1)
-            if found is None:
+            if found is None or found.seq > self._end:
                 return
             self._give(found)
 
@@ -111,7 +117,8 @@ class Consumer:
         self._send(request.inbox, found.subject, reply, raw, found.data)
 
     def tick(self) -> None:
-        """Heartbeats that are due, requests that have expired."""
+        """What its member has got since, heartbeats that are due, requests that have expired."""
+        self.deliver()
         now = self._now_s()
         for request in list(self._requests):
             if now >= request.expires_s:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from tests.simulation.world import Machine, World
 
 _HOUR_NS = 3_600 * 10**9
+_REPLICATED = ("undecided", "lagging")  # where a stream has more than one member
 
 
 class Faults:
@@ -34,6 +35,7 @@ class Faults:
             "restart": self._restart,
             "stall": self._stall,
             "undecided": self._undecided,
+            "lagging": self._lagging,
             "hints": self._hints,
             "slow": self._slow,
             "busy": self._busy,
@@ -44,12 +46,13 @@ class Faults:
         unknown = sorted(set(kinds) - every.keys())
         if unknown:
             raise ValueError(f"faults: expected some of {', '.join(every)}, was {', '.join(unknown)}")
-        self._kinds = {name: every[name] for name in (kinds or every) if name != "undecided" or world.replicas > 1}
+        self._kinds = {name: every[name] for name in (kinds or every) if name not in _REPLICATED or world.replicas > 1}
 
     async def suffer(self, seconds: float) -> None:
         """Faults for so long, at random moments."""
         end = self._loop.now_s + seconds
-        while (pause_s := self._loop.dice.expovariate(1 / self._mean_s)) + self._loop.now_s < end:
+        # Of kinds that befall replicas only, a stream of one has none.
+        while self._kinds and (pause_s := self._loop.dice.expovariate(1 / self._mean_s)) + self._loop.now_s < end:
             await asyncio.sleep(pause_s)
             name = self._loop.dice.choice(list(self._kinds))
             told = self._kinds[name]()
@@ -66,6 +69,8 @@ class Faults:
         world.network.slowest_s = 2e-3
         world.server.hints_lost = 0.0
         world.server.every_stream_decides()
+        for stream in world.server.jetstream.streams.values():
+            stream.lagging_at = None
         if not world.server.listening:
             world.server.start()
         world.server.go_on()
@@ -165,6 +170,16 @@ class Faults:
         self._world.later(self._loop.dice.uniform(0, 0.05), fall)
         seconds = self._for(0.1, 6.0, server.every_stream_decides)
         return f"{one or 'every stream'} has no leader for {seconds:.3f} s"
+
+    def _lagging(self) -> str:
+        # Its consumers sit on a member that gets nothing for a while; what the stream takes and says is its leader's.
+        streams = self._world.server.jetstream.streams
+        if not streams:
+            return ""
+        stream = streams[self._loop.dice.choice(sorted(streams))]
+        stream.lagging_at = stream.last
+        seconds = self._for(0.1, 4.0, lambda: setattr(stream, "lagging_at", None))
+        return f"the member of {stream.name} that its consumers sit on, for {seconds:.3f} s"
 
     def _hints(self) -> str:
         self._world.server.hints_lost = self._loop.dice.uniform(0.05, 0.9)

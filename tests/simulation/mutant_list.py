@@ -69,6 +69,14 @@ MUTANTS = (
         "storing",
     ),
     Mutant(
+        "a consumer that is behind believed",
+        "marketprism_adapters.nats.stream_ranges",
+        "            if unread is not None and unread <= last:\n",
+        "            if False:\n",
+        "storing",
+        "lagging,kill",
+    ),
+    Mutant(
         "a gap not named",
         "marketprism_application.storage.writer",
         "        if bounds.first > begin.watermark + 1:\n",

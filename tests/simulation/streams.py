@@ -77,6 +77,8 @@ class Stream:
         self.by_subject: dict[str, list[int]] = {}
         self._fitting: dict[str, dict[str, None]] = {}  # the subjects that fit a pattern which was asked for
         self.first, self.last = 1, 0
+        # Up to where the member has it on which its consumers sit, while that one lags behind.
+        self.lagging_at: int | None = None
         self.bytes = 0
         self._ids: dict[str, tuple[int, int]] = {}
         self._expiring: dict[int, int] = {}

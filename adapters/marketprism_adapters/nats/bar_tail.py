@@ -51,6 +51,7 @@ class BarTail:
         self._caught_up = False
         self._created = ""
         self._stored = 0
+        self._revision = 0  # of the newest watermark that came
         self._set_back = False
 
     def is_live(self) -> bool:
@@ -84,8 +85,10 @@ class BarTail:
             self._on_history()
 
     def _moved(self, entry: KvEntry) -> None:
-        if entry.key != streams.BARS or entry.deleted:
+        # Who watches and who reads are answered by any replica: one that lags would set the watermark back.
+        if entry.key != streams.BARS or entry.deleted or entry.revision < self._revision:
             return
+        self._revision = entry.revision
         progress = decode_or_none(entry, Progress, metrics=self._metrics)
         if progress is not None and progress.created == self._created:
             self._set_back |= progress.watermark < self._stored  # the store is filled again
@@ -101,6 +104,7 @@ class BarTail:
         progress = decode_or_none(entry, Progress, metrics=self._metrics) or Progress()
         start = max(0, progress.watermark) + 1 if progress.created == self._created else 1
         self._stored, self._set_back = start - 1, False
+        self._revision = entry.revision if entry is not None else 0  # of a bucket that was made anew they begin again
         filters = list(streams.STORED[streams.BARS])
         consumer = PullConsumer(self._connection, streams.BARS, filters, start_seq=start, heartbeat_s=_HEARTBEAT_S)
         await consumer.open()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -111,23 +111,23 @@ class PipelineProbe:
         # Places first: what is read of the log after them can only be further.
         written = await last_of_each(self.connection, kept_in, [f"stage.{stage}.*.ck"])
         lasts = await last_of_each(self.connection, stream, [f"{prefix}*"])
-        end, now, _ = await _end_of(self.connection, stream)
+        end = await _end_of(self.connection, stream)
         checkpoints = {n: held for subject, held in written.items() if (n := _number(subject.split(".")[2])) >= 0}
         partitions = {n: held.seq for subject, held in lasts.items() if (n := _number(subject.split(".")[-1])) >= 0}
         for partition in sorted(partitions.keys() | checkpoints.keys()):
             record = _checkpoint(checkpoints.get(partition), stage, kept_in)
             last, done = partitions.get(partition, 0), record.in_seq
-            if last:
-                progress.behind[f"{stage}:{partition}"] = max(0, last - done)
+            if last or not end.is_known:
+                _tell_lag(progress, f"{stage}:{partition}", last - done, end)
             untaken = {}
             for source, counts in (record.stats or {}).items():
                 if not sources or source in sources:
                     _count(progress, counts)
                 if isinstance(counts, _Judged) and counts.out_of_chain:
                     untaken[source] = counts.out_of_chain
-            waiting = await self._waiting(stream, f"{prefix}{partition}", done, last, now)
+            waiting = await self._waiting(stream, f"{prefix}{partition}", done, last, end.now)
             progress.stages.append(
-                StageSeen(stage, partition, done, last, end, waiting, record.since, record.taken, untaken)
+                StageSeen(stage, partition, done, last, end.seq, waiting, record.since, record.taken, untaken)
             )
 
     async def _waiting(self, stream: str, subject: str, done: int, last: int, now: int) -> Waiting:
@@ -142,25 +142,26 @@ class PipelineProbe:
     async def _read_store(self, progress: Progress, stream: str, entry: KvEntry | None) -> None:
         subjects = streams.STORED[stream]
         place = decode_or_none(entry, _Watermark) or _Watermark()
-        end, now, created = await _end_of(self.connection, stream)
+        end = await _end_of(self.connection, stream)
         # A bucket that was restored beside streams that are new says how far the old ones were stored.
-        stored = place.watermark if place.created in ("", created) else 0
-        if end <= stored:  # nothing of any subject can lie behind that
+        stored = place.watermark if place.created in ("", end.created) else 0
+        if end.is_known and end.seq <= stored:  # nothing of any subject can lie behind that
             progress.behind[f"storage:{stream}"] = 0
-            progress.stores.append(StoreSeen(stream, stored, end, Waiting()))
+            progress.stores.append(StoreSeen(stream, stored, end.seq, Waiting()))
             return
         lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
-        end, now, created = await _end_of(self.connection, stream)
-        progress.behind[f"storage:{stream}"] = max(0, max(lasts) - stored)
+        end = await _end_of(self.connection, stream)
+        _tell_lag(progress, f"storage:{stream}", max(lasts) - stored, end)
         waits = [
-            await self._waiting(stream, subject, stored, seq, now) for subject, seq in zip(subjects, lasts, strict=True)
+            await self._waiting(stream, subject, stored, seq, end.now)
+            for subject, seq in zip(subjects, lasts, strict=True)
         ]
         waiting = Waiting(
             sum(wait.messages for wait in waits),
             max((wait.age_s for wait in waits), default=0.0),
             tuple(name for wait in waits for name in wait.instruments),
         )
-        progress.stores.append(StoreSeen(stream, stored, end, waiting))
+        progress.stores.append(StoreSeen(stream, stored, end.seq, waiting))
 
     async def _last(self, stream: str, subject: str) -> int:
         message = await _if_there(direct_get_last(self.connection, stream, subject), None)
@@ -175,15 +176,34 @@ async def _if_there(read: Awaitable[T], otherwise: T) -> T:
         return otherwise
 
 
-async def _end_of(connection: NatsConnection, stream: str) -> tuple[int, int, str]:
+class _End(NamedTuple):
     """The newest sequence of a stream, the server's clock, by which messages are stamped (ages are no business of the
-    onlooker's clock), and when the stream was made. 0, 0 and nothing when the stream is not there."""
+    onlooker's clock), and when the stream was made. 0, 0 and nothing when the stream is not there.
+
+    Where it has no leader nobody knows the newest sequence: it is 0 then, which says nothing.
+    """
+
+    seq: int
+    now: int
+    created: str
+    is_known: bool
+
+
+async def _end_of(connection: NatsConnection, stream: str) -> _End:
     info: dict[str, Any] = await _if_there(api(connection, f"STREAM.INFO.{stream}"), {})
-    return (
-        int(info.get("state", {}).get("last_seq", 0)),
-        nanoseconds(str(info.get("ts", ""))),
-        str(info.get("created", "")),
-    )
+    cluster = info.get("cluster")
+    # Without a leader any member answers, also one that is behind: a place that is right would lie beyond its end.
+    is_known = not cluster or bool(cluster.get("leader"))
+    last = int(info.get("state", {}).get("last_seq", 0)) if is_known else 0
+    return _End(last, nanoseconds(str(info.get("ts", ""))), str(info.get("created", "")), is_known)
+
+
+def _tell_lag(progress: Progress, reader: str, lag: int, end: _End) -> None:
+    """That nothing is left is no member's to say while the stream has no leader."""
+    if lag > 0 or end.is_known:
+        progress.behind[reader] = max(0, lag)
+    else:
+        progress.unknown.append(reader)
 
 
 def instruments_of(held: Held) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from marketprism_application.storage.decoding import PACKED_PREFIX
 from marketprism_application.storage.writer import Progress, RangeMessage, StreamRemade
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.direct import leader_time_of, nanoseconds
+from marketprism_sdk.nats.direct import leader_next, leader_time_of, nanoseconds
 from marketprism_sdk.nats.jetstream import StoredMessage, answered, api, leader_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.observability import Sampled
@@ -95,15 +95,29 @@ class StreamRanges:
             raise StreamRemade(self._stream)
 
     async def settled(self, read_to: int) -> int:
-        """The stream's end, where the server says that everything before it was delivered, and it came."""
+        """The stream's end, where nothing that is to be stored lies between `read_to` and it, and none is on its way.
+
+        The stream's leader says the first: the consumer is one member's, and where that one lags it waits for nothing.
+
+        Raises:
+            StreamError: there is no such stream or consumer. DeadlineExceeded, NotConnected: no answer.
+        """
         consumer = self._consumer
         if consumer is None:
             return read_to
         last = (await self.bounds()).last  # first: what comes behind it may be anything
+        for subject in streams.STORED[self._stream]:
+            unread = await self._next_at_leader(subject, read_to + 1)
+            if unread is not None and unread <= last:
+                return read_to
+        # It may have sent what has left the stream since.
         info = await api(self._connection, f"CONSUMER.INFO.{self._stream}.{consumer.name}")
         delivered = int(info["delivered"]["stream_seq"])
         quiet = int(info["num_pending"]) == 0 and delivered <= read_to and not consumer.waiting
         return max(read_to, last) if quiet else read_to
+
+    async def _next_at_leader(self, subject: str, seq: int) -> int | None:
+        return await answered(lambda: leader_next(self._connection, self._stream, subject, seq), self._stream)
 
     async def lacks(self, first: int, last: int) -> bool:
         """Whether a message between two sequences was deleted: retention takes from the front, people do not."""
@@ -155,8 +169,12 @@ class KvProgress:
         self._revision = 0
 
     async def load(self) -> Progress | None:
-        """Progress as it stands, None where what is there is none."""
-        entry = await self._kv.get(self._key)
+        """Progress as the leader of the bucket's stream has it, None where what is there is none.
+
+        Raises:
+            StreamError: refused. DeadlineExceeded, NotConnected: no answer.
+        """
+        entry = await self._kv.get_latest(self._key)
         self._revision = entry.revision if entry is not None else 0
         if entry is None:
             return Progress()

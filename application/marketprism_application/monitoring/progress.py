@@ -21,6 +21,7 @@ class Progress:
     rejected: dict[str, int] = field(default_factory=dict)
     bars: dict[str, int] = field(default_factory=dict)
     behind: dict[str, int] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)  # who may be behind or not: their stream has no leader
     error: str = ""  # why a source cannot go on
     away: str = ""  # why it cannot yet
     refused: dict[str, str] = field(default_factory=dict)  # instruments that are not subscribed, and why
@@ -30,7 +31,7 @@ class Progress:
     @property
     def done(self) -> bool:
         """Everything read is validated, aggregated and stored."""
-        return self.finished and not any(self.behind.values())
+        return self.finished and not self.unknown and not any(self.behind.values())
 
 
 __all__ = ["Progress"]

@@ -182,6 +182,10 @@ class StreamWriter:
         keep = self._inserter.until_done
         self._identity = await keep(self._ledger.identity, whatever=True)
         progress = await self._progress.load()
+        if progress is not None:
+            # Written again as it is, before anything is concluded from it: who is cut off, or has read an old one, is
+            # refused here, and not behind a loss that he told of or a mark of the store that he lowered.
+            await self._progress.save(progress)
         bounds = await self._source.bounds()
         self._created = bounds.created
         own = await keep(lambda: self._ledger.watermark(self._stream, self._created), whatever=True)

@@ -23,7 +23,7 @@ from marketprism_application.monitoring.reconciliation import Compared, Counted,
 from marketprism_application.ports.storage import TickKey
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.direct import count_from, next_of
+from marketprism_sdk.nats.direct import count_from, leader_next, next_of
 from marketprism_sdk.nats.jetstream import leader_info
 
 log = structlog.get_logger()
@@ -138,11 +138,12 @@ class PipelineAudit:
             self._between(streams.TICKS, _PUBLISHED, base, watermark), tally.of(TICK.name, base + 1, watermark)
         )
         missing: Counter[str] = Counter()
+        looked_to = watermark
         if there.rows + there.dead < published:
-            watermark, missing = await self._missing(tally, base, watermark)
-        if not missing:
+            looked_to, missing = await self._missing(tally, base, watermark)
+        if not missing and looked_to == watermark:
             self.verified += published
-        compared = Compared(base, watermark, missing)
+        compared = Compared(base, looked_to, missing)
         self._reconciler.compared(streams.TICKS, compared, self._clock())
 
     async def _missing(self, tally: RemoteTally, base: int, watermark: int) -> tuple[int, Counter[str]]:
@@ -151,7 +152,12 @@ class PipelineAudit:
         places: dict[TickKey, int] = {}
         for _ in range(_LOOKED_THROUGH):
             held = await next_of(self._connection, streams.TICKS, _PACKED, at + 1)
-            if held is None or held.seq > watermark:
+            if held is None:
+                # A replica that lags has none either: what the leader has is looked at the next time.
+                further = await leader_next(self._connection, streams.TICKS, _PACKED, at + 1)
+                at = watermark if further is None or further > watermark else at
+                break
+            if held.seq > watermark:
                 at = watermark
                 break
             at = held.seq
