@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant(
         "a member without a leader believed",
         "marketprism_sdk.nats.jetstream",
-        '        if cluster and not cluster.get("leader"):\n',
+        "        if not is_of_leader(info):\n",
         "        if False:\n",
         "storing",
     ),

@@ -21,7 +21,7 @@ from marketprism_application.monitoring.reconciliation import StageSeen, StoreSe
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import Held, last_of_each, nanoseconds, next_of
-from marketprism_sdk.nats.jetstream import api, direct_get_last
+from marketprism_sdk.nats.jetstream import api, direct_get_last, is_of_leader
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 
@@ -191,9 +191,8 @@ class _End(NamedTuple):
 
 async def _end_of(connection: NatsConnection, stream: str) -> _End:
     info: dict[str, Any] = await _if_there(api(connection, f"STREAM.INFO.{stream}"), {})
-    cluster = info.get("cluster")
     # Without a leader any member answers, also one that is behind: a place that is right would lie beyond its end.
-    is_known = not cluster or bool(cluster.get("leader"))
+    is_known = is_of_leader(info)
     last = int(info.get("state", {}).get("last_seq", 0)) if is_known else 0
     return _End(last, nanoseconds(str(info.get("ts", ""))), str(info.get("created", "")), is_known)
 
