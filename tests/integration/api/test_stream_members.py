@@ -71,6 +71,10 @@ class Members(NatsConnection):
         self._heard.append(state)
         return await super().subscribe(subject, lambda found: callback(found) if state["well"] else None, queue)
 
+    async def come_back(self) -> None:
+        """As after an outage."""
+        await self._reconnected()
+
     async def looked(self, times: int = 6) -> None:
         """Until streams were looked at so often."""
         until = self.looks + times
@@ -223,7 +227,7 @@ async def test_an_old_leader_does_not_make_live_channels_begin_anew(side: Side, 
     seqs = [await side.publish("market.okx.O1.trade", message(n, "O1", "okx")) for n in range(3)]
     assert [(await soon(reader.data()))["d"]["seq"] for _ in range(3)] == [0, 1, 2]
     members.ends_at = seqs[0]
-    await members._reconnected()
+    await members.come_back()
     assert (await soon(heard(reader)))["code"] == "UPSTREAM_BACK"
     await asyncio.sleep(0.3)
     members.ends_at = 0
