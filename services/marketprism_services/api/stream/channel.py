@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -80,6 +81,19 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Beginning:
+    """From where a channel begins, and what it has been sent of that; a second attempt goes on from there."""
+
+    after: Token | None = None
+    snapshot: int = 0
+    request: Id = None
+    is_announced: bool = False  # that it is subscribed
+    at: int | None = None  # up to which its stream was read
+    snapshot_until: int = 0  # up to which what is read is its snapshot
+    is_settled: bool = False  # that its stream lost its end was looked at for long enough
+
+
 class Channel:
     """A subscription. `last` is the sequence up to which everything was taken, `sent` up to which it was written."""
 
@@ -89,6 +103,7 @@ class Channel:
         "_is_timeless",
         "_pace_s",
         "_seen",
+        "beginning",
         "book_seq",
         "client",
         "ended",
@@ -128,6 +143,7 @@ class Channel:
         self.left_out_noted = 0
         self.book_seq: int | None = None  # the update id of the book's snapshot, while older updates may still come
         self.ended = False
+        self.beginning: Beginning | None = None  # what was asked of it
         self.task: asyncio.Task[None] | None = None
         self._pace_s = request.every_ms / 1e3
         self._due: asyncio.TimerHandle | None = None

@@ -1,7 +1,10 @@
 """The one consumer of a stream, for all clients: made when its first channel is wanted, for the subjects that are.
 
-When other subjects are wanted, another consumer is made from behind the last message that was handed on, and takes the
-place of the first: nothing is missed or brought twice.
+When other subjects are wanted, another consumer is made from behind all that was handed on, and takes the place of the
+first: nothing is missed or brought twice.
+
+A consumer is of one server, which may be behind with the stream for as long as it is cut off or caught up. That it has
+no more says nothing of the stream: how far a quiet feed has come is asked of the stream's leader.
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ import structlog
 
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import leader_info
+from marketprism_sdk.nats.direct import leader_next
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.observability import Metrics
 from marketprism_services.api.stream.channel import Channel
 from marketprism_services.api.stream.channel_names import Tokens, covers, filters_of
+from marketprism_services.api.stream.reach import reach_of, settled_reach
 from marketprism_services.api.stream.routes import Routes
 from marketprism_services.api.stream.tokens import incarnation_of
 from marketprism_services.api.stream.updates import Update
@@ -59,7 +63,7 @@ class Feed:
         self._on_hole = on_hole
         self._created = ""
         self._handed = 0
-        self._confirmed = 0
+        self._confirmed = 0  # up to here the stream's leader has nothing that was not handed on
         self._seen = (0, 0)  # the position at the last look, and the stream's last sequence then
         self._consumer: PullConsumer | None = None
         self._filters: list[Tokens] = []
@@ -96,14 +100,13 @@ class Feed:
             return await self._make()
 
     async def _make(self) -> int:
-        info = await leader_info(self._connection, self.stream, _INFO_S)
-        state = info["state"]
-        if self._created and info["created"] != self._created:
+        reach = await reach_of(self._connection, self.stream, _INFO_S)
+        if self._created and reach.created != self._created:
             self._become_other()
         if not self._created:
-            self._created = info["created"]
+            self._created = reach.created
             self.incarnation = incarnation_of(self._created)
-            self._handed, self._confirmed = int(state["last_seq"]), 0
+            self._handed, self._confirmed = reach.last, 0
         filters = filters_of(self.routes.wanted(), self.stream, self._most_filters)
         consumer = PullConsumer(
             self._connection,
@@ -124,7 +127,7 @@ class Feed:
         if before is not None:
             self._spawn(before.close)
         self._arrived(consumer)
-        return max(self.position, int(state["last_seq"]))
+        return max(self.position, reach.last)
 
     def _become_other(self) -> None:
         """Begin anew: what was known is of a stream that is gone."""
@@ -171,18 +174,32 @@ class Feed:
                 log.debug("stream_feed.not_checked", stream=self.stream, error=str(error))
 
     async def _look(self) -> None:
-        """The position moves to where the stream stood at the last look: a replica that lags is not ahead of that."""
+        """The position of a quiet feed moves to where the stream stood at the last look, if nothing of what is wanted
+        lies between; a stream that ends before the position is looked at more closely."""
         if self._is_wide:
             await self._narrow()
         consumer = self._consumer
         if consumer is None:
             return
-        handed, last_seq = self._seen
-        is_quiet = handed == self._handed and last_seq > self._confirmed
-        if is_quiet and await consumer.has_all() and consumer is self._consumer and handed == self._handed:
+        position, (handed, last_seq) = self.position, self._seen
+        is_quiet = handed == self._handed and last_seq > position
+        has_all = is_quiet and await self._is_none_wanted(position + 1, last_seq)
+        reach = await reach_of(self._connection, self.stream, _INFO_S)
+        if consumer is not self._consumer:
+            return
+        if reach.last < position:
+            await self._look_back()
+        elif has_all and reach.created == self._created and reach.last >= last_seq:  # not a leader from before then
             self._confirmed = last_seq
-        info = await leader_info(self._connection, self.stream, _INFO_S)
-        self._seen = (self._handed, int(info["state"]["last_seq"]))
+        self._seen = (self._handed, reach.last)
+
+    async def _is_none_wanted(self, first: int, last: int) -> bool:
+        """Whether the stream has none of the consumer's messages from one sequence to another."""
+        for each in self._filters:
+            seq = await leader_next(self._connection, self.stream, ".".join(each), first)
+            if seq is not None and seq <= last:
+                return False
+        return True
 
     async def _narrow(self) -> None:
         """Be brought only what is wanted still."""
@@ -202,8 +219,9 @@ class Feed:
     async def _look_back(self) -> None:
         """After an outage: messages may have aged out meanwhile, or the stream have lost its end."""
         while self._consumer is not None:
+            position = self.position
             try:
-                info = await leader_info(self._connection, self.stream, 0)
+                reach = await settled_reach(self._connection, self.stream, position, 0)
                 break
             except StreamMissing:
                 return  # the consumer sees another one when it is made
@@ -211,13 +229,12 @@ class Feed:
                 await asyncio.sleep(_AGAIN_S)
         else:
             return
-        state = info["state"]
-        if info["created"] != self._created:
-            return  # the consumer sees it
-        if int(state["last_seq"]) < self.position:
+        if reach.created != self._created or self.position < position:
+            return  # the consumer sees it, or it was seen meanwhile
+        if reach.last < position:
             self._become_other()
-        elif int(state["first_seq"]) > self.position + 1:
-            self._on_hole(self, int(state["first_seq"]))
+        elif reach.first > self.position + 1:
+            self._on_hole(self, reach.first)
 
     async def close(self) -> None:
         """Let go of the consumer."""

@@ -13,11 +13,11 @@ from marketprism_application.access.principal import Principal
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import Metrics
 from marketprism_services.api.stream.access import Refused, check_channel
-from marketprism_services.api.stream.channel import Channel, Phase
+from marketprism_services.api.stream.channel import Beginning, Channel, Phase
 from marketprism_services.api.stream.channel_names import ChannelError, parse_channel
 from marketprism_services.api.stream.client import Client
 from marketprism_services.api.stream.feed import Feed
-from marketprism_services.api.stream.joining import Beginning, BookFinder, Joining
+from marketprism_services.api.stream.joining import BookFinder, Joining
 from marketprism_services.api.stream.messages import ChannelRequest, Id, Notice
 from marketprism_services.api.stream.outlet import Outlet
 from marketprism_services.api.stream.settings import StreamSettings
@@ -169,7 +169,7 @@ class Hub:
             self._begin_system(channel, Beginning(after, count, request))
             return
         self._feed(name.stream).routes.add(channel)
-        channel.run(self._joining.begin(channel, self._feed(name.stream), Beginning(after, count, request)))
+        self._joining.start(channel, self._feed(name.stream), Beginning(after, count, request))
 
     def unsubscribe(self, client: Client, text: str) -> bool:
         """Whether there was such a channel; it is no more."""
@@ -235,13 +235,11 @@ class Hub:
     def _on_other(self, feed: Feed) -> None:
         """The stream is a new one: each channel begins anew, with a gap."""
         for channel in feed.routes.channels():
-            before = Token(feed.stream, channel.incarnation, channel.sent)
             channel.leave()
             channel.client.drop(channel)
             channel.slots = {}
             channel.last = 0
-            beginning = Beginning(before, int(channel.is_latest), is_announced=channel.is_joined)
-            channel.run(self._joining.begin(channel, feed, beginning))
+            self._joining.start_anew(channel, feed)
 
     def _on_hole(self, feed: Feed, first: int) -> None:
         """Messages went before they could be read: every tape has a gap."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import structlog
 
@@ -18,14 +18,14 @@ from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError, StreamError, StreamMissing, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import leader_info
 from marketprism_sdk.observability import Metrics
-from marketprism_services.api.stream.channel import Channel, Phase
+from marketprism_services.api.stream.channel import Beginning, Channel, Phase
 from marketprism_services.api.stream.client import ClientClosed
 from marketprism_services.api.stream.feed import Feed
 from marketprism_services.api.stream.messages import CaughtUp, Gap, Id, Lagging, Notice, Subscribed
 from marketprism_services.api.stream.outlet import Outlet
 from marketprism_services.api.stream.past import PastReader, book_snapshot, last_seq_of, newest_of, start_of_last
+from marketprism_services.api.stream.reach import settled_reach
 from marketprism_services.api.stream.settings import StreamSettings
 from marketprism_services.api.stream.tokens import Token
 from marketprism_services.api.stream.updates import Update
@@ -35,18 +35,6 @@ log = structlog.get_logger()
 BookFinder = Callable[[BookRequest], Awaitable[BookView]]
 _AGAIN_S = 0.25
 _INFO_S = 5.0
-
-
-@dataclass(slots=True)
-class Beginning:
-    """From where a channel begins, and what it has been sent of that; a second attempt goes on from there."""
-
-    after: Token | None = None
-    snapshot: int = 0
-    request: Id = None
-    is_announced: bool = False  # that it is subscribed
-    at: int | None = None  # up to which its stream was read
-    snapshot_until: int = 0  # up to which what is read is its snapshot
 
 
 class Joining:
@@ -65,6 +53,20 @@ class Joining:
         self._books = books
         self._on_failed = on_failed
         self.past = PastReader(connection, settings.catch_ups)
+
+    def start(self, channel: Channel, feed: Feed, beginning: Beginning) -> None:
+        """Make a channel live, beside whoever asks."""
+        channel.beginning = beginning
+        channel.run(self.begin(channel, feed, beginning))
+
+    def start_anew(self, channel: Channel, feed: Feed) -> None:
+        """The same when its stream turned out to be another one: with a gap, where its client knows that it is on."""
+        before = channel.beginning
+        if before is not None and not before.is_announced:
+            self.start(channel, feed, replace(before, at=None, is_settled=True))
+            return
+        after = Token(feed.stream, channel.incarnation, channel.sent)
+        self.start(channel, feed, Beginning(after, int(channel.is_latest), is_announced=True, is_settled=True))
 
     async def begin(self, channel: Channel, feed: Feed, beginning: Beginning) -> None:
         """Make it live, however often NATS goes away meanwhile."""
@@ -105,7 +107,7 @@ class Joining:
                 beginning.at = behind
         self._announce(channel, beginning, beginning.at)
         channel.sent = max(channel.sent, beginning.at)
-        await self._tape(channel, feed, beginning)
+        await self._tape(channel, feed, beginning, behind)
 
     def _announce(self, channel: Channel, beginning: Beginning, at: int) -> None:
         if not beginning.is_announced:
@@ -122,11 +124,12 @@ class Joining:
             after = Token(channel.name.stream, channel.incarnation, beginning.at)
         elif after is None:
             return None
-        info = await leader_info(self._connection, channel.name.stream, _INFO_S)
-        first, last = int(info["state"]["first_seq"]), int(info["state"]["last_seq"])
-        if after.incarnation == channel.incarnation and first - 1 <= after.seq <= last:
+        is_same = after.incarnation == channel.incarnation
+        awaited = after.seq if is_same and not beginning.is_settled else 0
+        _, first, last = await settled_reach(self._connection, channel.name.stream, awaited, _INFO_S)
+        if is_same and first - 1 <= after.seq <= last:
             return after.seq
-        is_other = after.incarnation != channel.incarnation or after.seq > last
+        is_other = not is_same or after.seq > last
         self.send_gap(channel, str(after), first, is_other=is_other)
         beginning.after = None
         beginning.at = None if channel.is_latest else max(0, first - 1)
@@ -161,7 +164,7 @@ class Joining:
             if newest is not None:
                 found = [newest.as_snapshot()]
             else:
-                found = await newest_of(self._connection, channel.name)
+                found = await newest_of(self._connection, channel.name, behind)
         found = [each for each in found if each.read() and (not channel.is_bounded or channel.may_see(each))]
         self._announce(channel, beginning, max([behind, *(each.n for each in found)]) if found else behind)
         for update in found:
@@ -175,16 +178,16 @@ class Joining:
 
     # -- tapes -------------------------------------------------------------------------------------------------------
 
-    async def _tape(self, channel: Channel, feed: Feed, beginning: Beginning) -> None:
+    async def _tape(self, channel: Channel, feed: Feed, beginning: Beginning, behind: int) -> None:
         """All behind a sequence: read from the stream until nothing is there that was not held back, then live."""
         client = channel.client
         while True:
             await client.room()
             if channel.phase is not Phase.HOLDING:
                 channel.hold()
-                await feed.cover(channel)
+                behind = await feed.cover(channel)
             at = beginning.at or 0
-            until = await last_seq_of(self._connection, channel.name)
+            until = await last_seq_of(self._connection, channel.name, behind)
             if until <= at:
                 break
             beginning.at = await self.past.read(channel, at, until, snapshot_until=beginning.snapshot_until)

@@ -7,26 +7,26 @@ import asyncio
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_domain.marketdata.orderbook import OrderBook
+from marketprism_sdk.errors import StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, last_of_each, next_of
 from marketprism_sdk.nats.jetstream import leader_get_last
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_services.api.stream.channel import Channel
 from marketprism_services.api.stream.channel_names import ChannelName
+from marketprism_services.api.stream.reach import reach_of
 from marketprism_services.api.stream.updates import Update
 
 _BATCH = 100
 _SILENT_S = 2.0
 _ROOM_S = 0.5
+_INFO_S = 5.0
 
 
-async def newest_of(connection: NatsConnection, name: ChannelName) -> list[Update]:
-    """The newest message of each subject of a channel, in their order. Raises as `last_of_each`."""
-    if name.is_exact:
-        # The leader is asked: a replica that lags has an older one, and what came between would come to nobody.
-        message = await leader_get_last(connection, name.stream, name.text)
-        return [] if message is None else [_snapshot(message.subject, message.seq, message.data)]
-    found = await last_of_each(connection, name.stream, [name.text])
+async def newest_of(connection: NatsConnection, name: ChannelName, behind: int) -> list[Update]:
+    """The newest message of each subject of a channel, in their order, as of a sequence or later: who answers with an
+    older one would have what came between come to nobody. Raises as `last_of_each`."""
+    found = await last_of_each(connection, name.stream, [name.text], at_least=behind)
     return [_snapshot(each.subject, each.seq, each.data) for each in sorted(found.values(), key=lambda held: held.seq)]
 
 
@@ -34,10 +34,19 @@ def _snapshot(subject: str, seq: int, data: bytes) -> Update:
     return Update(subject, seq, data, is_snapshot=True)
 
 
-async def last_seq_of(connection: NatsConnection, name: ChannelName) -> int:
-    """The sequence of the newest message of a channel as the stream's leader has it, 0 where there is none."""
+async def last_seq_of(connection: NatsConnection, name: ChannelName, behind: int = 0) -> int:
+    """The sequence of the newest message of a channel, 0 where there is none, as a leader of the stream has it that
+    has the stream up to `behind`.
+
+    Raises:
+        StreamError: refused; one with `retryable`: a leader from before `behind` answers. DeadlineExceeded,
+        NotConnected: no answer.
+    """
     message = await leader_get_last(connection, name.stream, name.text)
-    return 0 if message is None else message.seq
+    seq = 0 if message is None else message.seq
+    if seq < behind and (await reach_of(connection, name.stream, _INFO_S)).last < behind:
+        raise StreamError(f"stream {name.stream}: a leader that is behind answers", retryable=True)
+    return seq
 
 
 async def start_of_last(connection: NatsConnection, name: ChannelName, count: int) -> int:

@@ -22,9 +22,8 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.ports import KvEntry, Stop
-from marketprism_services.api.stream.channel import Channel
+from marketprism_services.api.stream.channel import Beginning, Channel
 from marketprism_services.api.stream.client import ClientClosed
-from marketprism_services.api.stream.joining import Beginning
 from marketprism_services.api.stream.messages import CaughtUp, Gap, Lagging, Subscribed
 from marketprism_services.api.stream.routes import Routes
 from marketprism_services.api.stream.system_channels import EVENTS, SYSTEM, SYSTEM_CHANNELS
