@@ -37,6 +37,10 @@ class Members(NatsConnection):
             each["well"] = False
         self._stopped = self._made.copy()
 
+    async def come_back(self) -> None:
+        """As behind an outage."""
+        await self._reconnected()
+
     async def request(
         self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None, again_s: float | None = None
     ) -> Msg:
@@ -70,10 +74,6 @@ class Members(NatsConnection):
         state = {"well": True}
         self._heard.append(state)
         return await super().subscribe(subject, lambda found: callback(found) if state["well"] else None, queue)
-
-    async def come_back(self) -> None:
-        """As after an outage."""
-        await self._reconnected()
 
     async def looked(self, times: int = 6) -> None:
         """Until streams were looked at so often."""
@@ -190,6 +190,27 @@ async def test_a_tape_that_joins_has_what_was_handed_on_before_though_an_old_lea
     members.ends_at = 0
     assert (await soon(reader.answer()))["at"] == told["at"]
     assert (await soon(reader.data()))["d"]["seq"] == 2
+
+
+async def test_a_tape_has_what_came_while_its_end_was_asked_for(
+    side: Side, members: Members, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await side.serve(replace(BRISK, waiting_messages=10))
+    await side.publish("market.okx.H1.trade", message(0, "H1", "okx"))
+    reader, true_request = await side.connect(at=1), members.request
+    sent = [("market.okx.H1.trade", message(n, "H1", "okx")) for n in range(1, 40)]
+
+    async def late(subject: str, payload: bytes, **options: Any) -> Msg:
+        found = await true_request(subject, payload, **options)
+        if subject.startswith("$JS.API.STREAM.MSG.GET.") and sent:
+            coming, sent[:] = sent[:], []
+            await side.publish_all(coming)  # more than is held back
+            await asyncio.sleep(0.2)
+        return found
+
+    monkeypatch.setattr(members, "request", late)
+    await reader.send(op="subscribe", channels=[{"ch": "market.okx.H1.trade", "snapshot": False}])
+    assert [(await soon(reader.data()))["d"]["seq"] for _ in range(39)] == list(range(1, 40))
 
 
 async def test_a_token_that_an_old_leader_does_not_know_is_no_gap(side: Side, members: Members) -> None:

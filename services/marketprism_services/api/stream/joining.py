@@ -188,12 +188,11 @@ class Joining:
                 behind = await feed.cover(channel)
             at = beginning.at or 0
             until = await last_seq_of(self._connection, channel.name, behind)
-            if until <= at:
+            if until > at:
+                at = beginning.at = await self.past.read(channel, at, until, snapshot_until=beginning.snapshot_until)
+            if at >= until and channel.phase is Phase.HOLDING:  # else more came meanwhile than was held back
                 break
-            beginning.at = await self.past.read(channel, at, until, snapshot_until=beginning.snapshot_until)
-            if beginning.at >= until and channel.phase is Phase.HOLDING:
-                break
-        channel.go_live(beginning.at or 0)
+        channel.go_live(at)
         client.schedule()
 
     def lag(self, channel: Channel, feed: Feed) -> None:
