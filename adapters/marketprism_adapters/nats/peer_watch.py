@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import NamedTuple
 
 _LOOK_S = 0.5
 _RESOLVE_S = 10.0  # a name is asked for again; while that has no answer the last one stands
 _MOST_BYTES = 1_000
+_OTHER_PORTS = (6222, 4222)  # of routes and of clients
 
 
 class Place(NamedTuple):
@@ -32,12 +33,14 @@ class Place(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-Reaches = Callable[[str, int], Awaitable[str | None]]
+Reaches = Callable[[str, int], Coroutine[None, None, str | None]]
 
 
 class PeerWatch:
     """Looks twice a second. A machine that takes a connection or refuses it is reached, whatever runs there: only the
-    network is asked about. A look that misses the address of one, and reaches no other, says nothing.
+    network is asked about. Where the guard's own port is not reached those of nats-server are tried too: a rule of a
+    firewall that forgets the one must not end every server. A look that misses the address of one, and reaches no
+    other, says nothing.
 
     `own` is by what this one's own guard names itself: a list that all machines share has this machine too.
     """
@@ -83,11 +86,20 @@ class PeerWatch:
         address = self._addresses.get(place)
         if address is None:
             return None
-        name = await self._reaches(address, place.port)
-        if name is not None and name == self._own:
+        async with asyncio.TaskGroup() as asked:
+            guard = asked.create_task(self._reaches(address, place.port))
+            await asyncio.wait({guard}, timeout=self._look_s / 4)
+            others = []
+            if not guard.done() or guard.result() is None:
+                others = [asked.create_task(self._reaches(address, port)) for port in _OTHER_PORTS]
+                _, late = await asyncio.wait({guard, *others}, timeout=self._look_s * 3 / 4)
+                for task in late:
+                    task.cancel()
+        found = [task.result() for task in (guard, *others) if not task.cancelled()]
+        if self._own in found:
             self._places.remove(place)
             return False
-        return name is not None
+        return any(name is not None for name in found)
 
     async def _resolve(self, place: Place) -> None:
         """Apart from the looks: who answers for names may be cut off too, and is waited for longer than they take."""
@@ -98,18 +110,19 @@ class PeerWatch:
         await asyncio.sleep(_RESOLVE_S)
 
     async def _connects(self, address: str, port: int) -> str | None:
-        """The name of the guard there, empty where it says none, None where the machine is not reached."""
+        """The name of the guard there, empty where none is said, None where the machine is not reached."""
         reached: str | None = None
         with contextlib.suppress(OSError, TimeoutError, ValueError, TypeError, KeyError, RecursionError):
-            async with asyncio.timeout(self._look_s):
+            async with asyncio.timeout(self._look_s * 0.9):
                 try:
                     reader, writer = await asyncio.open_connection(address, port, limit=_MOST_BYTES)
                 except ConnectionError:
                     return ""
                 reached = ""
                 with contextlib.closing(writer):
-                    return str(json.loads(await reader.readline())["guard"])
+                    if port not in _OTHER_PORTS:
+                        return str(json.loads(await reader.readline())["guard"])
         return reached
 
 
-__all__ = ["PeerWatch", "Place"]
+__all__ = ["PeerWatch", "Place", "Reaches"]

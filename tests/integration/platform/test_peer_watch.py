@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from marketprism_adapters.nats.local_server import choose_port
-from marketprism_adapters.nats.peer_watch import PeerWatch, Place
+from marketprism_adapters.nats.peer_watch import PeerWatch, Place, Reaches
 
 LOOK_S = 0.05
 
 
 @asynccontextmanager
-async def looking(
-    *places: Place, reaches: Callable[[str, int], Awaitable[str | None]] | None = None
-) -> AsyncIterator[PeerWatch]:
+async def looking(*places: Place, reaches: Reaches | None = None) -> AsyncIterator[PeerWatch]:
     """A watch at work."""
     watch = PeerWatch(places, "own", reaches=reaches, look_s=LOOK_S)
     running = asyncio.create_task(watch.run())
@@ -82,6 +80,29 @@ async def test_one_whose_guard_says_nothing_is_reached() -> None:
     async with looking(Place("127.0.0.1", server.sockets[0].getsockname()[1])) as watch:
         await until(lambda: watch.looks_reached >= 2)
     server.close()
+
+
+async def test_a_port_that_a_firewall_forgets_is_not_the_network() -> None:
+    asked: list[int] = []
+
+    async def reaches(_address: str, port: int) -> str | None:
+        asked.append(port)
+        return "" if port == 4222 else None
+
+    async with looking(Place("127.0.0.1", 6223), reaches=reaches) as watch:
+        await until(lambda: watch.looks_reached >= 3)
+        assert watch.looks_alone == 0
+    assert set(asked) == {6223, 6222, 4222}
+
+
+async def test_a_look_takes_no_longer_than_it_may_where_nobody_answers() -> None:
+    async def nobody(_address: str, _port: int) -> str | None:
+        await asyncio.sleep(60.0)
+        return ""
+
+    async with looking(Place("127.0.0.1", 1), reaches=nobody) as watch:
+        await until(lambda: watch.looks_alone >= 5)
+        assert watch.looks_reached == 0
 
 
 async def test_a_name_without_an_address_says_nothing() -> None:
