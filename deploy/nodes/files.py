@@ -217,9 +217,6 @@ def write(team: Team, out: Path) -> None:
         if authority is not None:
             issue(authority, name, team.nodes[number], folder / "nats")
             (folder / "ca.pem").write_text(authority.pem, encoding="ascii")
-        for path in (folder / "nats" / "users").iterdir():
-            if path.name not in passwords:
-                path.unlink()
         for user, password in passwords.items():
             write_private(folder / "nats" / "users" / user, password + "\n")
         groups = units_on(team, number)

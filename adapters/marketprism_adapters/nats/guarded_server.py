@@ -60,7 +60,6 @@ class GuardedServer:
         *,
         stall_s: float = 5.0,
         calm_s: float = 10.0,
-        looks_alone: int = _LOOKS_ALONE,
         watch: PeerWatch | None = None,
     ) -> None:
         self._command = list(command)
@@ -69,7 +68,6 @@ class GuardedServer:
         self._others = others
         self._stall_s = stall_s
         self._calm_s = calm_s
-        self._looks_alone = looks_alone
         self._name = secrets.token_hex(8)
         self._watch = watch or PeerWatch(others, self._name)
         self._process: subprocess.Popen[bytes] | None = None
@@ -142,7 +140,7 @@ class GuardedServer:
 
     def _is_alone(self) -> bool:
         """It has lost the others: one that has yet to see them waits for them as it is."""
-        return self._watch.ever_reached and self._watch.looks_alone >= self._looks_alone
+        return self._watch.ever_reached and self._watch.looks_alone >= _LOOKS_ALONE
 
     async def _may_end(self) -> bool:
         """Whether the others can lead; not asked all at once, where their disks are one."""

@@ -9,6 +9,12 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import NamedTuple
 
+import structlog
+
+from marketprism_sdk.errors import reason_of
+
+log = structlog.get_logger()
+
 _LOOK_S = 0.5
 _RESOLVE_S = 10.0  # a name is asked for again; while that has no answer the last one stands
 _MOST_BYTES = 1_000
@@ -54,6 +60,7 @@ class PeerWatch:
         self._look_s = look_s
         self._addresses: dict[Place, str] = {}
         self._resolving: dict[Place, asyncio.Task[None]] = {}
+        self._unknown: set[Place] = set()  # as far as the log says
         self.looks_alone = 0  # looks, one after the other, by which nobody was reached
         self.looks_reached = 0
         self.ever_reached = False
@@ -103,10 +110,14 @@ class PeerWatch:
 
     async def _resolve(self, place: Place) -> None:
         """Apart from the looks: who answers for names may be cut off too, and is waited for longer than they take."""
-        with contextlib.suppress(OSError):
+        try:
             loop = asyncio.get_running_loop()
             found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
             self._addresses[place] = str(found[0][4][0])
+        except (OSError, UnicodeError) as error:
+            if place not in self._addresses and place not in self._unknown:
+                log.warning("server.peer_not_resolved", peer=str(place), error=reason_of(error))
+                self._unknown.add(place)
         await asyncio.sleep(_RESOLVE_S)
 
     async def _connects(self, address: str, port: int) -> str | None:

@@ -10,7 +10,7 @@ import msgspec
 from marketprism_sdk.errors import StreamError
 from marketprism_sdk.messaging._command_queues import Command
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import NO_MESSAGE_FOUND, api, direct_get, publish_ack, stream_info
+from marketprism_sdk.nats.jetstream import api, direct_get, leader_message, publish_ack, stream_info
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.values import decode_or_none
 
@@ -73,12 +73,9 @@ def _letter_in(subject: str, data: bytes, seq: int) -> DeadLetter | None:
 
 
 async def _at_leader(connection: NatsConnection, seq: int) -> DeadLetter | None:
-    try:
-        message = (await api(connection, f"STREAM.MSG.GET.{DEAD_LETTERS}", {"seq": seq}))["message"]
-    except StreamError as error:
-        if error.code == NO_MESSAGE_FOUND:
-            return None
-        raise
+    message = await leader_message(connection, DEAD_LETTERS, {"seq": seq})
+    if message is None:
+        return None
     return _letter_in(str(message["subject"]), base64.b64decode(message.get("data", "")), seq)
 
 

@@ -19,11 +19,11 @@ from marketprism_sdk.nats.api_errors import NO_LEADER
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import (
     API_TIMEOUT_S,
-    NO_MESSAGE_FOUND,
     StoredMessage,
     api,
     direct_request,
     leader_get_last,
+    leader_message,
 )
 
 if TYPE_CHECKING:
@@ -292,13 +292,8 @@ async def leader_time_of(connection: NatsConnection, stream: str, seq: int) -> i
     Raises:
         StreamMissing: there is no such stream. StreamError: refused. DeadlineExceeded, NotConnected: no answer.
     """
-    try:
-        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"seq": seq})
-    except StreamError as error:
-        if error.code == NO_MESSAGE_FOUND:
-            return None
-        raise
-    return nanoseconds(str(answer["message"]["time"]))
+    message = await leader_message(connection, stream, {"seq": seq})
+    return None if message is None else nanoseconds(str(message["time"]))
 
 
 async def leader_next(connection: NatsConnection, stream: str, subject: str, seq: int) -> int | None:
@@ -308,13 +303,8 @@ async def leader_next(connection: NatsConnection, stream: str, subject: str, seq
     Raises:
         StreamMissing: there is no such stream. StreamError: refused. DeadlineExceeded, NotConnected: no answer.
     """
-    try:
-        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"seq": max(1, seq), "next_by_subj": subject})
-    except StreamError as error:
-        if error.code == NO_MESSAGE_FOUND:
-            return None
-        raise
-    return int(answer["message"]["seq"])
+    message = await leader_message(connection, stream, {"seq": max(1, seq), "next_by_subj": subject})
+    return None if message is None else int(message["seq"])
 
 
 def nanoseconds(text: str) -> int:

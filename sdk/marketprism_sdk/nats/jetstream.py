@@ -236,15 +236,16 @@ async def direct_get_last(connection: NatsConnection, stream: str, subject: str)
 
 
 async def leader_message(
-    connection: NatsConnection, stream: str, subject: str, timeout_s: float = API_TIMEOUT_S
+    connection: NatsConnection, stream: str, which: ServerJson, timeout_s: float = API_TIMEOUT_S
 ) -> ServerJson | None:
-    """Last message of a subject as the stream's leader has it, in the server's own form; None when there is none.
+    """A message as the stream's leader has it, in the server's own form; None when there is none. `which` is a `seq`,
+    the last of a subject (`last_by_subj`), or the first of one at or behind a `seq` (`next_by_subj`, with wildcards).
 
     Raises:
         StreamMissing and the others of `api`.
     """
     try:
-        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, timeout_s)
+        answer = await api(connection, f"STREAM.MSG.GET.{stream}", which, timeout_s)
     except StreamError as error:
         if error.code == NO_MESSAGE_FOUND:
             return None
@@ -256,7 +257,7 @@ async def leader_message(
 async def leader_get_last(connection: NatsConnection, stream: str, subject: str) -> StoredMessage | None:
     """Last message of a subject as the stream's leader has it; a replica that lags behind is not asked."""
     try:
-        message = await leader_message(connection, stream, subject)
+        message = await leader_message(connection, stream, {"last_by_subj": subject})
     except StreamError as error:
         if error.code in NOT_FOUND:
             return None

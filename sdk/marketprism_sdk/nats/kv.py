@@ -142,8 +142,8 @@ class NatsKeyValue:
 
     async def _last_at_leader(self, key: str) -> KvEntry | None:
         """The same as the leader of the bucket's stream has it."""
-        subject = self._prefix + key
-        message = await self._looked(lambda: leader_message(self._connection, self.stream, subject, self._answer_s))
+        which = {"last_by_subj": self._prefix + key}
+        message = await self._looked(lambda: leader_message(self._connection, self.stream, which, self._answer_s))
         if message is None:
             return None
         lines = base64.b64decode(message.get("hdrs", "")).decode(errors="replace").split("\r\n")

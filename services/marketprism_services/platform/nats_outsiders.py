@@ -19,21 +19,24 @@ FILE, USERS = "outsiders.toml", "users"
 
 
 class Outsiders(NamedTuple):
-    """Clients with accounts of their own, and sites that join by a leaf node."""
+    """Clients with accounts of their own, and sites that join by a leaf node; `gone` are users of those that went."""
 
     clients: tuple[str, ...]
     sites: tuple[str, ...]
+    gone: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> None:
-        """Keep them for the next time. Raises OSError, DataDirError."""
+        """Keep them for the next time, and no password of who is gone. Raises OSError, DataDirError."""
         text = f"clients = {json.dumps(list(self.clients))}\nsites = {json.dumps(list(self.sites))}\n"
         write_private(folder / FILE, text)
+        for user in self.gone:
+            (folder / USERS / user).unlink(missing_ok=True)
 
 
 def outsiders(
     folder: Path, clients: tuple[str, ...] = (), sites: tuple[str, ...] = (), without: tuple[str, ...] = ()
 ) -> Outsiders:
-    """Those whom the folder knows, with the given ones and without others, who lose their passwords too.
+    """Those whom the folder knows, with the given ones and without others.
 
     A folder that knows nobody has the client `client`, where no other is given.
 
@@ -49,11 +52,12 @@ def outsiders(
         if name not in (*found.clients, *found.sites):
             expected = ", ".join((*found.clients, *found.sites)) or "nobody, there is none"
             raise InvalidSetting(f"without: expected one of {expected}, was {name[:80]!r}")
-    gone = [user for name in without if name in found.sites for user in (leaf_user(name), mirror_user(name))]
-    for user in (*gone, *(name for name in without if name in found.clients)):
-        (folder / USERS / user).unlink(missing_ok=True)
-    left = [tuple(name for name in names if name not in without) for names in found]
-    return Outsiders(*left)
+    of_sites = [user for name in without if name in found.sites for user in (leaf_user(name), mirror_user(name))]
+    return Outsiders(
+        tuple(name for name in found.clients if name not in without),
+        tuple(name for name in found.sites if name not in without),
+        (*of_sites, *(name for name in without if name in found.clients)),
+    )
 
 
 def _with(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:

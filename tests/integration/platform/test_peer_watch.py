@@ -105,10 +105,12 @@ async def test_a_look_takes_no_longer_than_it_may_where_nobody_answers() -> None
         assert watch.looks_reached == 0
 
 
-async def test_a_name_without_an_address_says_nothing() -> None:
+async def test_a_name_without_an_address_says_nothing_and_is_told_once(logs: list[dict[str, object]]) -> None:
     async with looking(Place("nobody.invalid", 6223)) as watch:
+        await until(lambda: bool(logs))
         await asyncio.sleep(10 * LOOK_S)
         assert watch.looks_alone == 0
+    assert [(line["event"], line["peer"]) for line in logs] == [("server.peer_not_resolved", "nobody.invalid:6223")]
 
 
 async def test_a_machine_that_does_not_answer_is_not_reached() -> None:

@@ -45,6 +45,9 @@ def test_who_is_to_go_goes_with_the_password(tmp_path: Path) -> None:
     assert "SITE_shanghai" not in text
     assert not {"research", "site-shanghai", "mirror-shanghai"} & passwords(folder).keys()
     assert outsiders(folder) == Outsiders(("execution",), ())
+    # Asked alone, or of a command that is refused, nothing goes.
+    assert outsiders(folder, without=("execution",)) == Outsiders((), (), ("execution",))
+    assert "execution" in passwords(folder)
     with pytest.raises(InvalidSetting, match="without: expected one of execution, was 'research'"):
         outsiders(folder, without=("research",))
 
