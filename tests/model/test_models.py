@@ -69,7 +69,7 @@ def test_every_step_that_a_model_takes_has_its_place_in_the_table() -> None:
 @pytest.fixture(scope="module")
 def schedule() -> list[Record]:
     """What the streams of a schedule of the simulation took."""
-    return simulated("stages", 5)
+    return simulated("stages", 3)
 
 
 def test_a_schedule_of_the_simulation_is_a_behaviour_of_both_models(schedule: list[Record]) -> None:

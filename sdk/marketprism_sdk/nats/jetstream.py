@@ -34,7 +34,7 @@ log: Logger = get_logger(__name__)
 API_TIMEOUT_S = 5.0
 ENSURE_S = 60.0  # several elections of a stream's leader
 # A question that meets a stream without a leader is answered by nobody, and the leader may be there a moment later.
-_LOOKS, _ASK_AGAIN_S = ("STREAM.INFO.", "STREAM.NAMES", "CONSUMER.INFO.", "STREAM.MSG.GET."), 1.0
+_LOOKS, _ASK_AGAIN_S = ("STREAM.INFO.", "STREAM.NAMES", "CONSUMER.INFO.", "STREAM.MSG.GET."), 0.5
 _WHY_S = 1.0  # whoever is told why a message was not taken wants to try again before long
 _AGAIN = Backoff(first_s=0.25, longest_s=0.25)
 NO_MESSAGE_FOUND = 10037
@@ -76,7 +76,7 @@ class PubAck(NamedTuple):
 async def api(
     connection: NatsConnection, name: str, body: ServerJson | None = None, timeout_s: float = API_TIMEOUT_S
 ) -> ServerJson:
-    """One API request; what only looks is asked again each second until somebody has answered.
+    """One API request; what only looks is asked again each half second until somebody has answered.
 
     Raises:
         StreamMissing: there is no such stream or consumer. StreamMisconfigured: it cannot work as the server is set

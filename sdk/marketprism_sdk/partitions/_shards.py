@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
+from marketprism_sdk.concurrently import concurrently
 from marketprism_sdk.election import LeaseSettings, Prober
 from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.following import FollowedRevisions
@@ -32,11 +34,15 @@ log = get_logger(__name__)
 
 _REFRESH_S = 1.0
 _WHOLE_REFRESH_S = 15.0  # where the watch has told everything
+# Take-overs at once: each waits for some ten answers of servers, one after another. JetStream refuses the fifty-first
+# batch that is on its way to a stream.
+_AT_ONCE = 32
 _IDLE_S = 1.5  # owned and not worked on for so long: a stage that reads its checkpoints again is quicker
 
 
 class Shards:
-    """One member. `on_own(partition, epoch)` and `on_lose(partition)` are awaited in order, one at a time.
+    """One member. `on_own(partition, epoch)` of several partitions are awaited side by side; `on_lose(partition)` one
+    at a time, and while no `on_own` goes on.
 
     An `on_own` that raises gives the partition back at once and is tried again a moment later, under a later epoch, by
     whoever it belongs to then. `working` tells the partitions that are truly worked on, where that can be known.
@@ -211,10 +217,8 @@ class Shards:
             if partition not in self.owned and (partition not in mine or partition in waiting):
                 self._disagreed(partition, "held_unowned")
                 await self._owners.release(partition)
-        for partition in sorted(mine - self.owned.keys() - waiting):
-            if self._dead:
-                return
-            await self._claim(partition)
+        claims = [partial(self._claim, partition) for partition in sorted(mine - self.owned.keys() - waiting)]
+        await concurrently(claims, _AT_ONCE)
 
     async def _agree(self) -> None:
         """Let go of what is owned and not held, owned and not worked on, or worked on and not owned."""
@@ -239,6 +243,8 @@ class Shards:
         self._on_event(ShardDisagreed(self.member, partition, reason))
 
     async def _claim(self, partition: int) -> None:
+        if self._dead:
+            return
         record = self._owners.of(partition)
         held_by_other = record is not None and record.state == "held" and record.holder != self.member
         if record is not None and held_by_other and self._membership.owns_still(record.holder):

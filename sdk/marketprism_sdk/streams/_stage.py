@@ -17,6 +17,7 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
+from marketprism_sdk.concurrently import concurrently
 from marketprism_sdk.errors import Fenced, NewerFormat, NotConnected, SdkError, StreamError, reason_of
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
@@ -48,6 +49,7 @@ _RECEIPT_S, _LONGEST_RECEIPT_S = 2.5, 10.0
 # How long partitions are tried again from their checkpoints, all of them together: a stream elects its leader in up to
 # nine seconds. One that is cut off would hold its lock for minutes, and not see that others have them.
 _RECOVER_S = 10.0
+_AT_ONCE = 32
 
 
 class Stage:
@@ -92,7 +94,8 @@ class Stage:
         return self._parts
 
     async def own(self, partition: int, epoch: int) -> None:
-        """Take a partition over under an epoch; one that cannot be is not owned any more, under no epoch.
+        """Take a partition over under an epoch; one that cannot be is not owned any more, under no epoch. Others may be
+        taken over meanwhile, this one not.
 
         Raises:
             Fenced: its checkpoint is of a later epoch already. SdkError: not now.
@@ -100,10 +103,14 @@ class Stage:
         async with self._lock:
             # Of an epoch before: its outputs come again, and may not be in a batch twice.
             await self._let_go(partition)
-            await self._own(partition, epoch)
-
-    async def _own(self, partition: int, epoch: int) -> None:
-        self._parts[partition] = await self.input.take_over(partition, epoch)
+        part = await self.input.take_over(partition, epoch)  # without the lock: the others are worked on
+        try:
+            async with self._lock:
+                self._parts[partition] = part
+        except BaseException:
+            await part.close()
+            raise
+        self._wake.set()  # for what came before it was there
 
     def leave(self) -> None:
         """Take no more of what has arrived: every partition is about to be given back, and each would wait for the
@@ -321,9 +328,8 @@ class Stage:
             await self._release()
             await self._open_side()
             end = time.monotonic() + _RECOVER_S
-            for number, epoch in owned.items():
-                if not await self._own_again(number, epoch, end):
-                    break
+            again = [partial(self._own_again, number, epoch, end) for number, epoch in owned.items()]
+            await concurrently(again, _AT_ONCE)
         finally:
             for number in owned.keys() - self._parts.keys():
                 self._on_lost(number)
@@ -346,22 +352,18 @@ class Stage:
                 continue
             return
 
-    async def _own_again(self, number: int, epoch: int, end: float) -> bool:
-        """As it was, if that works soon: one that cannot be read must not hold up the others. Whether those are to be
-        tried: not where it failed behind the end."""
+    async def _own_again(self, number: int, epoch: int, end: float) -> None:
+        """As it was, if that works soon and before the end: one that cannot be read must not hold up the others."""
         for attempt in range(5):  # after that its owner asks for it anew
             try:
-                await self._own(number, epoch)
-                break
+                self._parts[number] = await self.input.take_over(number, epoch)
+                return
             except SdkError as error:
                 log.warning("partition.not_recovered", partition=number, attempt=attempt, error=str(error))
-                if isinstance(error, Fenced | InputRefused | NewerFormat):
-                    break
-                if time.monotonic() >= end:
-                    return False
+                if isinstance(error, Fenced | InputRefused | NewerFormat) or time.monotonic() >= end:
+                    return
                 await asyncio.sleep(0.2)
                 await self._connection.wait_connected()
-        return True
 
     async def _release(self) -> None:
         await asyncio.gather(*(part.close() for part in self._parts.values()))

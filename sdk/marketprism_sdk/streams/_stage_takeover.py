@@ -25,9 +25,8 @@ from marketprism_sdk.streams._stage_types import (
 
 log = get_logger(__name__)
 
-# For a reader's place: whoever shall have it may be gone, and the partitions behind this one wait meanwhile. Where one
-# was not given in time those behind it are not waited for at all, for so long.
-_READER_S, _LATE_S = 0.25, 5.0
+# For a reader's place: whoever shall have it may be gone, and replicas are read meanwhile.
+_READER_S = 0.25
 _OVERTAKE_S = 5.0  # for so long a take-over is tried while the owner of before goes on writing
 
 
@@ -54,7 +53,6 @@ class StageInput:
         self._on_arrival = on_arrival
         self._on_cut = on_cut
         self._settled = SettledInput(lambda: input_state(connection, settings.input_stream))
-        self._late_at = float("-inf")  # when a reader's place was waited for in vain last
         self.refused: dict[int, str] = {}
         self.away: str = ""
 
@@ -99,19 +97,11 @@ class StageInput:
             directly=True,
         )
         try:
-            await self._open(part.consumer)
+            await part.consumer.open(_READER_S)
         except BaseException:
             await part.consumer.close()
             raise
         return part
-
-    async def _open(self, consumer: PullConsumer) -> None:
-        """Ask for a reader's place. If sixteen partitions waited for a quarter of a second each, the last had four."""
-        started = time.monotonic()
-        patience_s = _READER_S if started - self._late_at > _LATE_S else 0.0
-        await consumer.open(patience_s)
-        if patience_s and time.monotonic() - started >= patience_s:
-            self._late_at = time.monotonic()
 
     async def _fence(self, partition: int, epoch: int) -> OwnedPartition:
         """Rewrite the checkpoint under the own epoch: whoever expects the one of before is refused from now on.

@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 
 from marketprism_sdk.election import LeaseSettings
+from marketprism_sdk.errors import NotConnected
 from marketprism_sdk.partitions import OwnerRecord, ShardClaimed, ShardDisagreed, Shards, rendezvous
 from marketprism_sdk.partitions._membership import SESSION_PREFIX, SessionRecord
 from marketprism_sdk.partitions._owners import OWNER_PREFIX
@@ -39,6 +40,7 @@ class Member:
     ) -> None:
         self.done: list[tuple[str, int]] = []
         self.failing = 0
+        self.slow: dict[int, asyncio.Event] = {}
         self.working: dict[int, int] = {}
         self.events: list[object] = []
         self.shards = Shards(
@@ -59,6 +61,8 @@ class Member:
         if self.failing:
             self.failing -= 1
             raise ValueError("not now")
+        if partition in self.slow:
+            await self.slow[partition].wait()
         self.working[partition] = epoch
         self.done.append(("own", partition))
 
@@ -181,4 +185,52 @@ async def test_a_partition_whose_writes_were_refused_is_asked_for_under_a_later_
     await clock.advance(2)
     assert member.shards.owned[1] >= 2
     member.shards.lost(7)  # of none of its own: nothing rises
+    await member.end()
+
+
+async def test_a_take_over_that_takes_long_holds_up_no_other_of_the_same_turn() -> None:
+    kv, clock = MemoryKeyValue(), ManualClock()
+    member = Member(kv, clock)
+    member.slow[0] = asyncio.Event()
+    await clock.advance(1)
+    assert member.done == [("own", p) for p in range(1, COUNT)]
+    member.slow[0].set()
+    await clock.advance(0.1)
+    assert member.done[-1] == ("own", 0)
+    assert member.working == dict.fromkeys(range(COUNT), 1)
+    await member.end()
+
+
+async def test_nothing_is_let_go_while_something_is_taken_over() -> None:
+    kv, clock = MemoryKeyValue(), ManualClock()
+    member = Member(kv, clock)
+    member.slow[0] = asyncio.Event()
+    await clock.advance(1)
+    leaving = asyncio.create_task(member.shards.leave())
+    await clock.advance(1)
+    assert not [each for each in member.done if each[0] == "lose"]
+    member.slow[0].set()
+    await clock.advance(1)
+    await leaving
+    assert member.done[COUNT:] == [("lose", p) for p in range(COUNT)]
+    await member.end()
+
+
+async def test_a_claim_of_unknown_outcome_breaks_off_no_other() -> None:
+    class Refusing(MemoryKeyValue):
+        refused = 0
+
+        async def create(self, key: str, value: bytes) -> int:
+            if key == f"{OWNER_PREFIX}0" and not self.refused:
+                self.refused += 1
+                raise NotConnected("away")
+            return await super().create(key, value)
+
+    kv, clock = Refusing(), ManualClock()
+    member = Member(kv, clock)
+    await clock.advance(0.01)
+    assert (kv.refused, sorted(member.working)) == (1, [1, 2, 3])
+    await clock.advance(3)
+    assert sorted(member.working) == list(range(COUNT))
+    assert not member.of(ShardDisagreed)
     await member.end()
