@@ -226,6 +226,11 @@ class NatsConnection:
         return _added(self._on_disconnect, callback)
 
     @property
+    def in_cluster(self) -> bool:
+        """Whether the server is one of several: what they keep for a connection may end without it."""
+        return bool(self.nc._server_info.get("cluster"))
+
+    @property
     def connected(self) -> bool:
         """Whether messages can be sent now."""
         return bool(self.nc.is_connected)

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ log: Logger = get_logger(__name__)
 _HEARTBEAT_S = 1.0  # in a cluster: the server that has the consumer may go while the connection stays
 _ALONE_HEARTBEAT_S = 20.0  # of one server: what ends the consumer ends the connection too, or is told
 _HEARTBEATS, _SHORTEST_REQUEST_S = 6, 30.0  # of a request, before it expires
-_SILENT = 2.5  # heartbeats
+# Heartbeats that do not come: whether the consumer is there is asked behind the first, and behind the second it is not.
+_DOUBTED, _SILENT = 1.5, 2.5
 _LOOK_S = 1.0  # where something failed or has to be asked for
 # A consumer that is made, or looked for. The server that shall have it may be one that has gone and is not missed yet;
 # whoever asks again is given another. Twice each, since there may be nobody yet who gives them out.
@@ -64,7 +66,7 @@ class PullConsumer:
     ) -> None:
         self._connection = connection
         self._directly = directly
-        self._heartbeat_s = heartbeat_s or (_HEARTBEAT_S if _in_cluster(connection) else _ALONE_HEARTBEAT_S)
+        self._heartbeat_s = heartbeat_s or (_HEARTBEAT_S if connection.in_cluster else _ALONE_HEARTBEAT_S)
         self._stream = stream
         self._filters = list(filters)
         self._batch = batch
@@ -101,7 +103,7 @@ class PullConsumer:
         """
         self._forget = self._connection.on_reconnect(self._lost)
         loop = asyncio.get_running_loop()
-        making = self._making = loop.create_task(self._make())
+        making = self._making = loop.create_task(self._begin())
         try:
             await asyncio.wait([making], timeout=patience_s)
         except BaseException:
@@ -109,7 +111,7 @@ class PullConsumer:
             raise
         if making.done():
             making.result()
-        self._keeper = loop.create_task(self._keep())
+        self._keeper = loop.create_task(self._keep(making))
 
     async def _make(self) -> None:
         self._generation += 1
@@ -127,8 +129,7 @@ class PullConsumer:
             wanted = {"stream_name": self._stream, "config": {**config, **self._beginning()}}
             return await api(self._connection, f"CONSUMER.CREATE.{self._stream}", wanted, within_s)
 
-        async with reading_directly(self._connection, self._stream, self._direct_subject(), self):
-            answer = await answered(make, self._stream)
+        answer = await answered(make, self._stream)
         self._name = answer["name"]
         self.pending = self.left = int(answer.get("num_pending", 0))
         inbox = self._connection.inbox()
@@ -142,15 +143,24 @@ class PullConsumer:
         self._is_asked_for = False
         await self._ask()
 
-    def _direct_subject(self) -> str:
-        return self._filters[0] if self._directly and not self._start_ns else ""
+    def _meanwhile(self) -> AbstractAsyncContextManager[None]:
+        """Replicas are read for as long as it is not known whether there is a consumer."""
+        subject = self._filters[0] if self._directly and not self._start_ns else ""
+        return reading_directly(self._connection, self._stream, subject, self)
+
+    async def _begin(self) -> None:
+        async with self._meanwhile():
+            await self._make()
 
     def room(self) -> int:
         """How many messages may come at once: as many as a request has, and none where too many wait."""
         return min(self._batch, 4 * self._batch - len(self._buffer))
 
     def add(self, batch: Sequence[Held]) -> None:
-        """Messages that did not come by the consumer, from `next_seq` on."""
+        """Messages that did not come by the consumer; some of them may have come by it meanwhile."""
+        batch = [m for m in batch if m.seq >= self._next_seq]
+        if not batch:
+            return
         self._buffer += [StoredMessage(m.subject, m.seq, m.data, "", m.more, sampled(m.headers)) for m in batch]
         self._next_seq, self.left = batch[-1].seq + 1, batch[-1].more
         self._announce()
@@ -237,31 +247,27 @@ class PullConsumer:
         self._last_sign = float("-inf")
         self._look.set()
 
-    async def _keep(self) -> None:
+    async def _keep(self, making: asyncio.Task[None]) -> None:
         """Make the consumer again when it has been silent for too long; heartbeats say that it is there."""
-        loop = asyncio.get_running_loop()
-        failed = await self._begun()
+        failed = await self._begun(making)
         while not self._closed:
             await self._until_look(0.2 if self._buffer and not failed else _LOOK_S, failed)
-            if (
-                self.room() > 0
-                and self._asked < self._batch // 2
-                and self._last_sign > 0
-                and self._connection.connected
-            ):
+            connected, wants = self._connection.connected, self.room() > 0 and self._asked < self._batch // 2
+            if connected and wants and self._last_sign > 0:
                 self._spawn(self._ask)
-            if loop.time() - self._last_sign < _SILENT * self._heartbeat_s or not self._connection.connected:
-                continue
-            if await self._is_there():
+            beats = _DOUBTED if self._directly and not self._is_asked_for else _SILENT
+            if not connected or self.silent_s < beats * self._heartbeat_s:
                 continue
             try:
-                await self._unsubscribe()
                 if await self._is_another():
                     self.replaced = True
-                    if self._on_arrival is not None:
-                        self._on_arrival()
+                    self._announce()
                     return
-                await self._make()
+                async with self._meanwhile():
+                    if await self._is_there():
+                        continue
+                    await self._unsubscribe()
+                    await self._make()
                 failed = 0
             except SdkError as error:
                 if failed:  # a warning once, not at every attempt
@@ -270,12 +276,10 @@ class PullConsumer:
                     log.warning("consumer.not_recreated", stream=self._stream, error=str(error))
                 failed += 1
 
-    async def _begun(self) -> int:
+    async def _begun(self, making: asyncio.Task[None]) -> int:
         """Once it was made, which may take longer than whoever opened it waited: how often that failed."""
-        if self._making is None:
-            return 0
         try:
-            await self._making
+            await making
         except SdkError as error:
             log.warning("consumer.not_recreated", stream=self._stream, error=str(error))
             self._lost()
@@ -393,8 +397,3 @@ class PullConsumer:
             await api(self._connection, f"CONSUMER.DELETE.{self._stream}.{self._name}")
         except SdkError as error:
             log.debug("consumer.not_deleted", stream=self._stream, error=str(error))
-
-
-def _in_cluster(connection: NatsConnection) -> bool:
-    """Whether the server is one of several: what they keep for a connection may end without it."""
-    return bool(connection.nc._server_info.get("cluster"))

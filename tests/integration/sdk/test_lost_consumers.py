@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 from marketprism_adapters.nats.local_cluster import LocalCluster
 from marketprism_sdk.errors import DeadlineExceeded
 from marketprism_sdk.nats.connection import Headers, NatsConnection
+from marketprism_sdk.nats.direct import Held
 from marketprism_sdk.nats.jetstream import api, ensure_stream, publish_ack
 from marketprism_sdk.nats.pull import PullConsumer
 
@@ -24,7 +25,8 @@ class Watched(NatsConnection):
         super().__init__(*given)  # type: ignore[arg-type]
         self.asked: list[tuple[str, float]] = []
         self.silent = 0  # of what is made, so many are never answered
-        self.deaf = False  # what is delivered is lost
+        self.deaf = False  # what is delivered to whoever was there before is lost
+        self.gone = False  # whether a consumer is there is never answered
 
     async def request(
         self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None, again_s: float | None = None
@@ -35,15 +37,18 @@ class Watched(NatsConnection):
         if subject.startswith(MAKES) and self.silent:
             self.silent -= 1
             raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s")
+        if subject.startswith(LOOKS) and self.gone:
+            await asyncio.sleep(timeout_s)
+            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s")
         return await super().request(subject, payload, timeout_s=timeout_s, headers=headers, again_s=again_s)
 
     async def subscribe(
         self, subject: str, callback: Callable[[Msg], None], queue: str = ""
     ) -> Callable[[], Awaitable[None]]:
         """As the connection, but for what is lost; answers are not."""
-        answers = subject.endswith("*")
+        heard = subject.endswith("*") or self.deaf
         return await super().subscribe(
-            subject, lambda message: callback(message) if answers or not self.deaf else None, queue
+            subject, lambda message: callback(message) if heard or not self.deaf else None, queue
         )
 
 
@@ -114,6 +119,46 @@ async def test_a_consumer_that_is_silent_is_looked_for_once_and_made_again(nats_
     assert [what for what, _ in connection.asked] == ["CREATE", "INFO", "CREATE"]
     await publish_ack(connection, f"{unique}.x", b"1")
     assert [each.data for each in await consumer.fetch(10, 10.0)] == [b"1"]
+    await consumer.close()
+    await connection.close()
+
+
+async def test_a_reader_goes_on_directly_while_its_consumer_is_looked_for(nats_url: str, unique: str) -> None:
+    """Its server may have gone: the answer is waited for a second, another consumer as long again."""
+    connection = await open_watched(nats_url)
+    config = {"name": unique, "subjects": [f"{unique}.*"], "storage": "memory", "allow_direct": True}
+    await ensure_stream(connection, config)
+    consumer = PullConsumer(connection, unique, [f"{unique}.x"], heartbeat_s=0.2, directly=True)
+    await consumer.open()
+    connection.deaf = connection.gone = True
+    await publish_ack(connection, f"{unique}.x", b"1")
+    assert [each.data for each in await consumer.fetch(10, 10.0)] == [b"1"]
+    assert [what for what, _ in connection.asked] == ["CREATE", "INFO"]
+    connection.deaf, first = False, consumer.name
+    async with asyncio.timeout(20):
+        while consumer.name == first:
+            await asyncio.sleep(0.05)
+    await publish_ack(connection, f"{unique}.x", b"2")
+    assert [each.data for each in await consumer.fetch(10, 10.0)] == [b"2"]
+    assert await consumer.fetch(10, 0.5) == []
+    await consumer.close()
+    await connection.close()
+
+
+async def test_what_came_by_the_consumer_meanwhile_is_not_taken_again(nats_url: str, unique: str) -> None:
+    connection = await open_watched(nats_url)
+    await ensure_stream(connection, {"name": unique, "subjects": [f"{unique}.x"], "storage": "memory"})
+    consumer = PullConsumer(connection, unique, [f"{unique}.x"])
+    await consumer.open()
+    for number in range(1, 4):
+        await publish_ack(connection, f"{unique}.x", str(number).encode())
+    async with asyncio.timeout(20):
+        while consumer.waiting < 3:
+            await asyncio.sleep(0.02)
+    consumer.add([Held(f"{unique}.x", seq, b"%d" % seq, 0, 4 - seq) for seq in (2, 3, 4)])
+    consumer.add([Held(f"{unique}.x", 3, b"3", 0, 1)])
+    assert [each.data for each in await consumer.fetch(10, 1.0)] == [b"1", b"2", b"3", b"4"]
+    assert (consumer.next_seq, consumer.left) == (5, 0)
     await consumer.close()
     await connection.close()
 

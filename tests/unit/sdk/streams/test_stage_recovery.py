@@ -50,7 +50,7 @@ async def test_a_commit_that_fails_is_done_again_from_the_checkpoints(scene: Sce
         await asyncio.sleep(5.1)  # for so long an answer is waited for
     assert (one.outputs(), one.outputs(1)) == (sums(6), sums(3))
     assert sorted(scene.data("SIDE")) == [b"1 1", b"2 3", b"3 6", b"4 10", b"5 15", b"6 21"]
-    assert (one.made, one.lost) == ([0, 1, 0, 1], [])
+    assert (sorted(one.made), one.lost) == ([0, 0, 1, 1], [])
 
 
 @played
