@@ -51,7 +51,7 @@ names() { # SERVICE POD…: each pod by its short and its whole name; OpenSSL ta
 authority
 certificate nats "$(names nats nats-0 nats-1 nats-2)DNS:nats,DNS:nats.$namespace.svc,DNS:localhost,IP:127.0.0.1"
 certificate clickhouse "$(names clickhouse-servers clickhouse-0-0 clickhouse-0-1 clickhouse-1-0 clickhouse-1-1)DNS:clickhouse,DNS:clickhouse.$namespace.svc"
-for name in clickhouse-writer clickhouse-reader cluster-secret notifier-token; do token "$name"; done
+for name in clickhouse-writer clickhouse-reader cluster-secret notifier-token grafana-admin; do token "$name"; done
 # Made at the API gateway once it runs; Prometheus reads the metrics of the API with it.
 [ -s metrics-key ] || printf none >metrics-key
 marketprism nats accounts nats >/dev/null
@@ -68,7 +68,7 @@ printf 'https://market_reader:%s@clickhouse:8443' "$(cat clickhouse-reader)" >re
   secret marketprism-clickhouse-tls ca.crt=ca.crt tls.crt=clickhouse.crt tls.key=clickhouse.key
   secret marketprism-clickhouse writer-sha256=writer-sha256 reader-sha256=reader-sha256 cluster-secret=cluster-secret
   secret marketprism-store url=url read-url=read-url
-  secret marketprism-monitoring notifier-token=notifier-token metrics-key=metrics-key
+  secret marketprism-monitoring notifier-token=notifier-token metrics-key=metrics-key grafana-admin=grafana-admin
   # Of a counter: the files password and auth-code in a folder of its name.
   for counter in ctp sopt; do
     if [ -d "$counter" ]; then secret "marketprism-$counter" "password=$counter/password" "auth-code=$counter/auth-code"; fi

@@ -86,6 +86,9 @@ def _opened(overlay: str, workload: Document) -> set[int]:
         tree = _tree("keeper.xml")
         raft = {_number(each, "port") for each in tree.iter("server")}
         return {_number(tree, "keeper_server/tcp_port"), _number(tree, "keeper_server/http_control/port"), *raft}
+    if name == "grafana":
+        given = {each["name"]: each["value"] for each in pod_of(workload)["containers"][0]["env"]}
+        return {int(given["GF_SERVER_HTTP_PORT"])}
     arguments = pod_of(workload)["containers"][0]["args"]
     return {int(each.rpartition(":")[2]) for each in arguments if each.startswith("--web.listen-address")}
 
@@ -112,6 +115,9 @@ def _wanted(overlay: str, workload: Document) -> set[tuple[str, int]]:
     if name == "alertmanager":
         told = yaml.safe_load((folder / "alertmanager.yml").read_text())["receivers"][0]["webhook_configs"][0]["url"]
         return {(str(urlsplit(told).hostname), int(urlsplit(told).port or 80))}
+    if name == "grafana":
+        (source,) = yaml.safe_load((folder / "grafana-source.yml").read_text())["datasources"]
+        return {(str(urlsplit(source["url"]).hostname), int(urlsplit(source["url"]).port or 80))}
     assert name == "prometheus"
     (alerting,) = yaml.safe_load((folder / "prometheus.yml").read_text())["alerting"]["alertmanagers"]
     (told,) = alerting["static_configs"][0]["targets"]
