@@ -42,6 +42,9 @@ FAULTS = ("node-lost", "node-cut", "quorum-lost", "quorum-cut", "clock-skew", "s
 AWAY_S = 10.0
 SETTLE_S = 6.0
 _DAY_S = 20_700.0  # of trading of the two instruments
+# Of each instrument. Whoever takes the gateway over reads a simulated day from its beginning, which no venue has: with
+# three times as many that was up to two seconds of a silence towards the end.
+_TICKS_S = 20.0
 # How long the source goes on for each trial: as long as one takes at the most, by the machine.
 _TRIAL_S = float(os.environ.get("CHAOS_NODE_TRIAL_S", "50"))
 _START_S = 120.0
@@ -108,7 +111,8 @@ class NodesTrial:
         self._source_s = 60.0 + trials * _TRIAL_S
         self._begun = 0.0
         speed = _DAY_S / self._source_s
-        self._source = f"sim:days=1,seed={seed},rate={min(100.0, 60.0 / speed):.3f},instruments=rb2505+m2505"
+        rate = min(100.0, _TICKS_S / speed)
+        self._source = f"sim:days=1,seed={seed},rate={rate:.3f},instruments=rb2505+m2505"
         team = Team(
             nodes=tuple(f"{subnet}.{last}" for last in (11, 12, 13)),
             store=f"{subnet}.14",
