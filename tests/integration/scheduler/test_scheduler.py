@@ -252,7 +252,7 @@ async def test_what_others_wait_for_is_not_removed(place: Place) -> None:
 
 
 async def test_what_a_leader_planned_before_it_was_replaced_is_refused(place: Place) -> None:
-    await place.scheduler()
+    await ensure_schedule(place.connection)
     old = await ScheduleLog.open(place.connection, "old", 1_000)
     new = await ScheduleLog.open(place.connection, "new", 1_001)
     record = RunRecord("a", 5, RunStatus.SUCCEEDED, RunOrigin.SCHEDULE, 1, 2)
@@ -277,7 +277,7 @@ async def test_streams_that_somebody_deletes_are_made_anew_and_no_run_is_lost_or
 
 
 async def test_history_is_read_page_by_page_from_the_newest_on(place: Place) -> None:
-    await place.scheduler()
+    await ensure_schedule(place.connection)  # no scheduler, which would take the fence back
     log = await ScheduleLog.open(place.connection, "writer", 1_000)
     records = [RunRecord("a", n, RunStatus.SUCCEEDED, RunOrigin.SCHEDULE, 1, n) for n in range(1_700)]
     other = RunRecord("b", 1, RunStatus.FAILED, RunOrigin.SCHEDULE, 1, 1)
