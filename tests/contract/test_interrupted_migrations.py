@@ -43,6 +43,7 @@ class Mortal:
 
 
 @pytest.mark.parametrize("name", ["chdb", SERVER])
+@pytest.mark.long_on("chdb")
 async def test_a_migration_that_ends_behind_any_statement_is_done_by_the_next_start(
     request: pytest.FixtureRequest, name: str, tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def view_of(kind: DataKind) -> str:
 
 
 @pytest.mark.parametrize("name", ["chdb", SERVER])
+@pytest.mark.long_on("chdb")
 async def test_a_view_shows_each_record_once_with_every_column_of_its_table(
     request: pytest.FixtureRequest, tmp_path: Path, name: str
 ) -> None:

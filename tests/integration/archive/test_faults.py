@@ -292,6 +292,7 @@ async def test_a_manifest_that_is_none_is_named_and_nothing_is_answered_without_
 
 
 @pytest.mark.parametrize("state", [UnitState.EXPORTING, UnitState.EXPORTED, UnitState.VERIFIED, UnitState.COLD])
+@pytest.mark.long_on("exported", "verified")
 async def test_a_move_that_ended_behind_any_step_is_taken_up_again(tmp_path: Path, state: UnitState) -> None:
     class Ended(Exception):
         pass
@@ -320,6 +321,7 @@ async def test_a_move_that_ended_behind_any_step_is_taken_up_again(tmp_path: Pat
             assert table.equals(now)
 
 
+@pytest.mark.long
 async def test_files_are_read_as_they_lie_by_polars_pyarrow_and_duckdb(scene: Scene, tmp_path: Path) -> None:
     before = await scene.reader.answer(Symbols())
     await scene.move_all()

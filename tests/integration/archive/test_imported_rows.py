@@ -48,6 +48,7 @@ async def archived(connection: NatsConnection, claims: JobClaims) -> JobClaim:
     return claim
 
 
+@pytest.mark.long
 async def test_rows_that_come_to_a_cold_day_are_an_overlay_and_cold_with_the_next_run(tmp_path: Path) -> None:
     (tmp_path / "cold").mkdir()
     days = {"klines": 30}

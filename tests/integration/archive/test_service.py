@@ -149,6 +149,7 @@ async def test_jobs_move_hold_restore_and_delete_while_questions_are_answered(as
     ]
 
 
+@pytest.mark.long
 async def test_a_client_and_the_command_line_say_what_was_read_from_the_archive(
     asking: Asking, connection: NatsConnection, nats_url: str, calendar: MarketCalendar
 ) -> None:

@@ -123,6 +123,7 @@ def test_a_grid_rests_is_filled_as_a_maker_and_never_holds_too_much() -> None:
 # A break of closes
 
 
+@pytest.mark.long
 def test_a_break_is_followed_until_the_next_one() -> None:
     result = ran(rows_of(RU[:1], FillMode.BAR, "1m", "0.000045"), Breakout, Breakout.Params(bars=20))
     assert (result.sent, int(result.lots), net(result)) == (7, 13, "3227.8785")

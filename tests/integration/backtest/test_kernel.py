@@ -65,7 +65,7 @@ def means(fast: int, slow: int, lots: int = 1) -> DoubleAverage.Params:
 
 
 @pytest.mark.parametrize("policy", ["ignore", "no_entry", "no_entry:120"])
-@pytest.mark.long_on("no_entry:120")
+@pytest.mark.long_on("no_entry:120", "ignore")
 def test_bars_of_a_file_are_run_as_by_events(policy: str) -> None:
     selection = rows_of((CU,), FillMode.BAR, "1m", "0.0001")
     settings = RunSettings(gap_policy=GapPolicy.parse(policy))

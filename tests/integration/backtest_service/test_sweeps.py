@@ -37,6 +37,7 @@ async def test_a_sweep_is_its_single_runs_bit_for_bit(at: Place) -> None:
     await check_singles(at, rows)
 
 
+@pytest.mark.long
 async def test_how_far_the_best_can_be_trusted_stands_before_it(at: Place) -> None:
     first = await at.made("sweep", space={"fast": [8, 13], "slow": SLOW})  # which nobody else here tries
     second = await at.made("sweep", space={"fast": [9, 14], "slow": SLOW})

@@ -63,6 +63,7 @@ async def test_a_backup_in_a_bucket_is_restored_pruned_and_found_to_be_spoilt(se
 
 
 @pytest.mark.xdist_group("clickhouse")
+@pytest.mark.long
 async def test_rows_of_the_embedded_engine_are_restored_into_a_server_that_has_none(
     clickhouse_url: str, tmp_path: Path
 ) -> None:

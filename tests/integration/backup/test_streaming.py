@@ -81,6 +81,7 @@ async def publishing(market: Market) -> AsyncIterator[None]:
         await task
 
 
+@pytest.mark.long
 async def test_what_comes_while_a_backup_is_made_is_there_once_behind_a_restore(tmp_path: Path) -> None:
     backup = wiring(tmp_path)
     async with market_of(tmp_path / "market") as market:

@@ -198,6 +198,7 @@ async def test_bars_of_a_trading_day(serve: Serve, days: Any, count: int) -> Non
 
 
 @pytest.mark.parametrize("name", ["RB2505", "rb2505.SHFE", "shfe.rb2505", "SHFE.RB2505"])
+@pytest.mark.long_on("RB2505", "shfe.rb2505", "SHFE.RB2505")
 async def test_names_are_taken_as_people_write_them_live_too(serve: Serve, name: str) -> None:
     api = await serve()
     record = TICKS["shfe", "ru1901"]._replace(symbol="rb2505")

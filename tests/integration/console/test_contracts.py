@@ -102,6 +102,7 @@ def test_the_contracts_of_a_product_are_one_line_with_the_roll_marked(browser: B
         assert seen.problems == []
 
 
+@pytest.mark.long
 def test_two_instruments_are_on_one_chart_and_the_address_holds_it(browser: Browser, apples: Site) -> None:
     with viewer(browser, apples.base) as seen:
         seen.open("/market/czce.AP101")

@@ -65,6 +65,7 @@ def test_events_come_live_and_lead_to_their_instrument_at_that_instant(browser: 
         assert seen.problems == []
 
 
+@pytest.mark.long
 def test_filters_stand_in_the_address_and_survive_a_reload(browser: Browser, desk: Desk) -> None:
     desk.say(gap("kept1"), gap("other1"), MarketBarGenerated("shfe", "kept1", "1m", FROM, 0), source="aggregator")
     with at_desk(browser, desk, "/events") as seen:

@@ -100,6 +100,7 @@ def ended(seen: Viewer, status: str) -> Any:
     return seen.page.get_by_role("region", name="History").locator("tbody tr", has_text=status)
 
 
+@pytest.mark.long
 def test_the_page_is_right_with_all_jobs_and_with_one(browser: Browser, hall: Hall) -> None:
     hall.ask("POST", "/api/v1/scheduler/jobs/note/run", json={})
     hall.until(lambda: hall.runs("note"))

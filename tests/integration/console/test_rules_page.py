@@ -123,6 +123,7 @@ def test_what_is_typed_is_checked_and_stands_in_the_address(browser: Browser, at
         assert faults(seen) == []
 
 
+@pytest.mark.long
 def test_a_trial_says_what_would_have_been_decided_and_changes_nothing(browser: Browser, at: Doors, key: str) -> None:
     before = _rules(at, key)["version"]
     rules = {"stale_s": 2, "futures_band_percent": 5}

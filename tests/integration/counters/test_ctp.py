@@ -76,6 +76,7 @@ def recorded(path: Path, calendar: MarketCalendar) -> list[Tick]:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.long_on("ru1901_20181009")
 async def test_every_tick_of_a_recording_comes_through_the_api_as_it_is(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar, name: str
 ) -> None:

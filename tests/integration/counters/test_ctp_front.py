@@ -79,6 +79,7 @@ async def test_every_tick_comes_over_a_shared_front_as_it_was_recorded(
 
 
 @pytest.mark.parametrize(("pace", "cut"), [(600, False), (3_000, True)])
+@pytest.mark.long_on("600")
 async def test_subscribing_faster_than_the_counter_allows_is_cut_and_our_pace_is_not(
     line: Line, fixtures: Path, eventually: Callable[..., Any], pace: int, *, cut: bool
 ) -> None:
@@ -107,6 +108,7 @@ async def test_subscribing_faster_than_the_counter_allows_is_cut_and_our_pace_is
     assert not complete or complete[0].instruments == wanted
 
 
+@pytest.mark.long
 async def test_a_second_brokers_front_hides_the_loss_of_the_first(
     line: Line, fixtures: Path, calendar: MarketCalendar
 ) -> None:

@@ -44,6 +44,8 @@ FILES = {
     "CFFEX_IF2101_20210104": "IF",
     "CFFEX_IF2101_20210105": "IF",
 }
+FIRST_DAYS = {"AP010_20200803", "AP101_20200803", "ru1901_20181008", "CFFEX_IF2101_20210104"}
+FURTHER_DAYS = sorted(FILES.keys() - FIRST_DAYS)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -96,6 +98,7 @@ def read(row: dict[str, str]) -> tuple[str, str, float, int]:
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
+@pytest.mark.long_on(*FURTHER_DAYS)
 async def test_every_row_has_its_trading_day_and_its_lots_are_in_its_minute(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar, name: str
 ) -> None:

@@ -80,6 +80,7 @@ async def test_more_of_a_range_is_fetched_and_what_is_there_is_not(tmp_path: Pat
     assert await files_of(tmp_path) == before
 
 
+@pytest.mark.long
 async def test_another_range_keeps_what_an_unfinished_download_has_done(tmp_path: Path) -> None:
     dataset = klines(MARKET, SYMBOL, 40 * 1_440)
     async with simulated(MARKET) as venue, history_of(MARKET, venue.rest_url) as it:

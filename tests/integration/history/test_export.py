@@ -61,6 +61,7 @@ async def test_what_is_exported_is_there_when_it_is_imported_again(side: Side, t
         assert (again["result"]["same"], again["result"]["stored"]) == (60, 0), form
 
 
+@pytest.mark.long
 async def test_klines_by_pages_and_in_a_range(side: Side, tmp_path: Path) -> None:
     # As many as a page has: behind it lies nothing, which is no error.
     await side.imported(str(archive(tmp_path, [kline(n) for n in range(20_000)])))

@@ -17,6 +17,7 @@ def test_the_functions_of_a_tick() -> None:
     assert not (wrong := grown({group: function_counts()}, accepted_counts())), "\n".join(wrong) + _MEANT
 
 
+@pytest.mark.long
 async def test_the_messages_of_a_tick_and_of_services_at_rest() -> None:
     wrong = grown({"messages": await message_counts()}, accepted_counts())
     assert not wrong, "\n".join(wrong) + _MEANT

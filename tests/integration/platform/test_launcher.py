@@ -85,6 +85,7 @@ async def test_a_process_gets_signals_and_its_end_has_their_number(
             other.send_signal(signal.SIGTERM)
 
 
+@pytest.mark.long
 async def test_people_who_look_at_processes_see_which_service_it_is(log: tuple[int, Path]) -> None:
     async with launching(ForkLauncher) as launcher:
         process = await launcher.launch(WAITS, {}, log[0])

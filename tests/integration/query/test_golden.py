@@ -82,6 +82,7 @@ async def built_of(paths: list[Path], calendar: MarketCalendar) -> Built:
     ids=["ru1901", "AP", "IF", "BTC-USDT-PERP"],
 )
 @pytest.mark.xdist_group("clickhouse")
+@pytest.mark.long_on("IF")
 async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(  # a recording is built once for all
     request: pytest.FixtureRequest,
     subtests: pytest.Subtests,

@@ -27,6 +27,7 @@ class Turns(Strategy):
             ctx.target(tick.symbol, 1 if tick.seq % 2_000 else -1)
 
 
+@pytest.mark.long
 async def test_kinds_come_in_one_stream_in_the_order_in_which_they_are_sent(serve: Serve) -> None:
     api = await serve()
     async with asyncio.timeout(120), MarketClient(api.url, prefix="replay") as market:

@@ -145,6 +145,7 @@ def _ticks_of(recording: Sequence[RawMessage], example: Any) -> list[Tick]:
     return [tick for each in recording for tick in each.packed.ticks if (tick.symbol, tick.source_seq) == wanted]
 
 
+@pytest.mark.long
 async def test_the_same_rules_differ_in_nothing_and_a_shorter_window_holds_less(
     place: RulesPlace, recording: list[RawMessage]
 ) -> None:

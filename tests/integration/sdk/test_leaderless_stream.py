@@ -49,6 +49,7 @@ async def without_leader(connection: NatsConnection) -> int:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.long
 async def test_a_member_that_is_behind_does_not_say_where_a_stream_without_a_leader_ends(tmp_path: Path) -> None:
     # Five servers, so that JetStream itself keeps its leader while the stream's three have none.
     cluster = await LocalCluster.start(tmp_path, 5)

@@ -29,6 +29,7 @@ async def without_leader(connection: NatsConnection) -> None:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.long
 async def test_fences_are_raised_in_a_stream_that_has_its_leader(tmp_path: Path) -> None:
     cluster = await LocalCluster.start(tmp_path)
     maker = await NatsConnection.open(cluster.url, name="test")

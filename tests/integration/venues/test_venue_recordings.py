@@ -51,7 +51,12 @@ RECORDED = [
 
 
 @pytest.mark.parametrize(("pattern", "market", "prices", "checksums", "klines"), RECORDED, ids=[r[0] for r in RECORDED])
-@pytest.mark.long_on("binance/spot/hft_btcusdt_202408*.txt.xz")
+@pytest.mark.long_on(
+    "binance/spot/hft_btcusdt_202408*.txt.xz",
+    "binance/usdm/cf_20210405*.gz",
+    "deribit/cf_20210405*.gz",
+    "okx/cf_20220227*.gz",
+)
 def test_a_recording_is_read_whole_and_its_books_are_right(
     fixtures: Path, pattern: str, market: str, prices: int, checksums: int, klines: int
 ) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.mark.parametrize("market", TRIED)
+@pytest.mark.long_on("coinm", "linear")
 async def test_a_connection_is_renewed_and_nothing_is_missed(market: str) -> None:
     settings = replace(FAST, lifetime_s=1.5, silent_s=5.0)
     async with venue(market, settings, rate=40.0) as (server, source):
@@ -33,6 +34,7 @@ async def test_a_connection_is_renewed_and_nothing_is_missed(market: str) -> Non
 
 
 @pytest.mark.parametrize("market", TRIED)
+@pytest.mark.long_on("coinm", "linear")
 async def test_a_connection_that_lags_is_left_only_when_everything_of_it_has_come(market: str) -> None:
     settings = replace(FAST, lifetime_s=2.5, silent_s=10.0)
     async with venue(market, settings, rate=40.0) as (server, source):

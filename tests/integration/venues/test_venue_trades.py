@@ -87,6 +87,7 @@ async def _inject(server: SimulatedVenueServer, faults: list[Fault]) -> None:
 
 
 @pytest.mark.parametrize("market", ["binance", "binance-usdm", "binance-coinm", "okx", "deribit"])
+@pytest.mark.long_on("coinm")
 async def test_no_trade_is_missing_after_a_gap_and_a_broken_connection(market: str) -> None:
     faults = [
         Fault(0.4, "trade_gap", 7),

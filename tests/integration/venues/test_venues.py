@@ -29,6 +29,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.long_on("coinm", "linear")
 async def test_every_kind_that_a_market_has_comes_and_its_books_are_true(market: str) -> None:
     wanted = tuple(MARKETS[market].make("", "").coverage)
     async with venue(market, replace(FAST, kinds=wanted)) as (server, source):
@@ -47,6 +48,7 @@ async def test_every_kind_that_a_market_has_comes_and_its_books_are_true(market:
 
 
 @pytest.mark.parametrize("market", [name for name in MARKETS if "mark_price" in MARKETS[name].make("", "").coverage])
+@pytest.mark.long_on("coinm")
 async def test_mark_prices_come_only_to_those_who_ask_for_them(market: str) -> None:
     async with venue(market, VenueSettings(silent_s=5.0)) as (_, source):
         await source.connect()

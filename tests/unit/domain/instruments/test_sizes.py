@@ -81,6 +81,7 @@ def test_sizes_of_a_time_and_of_what_is_made_of_others(venue: str, symbol: str, 
 
 
 @pytest.mark.parametrize("name", ["ru1901_20181009", "CFFEX_IF2101_20210105"])
+@pytest.mark.long_on("CFFEX_IF2101_20210105")
 def test_what_was_paid_is_what_was_traded_times_the_size(fixtures: Path, calendar: MarketCalendar, name: str) -> None:
     async def ticks() -> list[Tick]:
         source = ReplaySource([fixtures / f"ctp/ticks/{name}.csv.gz"], calendar)
