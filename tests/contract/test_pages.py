@@ -114,7 +114,7 @@ def keys(table: pa.Table) -> list[tuple[Any, ...]]:
     return list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
 
 
-@pytest.mark.long_on("native", "remote", "clickhouse")
+@pytest.mark.long_on("native", "remote")
 async def test_following_next_to_its_end_gives_every_row_once(
     pair: Pair, calendar: MarketCalendar, subtests: pytest.Subtests
 ) -> None:

@@ -292,7 +292,6 @@ async def test_a_manifest_that_is_none_is_named_and_nothing_is_answered_without_
 
 
 @pytest.mark.parametrize("state", [UnitState.EXPORTING, UnitState.EXPORTED, UnitState.VERIFIED, UnitState.COLD])
-@pytest.mark.long_on("exported", "verified")
 async def test_a_move_that_ended_behind_any_step_is_taken_up_again(tmp_path: Path, state: UnitState) -> None:
     class Ended(Exception):
         pass

@@ -79,7 +79,6 @@ async def test_every_tick_comes_over_a_shared_front_as_it_was_recorded(
 
 
 @pytest.mark.parametrize(("pace", "cut"), [(600, False), (3_000, True)])
-@pytest.mark.long_on("600")
 async def test_subscribing_faster_than_the_counter_allows_is_cut_and_our_pace_is_not(
     line: Line, fixtures: Path, eventually: Callable[..., Any], pace: int, *, cut: bool
 ) -> None:

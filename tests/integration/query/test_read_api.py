@@ -132,7 +132,6 @@ async def test_any_question_is_asked_as_what_it_is(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("form", ["arrow", "parquet", "csv", "msgpack"])
-@pytest.mark.long_on("msgpack")
 async def test_files_hold_what_the_rows_hold(serve: Serve, form: str) -> None:
     api = await serve()
     rows = await api.rows("bars/rb2505?interval=1m")

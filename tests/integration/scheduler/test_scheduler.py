@@ -252,7 +252,7 @@ async def test_what_others_wait_for_is_not_removed(place: Place) -> None:
 
 
 async def test_what_a_leader_planned_before_it_was_replaced_is_refused(place: Place) -> None:
-    await ensure_schedule(place.connection)
+    await ensure_schedule(place.connection)  # no scheduler, which would take the fence back
     old = await ScheduleLog.open(place.connection, "old", 1_000)
     new = await ScheduleLog.open(place.connection, "new", 1_001)
     record = RunRecord("a", 5, RunStatus.SUCCEEDED, RunOrigin.SCHEDULE, 1, 2)

@@ -41,7 +41,6 @@ async def ticks_on(place: Place, eventually: Callable[..., Any]) -> None:
         msgspec.msgpack.encode({"document": {"trigger": 7}, "actor": "", "reason": "", "at": 0}),
     ],
 )
-@pytest.mark.long_on("value1")
 async def test_noise_among_the_definitions_stops_no_job(
     place: Place, eventually: Callable[..., Any], value: bytes
 ) -> None:
@@ -66,7 +65,6 @@ async def test_a_body_that_cannot_be_sent_is_refused_and_stops_no_other_job(
 
 
 @pytest.mark.parametrize("spoiled", ["noise", "name", "other"])
-@pytest.mark.long_on("other")
 async def test_states_that_are_none_of_a_jobs_stop_no_job(
     place: Place, eventually: Callable[..., Any], spoiled: str
 ) -> None:

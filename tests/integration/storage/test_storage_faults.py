@@ -120,7 +120,7 @@ async def test_a_store_that_is_restored_from_an_older_copy_reads_what_it_lacks(m
 
 
 @pytest.mark.parametrize("value", [b"\xc1", b"", b"\x90" * 5, b"\xdd\xff\xff\xff\xff", "beyond", None])
-@pytest.mark.long_on("value0", "value1", "value2", "value3")
+@pytest.mark.long_on("value0", "value1")
 async def test_a_watermark_that_is_none_is_rebuilt_from_the_table(
     market: Market, tmp_path: Path, value: bytes | str | None
 ) -> None:
