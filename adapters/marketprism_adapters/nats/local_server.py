@@ -293,8 +293,9 @@ async def _greets(port: int) -> bool:
     try:
         async with asyncio.timeout(1):
             line = await reader.readline()
-        return line.startswith(b"INFO ") and bool(json.loads(line[5:]).get("jetstream"))
-    except (TimeoutError, ValueError):
+        said = json.loads(line[5:]) if line.startswith(b"INFO ") else None
+        return isinstance(said, dict) and bool(said.get("jetstream"))
+    except (OSError, ValueError):  # not yet, or another: one that ends resets what it has just taken
         return False
     finally:
         writer.close()

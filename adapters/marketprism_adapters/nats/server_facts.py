@@ -7,6 +7,7 @@ How it writes to its disk only its port for monitoring says (`http_port`), or th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -66,9 +67,11 @@ async def greeting_of(host: str, port: int) -> Greeting:
     except TimeoutError as error:
         raise OSError(f"expected a NATS server, no answer within {_WITHIN_S:g} s") from error
     verb, _, text = line.partition(b" ")
-    if verb != b"INFO":
+    said: Said | None = None
+    with contextlib.suppress(ValueError):
+        said = json.loads(text)
+    if verb != b"INFO" or not isinstance(said, dict):
         raise ValueError(f"expected a NATS server at {host}:{port}, was {line[:40]!r}")
-    said: Said = json.loads(text)
     return Greeting(
         version=str(said.get("version", "")),
         name=str(said.get("server_name", "")),

@@ -84,12 +84,12 @@ class Guarded:
             yield self
 
     async def answers(self) -> bool:
-        """Whether the server greets who connects."""
+        """Whether the server greets who connects; one that ends may take a connection and reset it."""
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            greeting = await reader.readline()
         except OSError:
             return False
-        greeting = await reader.readline()
         writer.close()
         return greeting.startswith(b"INFO ")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import struct
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, EmbeddedServerError
+from marketprism_adapters.nats.server_facts import greeting_of
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack, stream_info
@@ -148,6 +151,31 @@ async def test_a_stream_that_met_a_full_disk_is_written_again_once_there_is_room
 async def _fill(watched: Watched, payload: bytes, messages: int) -> None:
     for _ in range(messages):
         await watched.keep(payload)
+
+
+async def test_its_port_in_the_hands_of_another_is_the_reason_whatever_the_other_does(tmp_path: Path) -> None:
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path, port=0))
+    await server.stop()
+    answer: list[bytes] = []
+
+    async def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if answer:
+            writer.write(answer[0])
+            await writer.drain()
+        else:  # closed so, it resets the connection
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", server.port):
+        with pytest.raises(EmbeddedServerError, match=r"ended with code 1: .*address already in use"):
+            await server.restart()
+        for text in (b"INFO []\r\n", b"INFO {\r\n", b"SSH-2.0\r\n", b""):
+            answer[:] = [text]
+            with pytest.raises(EmbeddedServerError, match=r"ended with code 1: .*address already in use"):
+                await server.restart()
+            with pytest.raises(ValueError, match="expected a NATS server at 127"):
+                await greeting_of("127.0.0.1", server.port)
 
 
 async def test_the_probe_writes_and_reads_and_makes_its_stream_again(watched: Watched) -> None:
