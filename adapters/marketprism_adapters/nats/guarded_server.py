@@ -34,6 +34,7 @@ _AGAIN_WITHIN_S, _MOST_CALM = 60.0, 16
 _MOST_BYTES = 1_000
 _LOOKS_ALONE, _LOOKS_REACHED = 5, 2  # two and a half seconds: the first calls for an election come after three
 _DISK, _NETWORK = "disk", "network"
+_ITSELF, _AWAY = "is this one", "is away"  # what another one is found to be
 
 
 class GuardedServer:
@@ -45,7 +46,8 @@ class GuardedServer:
     again within a minute has to be well for longer. It is not started at all before the disk has taken something.
 
     Where the machine has reached another one before, and reaches none by five looks, it ends too: before it calls for
-    its first election. It starts again when one is reached by two looks.
+    its first election. It starts again when one is reached by two looks. Cut off again within a minute it waits for
+    more of them, but not where so many of the others say that they are away that there is no majority without it.
 
     Whoever connects to `listen` is told how server and disk are, and can ask nothing else. One of `others` may be this
     guard itself, which is passed over.
@@ -148,7 +150,8 @@ class GuardedServer:
         found = await asyncio.gather(*(self._why_not(each) for each in self._others))
         if self._probe.slow_for_s <= self._stall_s or self._ending.is_set():
             return False
-        reasons = [f"{place} {why}" for place, why in zip(self._others, found, strict=True) if why]
+        able = ("", _ITSELF)
+        reasons = [f"{place} {why}" for place, why in zip(self._others, found, strict=True) if why not in able]
         if not reasons:
             self._stays.ended()
             return True
@@ -157,16 +160,16 @@ class GuardedServer:
         return False
 
     async def _why_not(self, place: Place) -> str:
-        """Why another one cannot lead, empty where it can."""
+        """Why another one cannot lead, empty where it can; whether it is this one itself."""
         try:
             async with asyncio.timeout(_ANSWER_S):
                 reader, writer = await asyncio.open_connection(place.host, place.port, limit=_MOST_BYTES)
                 with contextlib.closing(writer):
                     found = json.loads(await reader.readline())
             if found["guard"] == self._name:
-                return ""
+                return _ITSELF
             if found["up"] is not True:
-                return "is away"
+                return _AWAY
             return "" if float(found["slow_for_s"]) < self._stall_s / 2 else "has a slow disk too"
         except (OSError, TimeoutError):
             return "does not answer"
@@ -182,7 +185,7 @@ class GuardedServer:
         now = time.monotonic()
         self._longer = min(2 * self._longer, _MOST_CALM) if now - self._back_at < _AGAIN_WITHIN_S else 1
         if self._ended_for == _NETWORK:
-            await self._until(lambda: self._watch.looks_reached >= _LOOKS_REACHED * self._longer)
+            await self._reached_again()
         await self._well_for(self._calm_s * self._longer if self._ended_for == _DISK else 0.0)
         self._back_at = time.monotonic()
         away_s = round(self._back_at - now, 1)
@@ -192,6 +195,20 @@ class GuardedServer:
             log.warning("server.disk_well", folder=str(self._probe.folder), away_s=away_s)
         else:
             log.warning("server.reached_again", away_s=away_s)
+
+    async def _reached_again(self) -> None:
+        """Longer where it was cut off within a minute, if the others can do without it."""
+        while not self._ending.is_set():
+            await self._until(lambda: self._watch.looks_reached >= _LOOKS_REACHED)
+            if self._watch.looks_reached >= _LOOKS_REACHED * self._longer or await self._is_needed():
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    async def _is_needed(self) -> bool:
+        """Whether the others are no majority without it; of one that does not say that it is away that is not known."""
+        found = await asyncio.gather(*(self._why_not(each) for each in self._others))
+        others = len(found) - found.count(_ITSELF)
+        return others - found.count(_AWAY) <= (others + 1) // 2 and self._watch.looks_reached >= _LOOKS_REACHED
 
     async def _well_for(self, wanted_s: float) -> None:
         await self._until(lambda: self._probe.well_s > wanted_s)

@@ -221,6 +221,48 @@ async def test_it_ends_while_its_machine_is_cut_off_and_comes_back(
         await one.until(one.answers, True)
 
 
+class Looks(PeerWatch):
+    """What is seen of the network, as it is set."""
+
+    def __init__(self) -> None:
+        super().__init__([], "own")
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    def cut_off(self) -> None:
+        self.looks_alone, self.looks_reached, self.ever_reached = 5, 0, True
+
+    def reach(self, looks: int) -> None:
+        self.looks_alone, self.looks_reached = 0, looks
+
+
+async def test_cut_off_again_within_a_minute_it_waits_longer_unless_there_is_no_majority_without_it(
+    guarded: Guarded,
+) -> None:
+    away = b'{"guard": "another", "up": false, "slow_for_s": 0.0}'
+    guarded.watch = looks = Looks()
+    async with guarded.running() as one:
+        for told, needed in (([WELL, WELL], 2), ([WELL, WELL], 4), ([WELL, b"[1]"], 8), ([WELL, b""], 16)):
+            one.told[:] = told
+            looks.cut_off()
+            await one.until(one.answers, False)
+            looks.reach(needed - 1)
+            await asyncio.sleep(0.3)
+            assert not await one.answers(), f"it came back behind {needed - 1} looks that reached one"
+            looks.reach(needed)
+            await one.until(one.answers, True)
+        for told in ([WELL, away], [away, WELL], [away, away], [away, b""]):
+            one.told[:] = told
+            looks.cut_off()
+            await one.until(one.answers, False)
+            looks.reach(1)
+            await asyncio.sleep(0.3)
+            assert not await one.answers()
+            looks.reach(2)
+            await one.until(one.answers, True)
+
+
 async def test_one_that_has_not_reached_the_others_yet_waits_for_them_as_it_is(
     guarded: Guarded, network: Network, logs: Logs
 ) -> None:
