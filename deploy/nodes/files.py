@@ -20,6 +20,7 @@ from deploy.nodes.certificates import authority_in, issue
 from deploy.nodes.units import GUARDED, TOGETHER, guarded_server, together
 
 from marketprism_adapters.nats.accounts import passwords_in
+from marketprism_adapters.nats.local_server import MOST_CONSUMERS
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_services.platform import nats_users
 from marketprism_services.platform.nats_outsiders import outsiders
@@ -139,6 +140,7 @@ jetstream {{
   store_dir: {data}
   max_file_store: {int(team.max_store_gb * 1.1e9)}
   sync_interval: {sync}
+  limits {{ default_max_consumers: {MOST_CONSUMERS} }}
 }}
 include "accounts.conf"
 """

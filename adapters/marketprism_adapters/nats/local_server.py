@@ -28,6 +28,7 @@ from marketprism_sdk.service import die_with_parent, end_process
 DEFAULT_PORT = 4222
 _START_TIMEOUT_S = 15.0
 _LOG_BYTES = 32 << 20
+MOST_CONSUMERS = 10_000  # of a stream: every reader has one, and the server's own bound is 1000
 _NO_ACCOUNT = "$G"
 _FIRST_PORT = 20_000  # of those that are chosen: below it are the ports that programs are known by
 _PORT_TRIES = 100
@@ -332,5 +333,6 @@ jetstream {{
   store_dir: {_quoted(home)}
   max_file_store: {int(options.max_store_gb * 1e9)}
   sync_interval: {sync}
+  limits {{ default_max_consumers: {MOST_CONSUMERS} }}
 }}
 {options.accounts}"""

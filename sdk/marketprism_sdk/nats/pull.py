@@ -37,6 +37,7 @@ _LOOK_S = 1.0  # where something failed or has to be asked for
 # A consumer that is made, or looked for. The server that shall have it may be one that has gone and is not missed yet;
 # whoever asks again is given another. Twice each, since there may be nobody yet who gives them out.
 _ANSWER_S, _LONGEST_ANSWER_S, _POLITE_S = 1.0, 8.0, 0.1
+_INACTIVE_S = 15.0  # and it is deleted; of one that was left behind each start of its server counts them anew
 _deleting: set[asyncio.Task[None]] = set()  # a loop itself holds its tasks weakly
 
 
@@ -118,7 +119,7 @@ class PullConsumer:
         config: ServerJson = {
             "ack_policy": "none",
             "filter_subjects": self._filters,
-            "inactive_threshold": 60_000_000_000,
+            "inactive_threshold": int(_INACTIVE_S * 1e9),
             "mem_storage": True,
             "num_replicas": 1,
         }

@@ -188,3 +188,22 @@ async def test_readers_go_on_when_the_server_of_their_consumers_is_killed(tmp_pa
     finally:
         await maker.close()
         await cluster.stop()
+
+
+async def test_what_is_left_behind_is_soon_gone_and_there_is_room_for_it(nats_url: str, unique: str) -> None:
+    """Each restart of a stage leaves a consumer for each partition; nats-server takes 1000 of a stream by itself."""
+    connection = await NatsConnection.open(nats_url, name="test")
+    await ensure_stream(connection, {"name": unique, "subjects": [f"{unique}.*"], "storage": "memory"})
+    consumer = PullConsumer(connection, unique, [f"{unique}.x"])
+    await consumer.open()
+    config = (await api(connection, f"{LOOKS[8:]}{unique}.{consumer.name}"))["config"]
+    assert config["inactive_threshold"] == 15_000_000_000
+    left = {name: config[name] for name in ("ack_policy", "inactive_threshold", "mem_storage", "num_replicas")}
+    for _ in range(1_000):
+        await api(connection, f"{MAKES[8:]}{unique}", {"stream_name": unique, "config": left})
+    another = PullConsumer(connection, unique, [f"{unique}.x"])
+    await another.open()
+    assert another.name
+    for each in (consumer, another):
+        await each.close()
+    await connection.close()
