@@ -97,7 +97,7 @@ class EmbeddedServer:
             return await cls._at(options)
         except EmbeddedServerError as error:
             # Free when it was looked for, and taken by another that looked at the same moment.
-            if options.port is not None or _TAKEN not in str(error):
+            if options.port or _TAKEN not in str(error):
                 raise
         return await cls._at(replace(options, port=0))
 

@@ -169,9 +169,12 @@ async def _operands(asked: Asked) -> None:
     """What alerts and objectives read is there; their comparisons are empty while all is well."""
     texts = [alert.expr for alert in ALERTS] + [expr for each in OBJECTIVES for expr in (each.errors, each.total)]
     names = sorted({each.name for text in texts for each in selectors_of(text)})
-    found = await asyncio.gather(*(asked.query(f"count({name})") for name in names))
-    empty = [name for name, result in zip(names, found, strict=True) if not result and not _may_be_empty(name)]
-    assert empty == []
+    empty = [name for name in names if not _may_be_empty(name)]
+    async with asyncio.timeout(60):  # a scrape that came too late has no series for a moment
+        while empty:
+            found = await asyncio.gather(*(asked.query(f"count({name})") for name in empty))
+            empty = [name for name, result in zip(empty, found, strict=True) if not result]
+            await asyncio.sleep(0.5 if empty else 0.0)
 
 
 __all__ = ["check_every_rule_and_panel"]

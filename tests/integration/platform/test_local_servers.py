@@ -16,6 +16,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from marketprism_adapters.nats import local_server
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, EmbeddedServerError
 from marketprism_adapters.nats.server_facts import greeting_of
 from marketprism_sdk.errors import SdkError
@@ -176,6 +177,19 @@ async def test_its_port_in_the_hands_of_another_is_the_reason_whatever_the_other
                 await server.restart()
             with pytest.raises(ValueError, match="expected a NATS server at 127"):
                 await greeting_of("127.0.0.1", server.port)
+
+
+@pytest.mark.parametrize("asked", [None, 0])
+async def test_a_port_that_another_takes_meanwhile_is_chosen_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int | None
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as another:
+        taken = another.getsockname()[1]
+        chosen, free = iter([taken]), local_server.choose_port
+        monkeypatch.setattr(local_server, "choose_port", lambda port: next(chosen, 0) or free(port))
+        server = await EmbeddedServer.start(EmbeddedOptions(tmp_path, port=asked))
+        assert server.port != taken
+        await server.stop()
 
 
 async def test_the_probe_writes_and_reads_and_makes_its_stream_again(watched: Watched) -> None:
